@@ -1,0 +1,111 @@
+"""Optimizers: rules of vector algebra on the one vector of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import sqrt
+
+import numpy as np
+
+from sknn_scratch.contracts import Array, Optimizer, State
+from sknn_scratch.core.linalg import add_scaled, ema, scale
+from sknn_scratch.registry import register
+
+
+@register.optimizer("sgd")
+class SGD(Optimizer):
+    """Stochastic gradient descent with (Nesterov's) momentum, in scikit-learn's form.
+
+    v = momentum v - lr g; the step is v, or momentum v - lr g with Nesterov's momentum.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1], default=0.9
+    nesterov : bool, default=True
+
+    References
+    ----------
+    I. Sutskever et al., *On the importance of initialization and momentum in deep
+    learning*, ICML 2013.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import SGD
+    >>> SGD(momentum=0.5)
+    SGD(momentum=0.5, nesterov=True)
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = True
+
+    def __post_init__(self) -> None:
+        self.require(0 <= self.momentum <= 1, "momentum", "a number in [0, 1]")
+
+    # State: velocity, a vector of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"velocity": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        velocity = state["velocity"]
+        scale(-lr, direction)
+        scale(self.momentum, velocity)
+        velocity += direction
+        if self.nesterov:
+            add_scaled(self.momentum, velocity, direction)
+        else:
+            np.copyto(direction, velocity)
+
+
+@register.optimizer("adam")
+class Adam(Optimizer):
+    """Adam, with epsilon beside the uncorrected second moment as in scikit-learn.
+
+    m = β₁ m + (1 - β₁) g,  v = β₂ v + (1 - β₂) g²; the step is
+    -lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε).
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Decay of the mean of gradients.
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the mean of squared gradients.
+    epsilon : float > 0, default=1e-8
+
+    References
+    ----------
+    D. Kingma and J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015, the
+    variant at the end of section 2.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adam
+    >>> Adam(beta_1=0.8)
+    Adam(beta_1=0.8, beta_2=0.999, epsilon=1e-08)
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        self.require(0 <= self.beta_1 < 1, "beta_1", "a number in [0, 1)")
+        self.require(0 <= self.beta_2 < 1, "beta_2", "a number in [0, 1)")
+        self.require(self.epsilon > 0, "epsilon", "a number above 0")
+
+    # State: t, the number of steps; m and v, vectors of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"t": 0, "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        m, v = state["m"], state["v"]
+        t = state["t"] = state["t"] + 1
+        ema(m, direction, self.beta_1)
+        ema(v, np.multiply(direction, direction, direction), self.beta_2)
+        np.sqrt(v, direction)
+        np.add(direction, self.epsilon, direction)
+        np.divide(m, direction, direction)
+        scale(-lr * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t), direction)

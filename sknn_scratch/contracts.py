@@ -1,0 +1,291 @@
+"""Everything that a component is: the one page that a plug-in author reads.
+
+A *component* is an immutable value: its fields are numbers, strings, tuples or other
+components, and what changes during training lives outside it, as plain arrays.  Subclass
+one of the six kinds below, write fields as in a dataclass, fill in the verbs, and pass an
+instance to an estimator::
+
+    class Swish(Activation):
+        beta: float = 1.0
+        needs_input = True
+
+        def forward(self, z, out): ...
+        def backward(self, grad, a, z, out): ...
+
+Letters (the same everywhere in this package): ``z`` synaptic input and ``a`` activation,
+both (rows, units); ``grad`` the gradient with respect to what a verb returned; ``raw``
+network outputs before the link, ``y_pred`` after it; ``theta`` the vector of all
+parameters; ``lr`` the step size.
+
+Arrays come in C or in Fortran order, and in float32 or float64: work along ``axis=`` and
+into ``out=``, never ravel or reshape, and add no float64 array of your own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Protocol, Self, dataclass_transform
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+#: What survives a pickle, a checkpoint or a crash: nested dicts with string keys whose
+#: leaves are arrays, numbers, strings or None.
+State = dict[str, Any]
+
+
+@dataclass_transform(frozen_default=True)
+class Component(ABC):
+    """An immutable value with named parameters; every subclass is a frozen dataclass.
+
+    Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
+    with :meth:`require`.  An attribute without an annotation is a constant of the class.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True)(cls)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields by name; with ``deep``, those of inner components as ``a__b``."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        if not deep:
+            return own
+        inner = {
+            f"{name}__{key}": part
+            for name, value in own.items()
+            if isinstance(value, Component)
+            for key, part in value.get_params().items()
+        }
+        return own | inner
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed; ``a__b`` changes field b of component a.
+
+        Raises
+        ------
+        ValueError
+            If a name is not a field of this component.
+        """
+        whole: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = {}
+        for key, value in changes.items():
+            name, _, rest = key.partition("__")
+            self._check_field(name)
+            if rest:
+                nested.setdefault(name, {})[rest] = value
+            else:
+                whole[name] = value
+        for name, inner in nested.items():
+            part = whole.get(name, getattr(self, name))
+            if not isinstance(part, Component):
+                raise ValueError(
+                    f"Field {name!r} of {type(self).__name__} is {part!r}, which has no "
+                    f"parameters of its own: {name}__{next(iter(inner))} cannot be set."
+                )
+            whole[name] = part.evolve(**inner)
+        return replace(self, **whole)  # type: ignore[type-var]
+
+    def require(self, condition: bool, field: str, must: str) -> None:
+        """Raise ValueError unless ``condition`` holds: ``field`` must be ``must``."""
+        if not condition:
+            raise ValueError(
+                f"The {field!r} parameter of {type(self).__name__} must be {must}. "
+                f"Got {getattr(self, field)!r} instead."
+            )
+
+    def __sklearn_clone__(self) -> Self:
+        """A value needs no copy."""
+        return self
+
+    def _check_field(self, name: str) -> None:
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        if name not in names:
+            raise ValueError(
+                f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {names}."
+            )
+
+
+class Activation(Component):
+    """A function f applied to each synaptic input of a hidden layer, and its derivative."""
+
+    #: True if the derivative needs z as well as a = f(z); z is then kept until ``backward``.
+    needs_input = False
+
+    @abstractmethod
+    def forward(self, z: Array, out: Array) -> Array:
+        """Write f(z) into ``out`` and return it; ``out`` may be ``z``."""
+
+    @abstractmethod
+    def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
+        """Write grad * f'(z) into ``out`` and return it; ``out`` may be ``grad``.
+
+        ``a`` is f(z) and ``z`` is None unless ``needs_input``; neither may be changed.
+        """
+
+
+class TargetRange(NamedTuple):
+    """The targets that a loss accepts: numbers from ``low`` to ``high``."""
+
+    low: float = -np.inf
+    high: float = np.inf
+    low_is_open: bool = False
+
+    def contains(self, y: Array) -> bool:
+        """Tell whether all of ``y`` lies inside."""
+        above = y > self.low if self.low_is_open else y >= self.low
+        return bool(np.all(above & (y <= self.high)))
+
+    def __str__(self) -> str:
+        above = ">" if self.low_is_open else ">="
+        parts = [f"{above} {self.low:g}"] * (self.low > -np.inf)
+        parts += [f"<= {self.high:g}"] * (self.high < np.inf)
+        return " and ".join(parts) or "any number"
+
+
+class Loss(Component):
+    """A loss of raw outputs, together with the link that turns them into predictions.
+
+    Values are *sums* over rows and outputs, weighted by row; the objective divides by the
+    sum of the weights once.  So mini-batches, row blocks and partitions simply add up.
+    """
+
+    #: What it can fit, among "regression", "binary", "multiclass", "multilabel".
+    tasks = ()
+    #: Name of the inverse link, published as ``out_activation_``.
+    out_activation = "identity"
+    #: Classes as one column each (True), or two classes as a single column of 0 and 1.
+    one_hot = False
+    #: The targets that it accepts.
+    target_range = TargetRange()
+
+    def for_task(self, task: str) -> Loss:
+        """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule."""
+        return self
+
+    def n_raw(self, n_targets: int) -> int:
+        """Return the number of raw outputs for ``n_targets`` columns of y."""
+        return n_targets
+
+    @abstractmethod
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        """Return the weighted sum of the losses; write its gradient in raw into ``out``.
+
+        Parameters
+        ----------
+        y : (rows, n_targets), in the dtype of ``raw``
+        raw : (rows, n_raw); not changed
+        weight : (rows,) or None
+        out : (rows, n_raw)
+        """
+
+    def value(self, y: Array, raw: Array, weight: Array | None) -> float:
+        """Return the weighted sum of the losses alone."""
+        return self.value_and_grad(y, raw, weight, np.empty_like(raw))
+
+    @abstractmethod
+    def predict(self, raw: Array, out: Array) -> Array:
+        """Write the inverse link of ``raw`` into ``out`` and return it; ``out`` may be ``raw``."""
+
+    def log_predict(self, raw: Array, out: Array) -> Array:
+        """Write the logarithm of the prediction into ``out``; ``out`` may be ``raw``."""
+        return np.log(self.predict(raw, out), out=out)
+
+
+class Optimizer(Component):
+    """A rule that turns gradients into steps; its memory is a dict that it is handed."""
+
+    @abstractmethod
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        """Return the state before the first step.
+
+        ``groups`` names the parts of ``theta``: "W0", "b0", ..., and "decayed", the
+        weights that penalties apply to.
+        """
+
+    @abstractmethod
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        """Replace the gradient in ``direction`` by the signed step; theta += step follows.
+
+        ``theta`` is read-only; ``scratch`` is a vector of its size with undefined contents.
+        """
+
+    def readout(self, theta: Array, state: State) -> Array:
+        """Return the parameters to evaluate and to publish (an average overrides this)."""
+        return theta
+
+
+class Progress(NamedTuple):
+    """How far training has come."""
+
+    epoch: int  #: number of this epoch, from 0
+    step: int  #: number of this step since training began, from 0
+    samples: int  #: rows seen when this epoch began
+    fraction: float  #: part of ``max_iter`` epochs done, by step, at most 1
+    stalls: int  #: how often training has stalled without stopping
+
+
+class Schedule(Component):
+    """A factor on ``learning_rate_init``: a pure function of the progress."""
+
+    #: False if the factor can change between epochs only; it is then asked once an epoch.
+    per_step = True
+
+    @abstractmethod
+    def __call__(self, progress: Progress) -> float:
+        """Return the factor, finite and not negative."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where in the network a layer stands; the output layer sees the last hidden activation."""
+
+    index: int
+    n_layers: int
+    activation: Activation
+
+
+class Initializer(Component):
+    """A distribution of initial weights and biases."""
+
+    @abstractmethod
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        """Fill ``W`` (fan_in, fan_out) and ``b`` (fan_out,) in place, drawing from ``rng`` only."""
+
+
+class Run(Protocol):
+    """What a callback may see of a fit, and ask for."""
+
+    epoch: int  #: epochs done
+    max_iter: int
+    loss: float  #: mean training loss of the last epoch
+    validation_score: float | None  #: the last one, None without validation
+
+    def stop(self, reason: str) -> None:
+        """Ask for training to end after this epoch."""
+
+
+class Callback(Component):
+    """Something that looks on while a network trains.
+
+    Clones share callback instances, so what a fit must remember is in ``memory``, a dict
+    of plain data of its own, never on ``self``.
+    """
+
+    def init(self) -> State:
+        """Return this fit's memory."""
+        return {}
+
+    def on_fit_begin(self, memory: State, run: Run) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_end(self, memory: State, run: Run) -> None:
+        """After each epoch."""
+
+    def on_fit_end(self, memory: State, run: Run) -> None:
+        """After the last epoch."""

@@ -1,0 +1,48 @@
+"""One vector for all parameters: where each weight matrix and bias stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+from sknn_scratch.contracts import Array
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Params(NamedTuple):
+    """A vector of parameters (or of their gradient) and the views into it."""
+
+    vector: Array
+    decayed: Array  #: the part that penalties apply to: all weight matrices
+    layers: tuple[tuple[Array, ...], ...]  #: for each layer its arrays, such as (W, b)
+
+
+class Layout:
+    """The order of parameters in the vector: weight matrices first, then all the rest.
+
+    With the penalised part in one piece, the L2 term is one dot product and one slice.
+    """
+
+    def __init__(self, layers: Sequence[Shapes]) -> None:
+        self.layers = tuple(layers)
+        named = [
+            (f"{name}{k}", shape) for k, part in enumerate(layers) for name, shape in part.items()
+        ]
+        decayed = [item for item in named if len(item[1]) == 2]
+        rest = [item for item in named if len(item[1]) != 2]
+        self.groups: dict[str, slice] = {}
+        self.size = 0
+        for name, shape in decayed + rest:
+            self.groups[name] = slice(self.size, self.size + prod(shape))
+            self.size += prod(shape)
+        self.groups["decayed"] = slice(0, sum(prod(shape) for _, shape in decayed))
+
+    def params(self, vector: Array) -> Params:
+        """Return the views of ``vector``."""
+        layers = tuple(
+            tuple(vector[self.groups[f"{name}{k}"]].reshape(shape) for name, shape in part.items())
+            for k, part in enumerate(self.layers)
+        )
+        return Params(vector, vector[self.groups["decayed"]], layers)

@@ -1,0 +1,93 @@
+"""The in-place verbs that everything else is written in.
+
+Every verb writes into arrays that it is handed.  This is the only file with tricks of
+memory layout and BLAS in it, and the only one to exchange for a faster one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg.blas import daxpy, dscal, saxpy, sscal
+from scipy.sparse import issparse
+
+from sknn_scratch.contracts import Array
+
+# Level-1 BLAS takes half the time of a ufunc on short vectors and needs no temporary.
+# It writes in place only if dtype and layout fit, so these serve contiguous vectors alone.
+_AXPY = {"f": saxpy, "d": daxpy}
+_SCAL = {"f": sscal, "d": dscal}
+
+
+def is_sparse(x: Any) -> bool:
+    """Tell whether x is a scipy sparse matrix or array."""
+    return bool(issparse(x))
+
+
+def scale(factor: float, x: Array) -> None:
+    """x *= factor, for a contiguous vector."""
+    _SCAL[x.dtype.char](factor, x)
+
+
+def add_scaled(factor: float, x: Array, y: Array) -> None:
+    """y += factor * x, for contiguous vectors."""
+    _AXPY[y.dtype.char](x, y, a=factor)
+
+
+def ema(average: Array, value: Array, decay: float) -> None:
+    """average = decay * average + (1 - decay) * value, for contiguous vectors."""
+    scale(decay, average)
+    add_scaled(1.0 - decay, value, average)
+
+
+def inner(a: Array, b: Array) -> float:
+    """Return the sum of a * b, both (rows, units) and of one memory order."""
+    if not a.flags.c_contiguous:
+        a, b = a.T, b.T
+    return float(np.vdot(a, b))
+
+
+def weighted_sum(values: Array, weight: Array | None) -> float:
+    """Return the sum of (rows,) ``values``, each times its weight."""
+    return float(values.sum() if weight is None else np.dot(values, weight))
+
+
+def matmul_into(x: Any, W: Array, out: Array) -> Array:
+    """out = x @ W, for x dense or CSR."""
+    if issparse(x):
+        out[...] = x @ W
+        return out
+    return np.matmul(x, W, out)
+
+
+def matmul_transposed_into(x: Any, delta: Array, out: Array) -> Array:
+    """out = x.T @ delta, for x dense or CSR."""
+    if issparse(x):
+        out[...] = x.T @ delta
+        return out
+    return np.matmul(x.T, delta, out)
+
+
+def column_sums_into(a: Array, ones: Array, out: Array) -> Array:
+    """out = the sum over rows of (rows, units) ``a``; ``ones`` is a vector of rows ones."""
+    return np.dot(ones, a, out)
+
+
+def scale_rows(a: Array, factor: Array | None) -> None:
+    """a *= factor, one factor for each row; None stands for ones."""
+    if factor is not None:
+        np.multiply(a, factor[:, None], a)
+
+
+def take_rows_into(a: Array, index: Array, out: Array) -> Array:
+    """out = a[index]; without the copy of the whole that ``take`` makes of a strided array."""
+    if a.flags.c_contiguous:
+        return a.take(index, 0, out, "clip")
+    out[...] = a[index]
+    return out
+
+
+def take_columns_into(a: Array, index: Array, out: Array) -> Array:
+    """out = a[:, index]."""
+    return a.take(index, 1, out, "clip")

@@ -1,0 +1,51 @@
+"""The network: layers applied one after the other, and backpropagation through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sknn_scratch.contracts import Activation, Array
+from sknn_scratch.core.layers import Dense, Slot
+from sknn_scratch.core.layout import Layout, Params
+
+
+class Network:
+    """A feed-forward network of ``n_in`` inputs; pure in parameters and buffers.
+
+    It holds no weights and no state, so one network may serve any number of threads.
+    """
+
+    def __init__(self, n_in: int, layers: Sequence[Dense]) -> None:
+        self.n_in = n_in
+        self.layers = tuple(layers)
+        self.units = (n_in, *(layer.units for layer in self.layers))
+        self.layout = Layout(
+            [layer.shapes(n) for layer, n in zip(self.layers, self.units, strict=False)]
+        )
+
+    @classmethod
+    def dense(
+        cls, n_in: int, hidden: Sequence[int], n_raw: int, activations: Sequence[Activation]
+    ) -> Network:
+        """Return a network of dense layers: hidden ones, then ``n_raw`` linear outputs."""
+        inner = [Dense(units, f) for units, f in zip(hidden, activations, strict=True)]
+        return cls(n_in, [*inner, Dense(n_raw)])
+
+    def forward(self, params: Params, x: Any, slots: Sequence[Slot]) -> Array:
+        """Return the raw outputs (rows, n_raw) for x (rows, n_in)."""
+        for layer, own, slot in zip(self.layers, params.layers, slots, strict=True):
+            x = layer.forward(own, x, slot)
+        return x
+
+    def backward(self, params: Params, grads: Params, x: Any, slots: Sequence[Slot]) -> None:
+        """Write the gradient of J into ``grads``, from ∂J/∂raw in the last slot's delta.
+
+        To be called after ``forward`` with the same arguments.
+        """
+        for k in range(len(self.layers) - 1, 0, -1):
+            below = slots[k - 1]
+            self.layers[k].backward(
+                params.layers[k], grads.layers[k], below.out, slots[k], below.delta
+            )
+        self.layers[0].backward(params.layers[0], grads.layers[0], x, slots[0], None)

@@ -1,0 +1,89 @@
+"""Buffers of a batch's size, made once and used in every step.
+
+A workspace is handed from function to function and never kept on an estimator: so a
+fitted network predicts in any number of threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.core.layers import Slot
+from sknn_scratch.core.network import Network
+
+Order = Literal["C", "F"]
+
+
+@dataclass(slots=True)
+class Rows:
+    """All buffers for batches of one number of rows."""
+
+    x: Array
+    y: Array  #: (rows, n_targets), in Fortran order as raw outputs are
+    weight: Array
+    slots: tuple[Slot, ...]
+
+
+class Workspace:
+    """Buffers for training ``network`` on batches of at most ``capacity`` rows.
+
+    Raw outputs, their gradient and the targets stand in Fortran order: reductions over
+    the few outputs of a row are several times faster than in C order.  Without
+    ``gathers`` there is no buffer for x: batches are slices, or sparse.
+    """
+
+    def __init__(
+        self, network: Network, capacity: int, n_targets: int, dtype: Any, gathers: bool = True
+    ) -> None:
+        self._x = _buffer(capacity, network.n_in if gathers else 0, dtype)
+        self._y = _buffer(capacity, n_targets, dtype, "F")
+        self._weight = np.empty(capacity, dtype)
+        self._ones = np.ones(capacity, dtype)
+        last = network.layers[-1]
+        self._slots = [
+            (
+                _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
+                _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
+                _buffer(capacity, layer.units, dtype) if layer.keeps_cache else None,
+            )
+            for layer in network.layers
+        ]
+        self._rows: dict[int, Rows] = {}
+
+    def rows(self, n: int) -> Rows:
+        """Return the buffers for a batch of ``n`` rows: views, the same at every call."""
+        if n not in self._rows:
+            slots = tuple(
+                Slot(out(n), delta(n), cache and cache(n), self._ones[:n])
+                for out, delta, cache in self._slots
+            )
+            self._rows[n] = Rows(self._x(n), self._y(n), self._weight[:n], slots)
+        return self._rows[n]
+
+
+def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
+    """Return slots for a forward pass alone over ``n`` rows: two buffers, used in turn."""
+    widest = max(layer.units for layer in network.layers)
+    flat = [np.empty(n * widest, dtype) for _ in network.layers[:2]]
+    last = len(network.layers) - 1
+    return tuple(
+        Slot(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"), None, None, None)
+        for k, layer in enumerate(network.layers)
+    )
+
+
+def _buffer(capacity: int, units: int, dtype: Any, order: Order = "C") -> Callable[[int], Array]:
+    """Allocate a buffer; return the function from n <= capacity to its (n, units) view."""
+    flat = np.empty(capacity * units, dtype)
+    return lambda n: _view(flat, n, units, order)
+
+
+def _view(flat: Array, n: int, units: int, order: Order) -> Array:
+    """Return the start of ``flat`` as a contiguous (n, units) array."""
+    part = flat[: n * units]
+    return part.reshape(n, units) if order == "C" else part.reshape(units, n).T

@@ -1,0 +1,90 @@
+"""Warnings and errors at the end of a fit, with the remedy."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
+
+#: Scales that differ by more than this slow training down.
+SCALE_RATIO = 100.0
+#: Rows that are looked at to find out.
+SAMPLE_ROWS = 1000
+
+
+def divergence(epoch: int, learning_rate_init: float) -> str:
+    """Return the message for weights that are not finite."""
+    return (
+        "Solver produced non-finite parameter weights. The input data may contain large "
+        "values and need to be preprocessed. "
+        f"Training diverged in epoch {epoch}: scale features and target, for example with "
+        f"StandardScaler, or lower learning_rate_init (it is {learning_rate_init:g})."
+    )
+
+
+def warn(message: str) -> None:
+    """Give a warning about the course of training."""
+    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+
+
+def warn_unconverged(estimator: Any, reason: str, X: Any, y: Any) -> None:
+    """Warn that training ended at a limit, and say what to do."""
+    if estimator.solver == "lbfgs":
+        message = (
+            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
+            f"({_LBFGS_ENDS.get(reason, reason)})."
+        )
+    else:
+        message = (
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet."
+        )
+    message += " " + _remedy(estimator, reason) + scaling_hint(X, y)
+    warn(message)
+
+
+_LBFGS_ENDS = {"max_iter": "the limit max_iter or max_fun was reached"}
+
+
+def _remedy(estimator: Any, reason: str) -> str:
+    if estimator.solver == "lbfgs":
+        if reason == "max_iter":
+            return (
+                f"Increase max_iter (it is {estimator.max_iter}) or max_fun (it is "
+                f"{estimator.max_fun}), or raise tol."
+            )
+        return "Scale the data, or raise tol."
+    return (
+        f"Increase max_iter, raise learning_rate_init (it is {estimator.learning_rate_init:g}), "
+        "or raise tol."
+    )
+
+
+def scaling_hint(X: Any, y: Any) -> str:
+    """Return the advice to scale if features, or the target, are on very different scales."""
+    features = _scales(X[:SAMPLE_ROWS])
+    hints = []
+    if len(features) and features.max() > SCALE_RATIO * features.min():
+        hints.append(
+            f"The scales of the features differ by a factor of "
+            f"{features.max() / features.min():.2g}: scale them, for example with "
+            "sklearn.preprocessing.StandardScaler."
+        )
+    target = _scales(y[:SAMPLE_ROWS].reshape(min(len(y), SAMPLE_ROWS), -1)) if y is not None else []
+    if len(target) and max(target.max(), 1 / target.min()) > SCALE_RATIO:
+        hints.append(
+            f"The target has a standard deviation of {target.max():.2g}: scale it, for example "
+            "with sklearn.compose.TransformedTargetRegressor."
+        )
+    return "".join(" " + hint for hint in hints)
+
+
+def _scales(columns: Any) -> Any:
+    """Return the standard deviations of all columns that are not constant."""
+    dense = columns.toarray() if issparse(columns) else np.asarray(columns)
+    with np.errstate(all="ignore"):
+        deviations = dense.std(axis=0, dtype=np.float64)
+    return deviations[(deviations > 0) & np.isfinite(deviations)]

@@ -1,0 +1,94 @@
+"""From parameters to components: ``solver="adam", beta_1=0.8`` -> ``Adam(beta_1=0.8)``.
+
+Strings are configured by the estimator's flat parameters, instances by their own, never
+both: a flat parameter that was set beside an instance would silently do nothing.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from sknn_scratch.contracts import Activation, Component, Schedule
+from sknn_scratch.estimators._params import (
+    CONSTRAINTS,
+    hidden_sizes,
+    invalid,
+    own_fields,
+)
+from sknn_scratch.registry import lookup
+
+#: parameter -> name -> field of the component -> flat parameter of the estimator
+FLAT: dict[str, dict[str, dict[str, str]]] = {
+    "solver": {
+        "sgd": {"momentum": "momentum", "nesterov": "nesterovs_momentum"},
+        "adam": {"beta_1": "beta_1", "beta_2": "beta_2", "epsilon": "epsilon"},
+    },
+    "learning_rate": {"invscaling": {"power_t": "power_t"}},
+}
+
+
+def component(estimator: Any, kind: str, parameter: str) -> Any:
+    """Return the component that a parameter of the estimator stands for."""
+    value = getattr(estimator, parameter)
+    if isinstance(value, Component):
+        _reject_flat(estimator, parameter, value)
+        return value
+    flat = FLAT.get(parameter, {}).get(value, {})
+    settings = {field: getattr(estimator, name) for field, name in flat.items()}
+    return _named(estimator, kind, parameter, value)(**settings)
+
+
+def activations(estimator: Any) -> tuple[list[Activation], Activation]:
+    """Return one activation per hidden layer, and the one that the output layer sees."""
+    value, n_hidden = estimator.activation, len(hidden_sizes(estimator))
+    if isinstance(value, str | Activation):
+        one = _activation(estimator, value)
+        return [one] * n_hidden, one
+    if len(value) != n_hidden:
+        raise invalid(
+            estimator,
+            "activation",
+            f"a single activation or a sequence of {n_hidden}, one for each hidden layer",
+            value,
+        )
+    each = [_activation(estimator, item) for item in value]
+    return each, each[-1] if each else _activation(estimator, "identity")
+
+
+def schedule(estimator: Any) -> Schedule:
+    """Return the schedule; with solver="adam" scikit-learn's own two are ignored, as there."""
+    if estimator.solver == "adam" and estimator.learning_rate in ("invscaling", "adaptive"):
+        return lookup("schedule", "constant")()  # type: ignore[return-value]
+    return component(estimator, "schedule", "learning_rate")  # type: ignore[no-any-return]
+
+
+def _activation(estimator: Any, value: str | Activation) -> Activation:
+    if isinstance(value, Activation):
+        return value
+    return _named(estimator, "activation", "activation", value)()  # type: ignore[return-value]
+
+
+def _named(estimator: Any, kind: str, parameter: str, name: str) -> type[Component]:
+    try:
+        return lookup(kind, name)
+    except LookupError as error:
+        must_be = str(CONSTRAINTS[parameter][0])
+        raise invalid(estimator, parameter, must_be, name, str(error.args[0])) from None
+
+
+def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
+    """Raise if a flat parameter that only strings listen to is not at its default."""
+    signature = inspect.signature(type(estimator).__init__).parameters
+    for fields in FLAT.get(parameter, {}).values():
+        for field, flat in fields.items():
+            given = getattr(estimator, flat)
+            if given == signature[flat].default:
+                continue
+            instead = f"{parameter}={type(value).__name__}({field}={given!r})"
+            advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"
+            raise ValueError(
+                f"The {flat!r} parameter of {type(estimator).__name__} must be left at its "
+                f"default when {parameter!r} is an instance, which has parameters of its "
+                f"own. Got {flat}={given!r} beside {parameter}={value!r}: {advice} instead."
+            )

@@ -1,0 +1,431 @@
+"""What both estimators share: validate, translate, solve, publish."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import isfinite
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from sknn_scratch.components import PrintProgress
+from sknn_scratch.contracts import Array, Component, Loss, Site
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.inference import raw_blocks
+from sknn_scratch.core.network import Network
+from sknn_scratch.core.objective import Objective
+from sknn_scratch.estimators import _advice, _aliases, _holdout
+from sknn_scratch.estimators._params import CONSTRAINTS, check_params, hidden_sizes
+from sknn_scratch.training.lbfgs import LBFGS
+from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.stopping import Patience
+
+#: partial_fit keeps this many entries of the curves.
+CURVE_LENGTH = 10_000
+AUTO_BATCH_SIZE = 200
+
+
+def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the estimator back as it was if a method fails: nothing that it had is lost."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return method(self, *args, **kwargs)
+        except Exception:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return guarded
+
+
+class How(NamedTuple):
+    """How a call begins and ends."""
+
+    is_new: bool  #: draw new weights, learn classes and features anew
+    one_pass: bool  #: partial_fit
+
+
+class BaseMLP(BaseEstimator, ABC):
+    """Base of MLPClassifier and MLPRegressor; not to be used itself."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    _y_is_numeric: ClassVar[bool]
+
+    # --- What the two estimators answer in their own way.
+
+    @abstractmethod
+    def _read_targets(self, y: Any, how: How, classes: Any) -> Any:
+        """Return the codec of y."""
+
+    @abstractmethod
+    def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:
+        """Return the validation score of predictions, both in the targets' encoded form."""
+
+    # --- Fitting.
+
+    @unchanged_on_error
+    def _fit(self, X: Any, y: Any, sample_weight: Any, how: How, classes: Any = None) -> Any:
+        """Do what fit and partial_fit do."""
+        check_params(self)
+        X, y, weight = self._validate(X, y, sample_weight, how)
+        targets = self._read_targets(y, how, classes)
+        loss = self._resolve_loss(targets.task)
+        data = self._encode(X, y, weight, targets, loss, how)
+        plan = self._plan(data, loss, how)
+        state = self._start(plan, data, how)
+        plan = self._hold_out(plan, data, state, targets)
+        try:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                plan.strategy.solve(plan, data, state, FitRun(plan, state))
+        except KeyboardInterrupt:
+            state.stop_reason = "interrupted"
+            self._publish(plan, data, state, targets)
+            raise
+        return self._publish(plan, data, state, targets)
+
+    def _how(self) -> How:
+        """Tell how ``fit`` begins: the only reader of ``warm_start``."""
+        return How(is_new=not (self.warm_start and hasattr(self, "theta_")), one_pass=False)
+
+    def _how_partial(self) -> How:
+        return How(is_new=not hasattr(self, "theta_"), one_pass=True)
+
+    def _validate(self, X: Any, y: Any, sample_weight: Any, how: How) -> tuple[Any, Any, Any]:
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=self._y_is_numeric,
+            dtype=(np.float64, np.float32),
+            reset=how.is_new,
+        )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        return (X.tocsr() if issparse(X) else X), y, sample_weight
+
+    def _encode(
+        self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, how: How
+    ) -> Data:
+        dtype = X.dtype if how.is_new else self.theta_.dtype
+        y, unit = targets.encode(y, loss, dtype)
+        if unit is None and not loss.target_range.contains(y):
+            raise ValueError(
+                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
+                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose "
+                "another loss or transform y."
+            )
+        if weight is not None:
+            weight = weight.astype(dtype, copy=False)
+        return Data(X.astype(dtype, copy=False), y, unit, weight)
+
+    def _resolve_loss(self, task: str) -> Loss:
+        loss: Loss = _aliases.component(self, "loss", "loss")
+        if task in loss.tasks:
+            return loss.for_task(task)
+        if task == "multiclass" and "binary" in loss.tasks:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is multiclass "
+                f"and loss={self.loss!r} fits two classes: use loss='log_loss' instead."
+            )
+        raise ValueError(
+            f"The 'loss' parameter of {type(self).__name__} must be a loss for {task} targets. "
+            f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets."
+        )
+
+    def _plan(self, data: Data, loss: Loss, how: How) -> Plan:
+        """Turn parameters into components, once."""
+        activations, seen_by_output = _aliases.activations(self)
+        network = Network.dense(
+            data.X.shape[1], hidden_sizes(self), loss.n_raw(data.n_targets), activations
+        )
+        return Plan(
+            Objective(network, loss, float(self.alpha)),
+            self._strategy(data.n_samples, how),
+            (PrintProgress(),) if self.verbose else (),
+            one_pass=how.one_pass,
+            sites=tuple(
+                Site(k, len(network.layers), f)
+                for k, f in enumerate([*activations, seen_by_output])
+            ),
+        )
+
+    def _strategy(self, n_samples: int, how: How) -> LBFGS | MiniBatch:
+        if self.solver == "lbfgs":
+            return LBFGS(self.max_iter, self.max_fun, float(self.tol))
+        return MiniBatch(
+            _aliases.component(self, "optimizer", "solver"),
+            _aliases.schedule(self),
+            Patience(float(self.tol), self.n_iter_no_change),
+            float(self.learning_rate_init),
+            self._batch_size(n_samples, how),
+            self.max_iter,
+            bool(self.shuffle),
+        )
+
+    def _batch_size(self, n_samples: int, how: How) -> int:
+        if self.batch_size == "auto":
+            return min(AUTO_BATCH_SIZE, n_samples)
+        if self.batch_size > n_samples and not how.one_pass:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                f"clipped from {self.batch_size} to {n_samples}.",
+                stacklevel=5,
+            )
+        return min(int(self.batch_size), n_samples)
+
+    def _start(self, plan: Plan, data: Data, how: How) -> TrainingState:
+        """Return the state before the first step, with the weights drawn or kept."""
+        network = plan.objective.network
+        if how.is_new:
+            state = self._draw(plan, data)
+        else:
+            self._check_fits(plan.objective)
+            state = self._go_on(plan, how)
+        if self.shuffle and self.solver != "lbfgs":
+            state.order = np.arange(data.n_samples)
+        return state
+
+    def _draw(self, plan: Plan, data: Data) -> TrainingState:
+        """Return a state with newly drawn weights."""
+        network = plan.objective.network
+        theta = np.empty(network.layout.size, data.X.dtype)
+        state = TrainingState(theta, _own_stream(self.random_state))
+        initializer = _aliases.component(self, "initializer", "initializer")
+        for arrays, site in zip(network.layout.params(theta).layers, plan.sites, strict=True):
+            initializer.fill(*arrays, state.rng, site)
+        return state
+
+    def _go_on(self, plan: Plan, how: How) -> TrainingState:
+        """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
+        if not how.one_pass:
+            return TrainingState(self.theta_.copy(), _own_stream(self.random_state))
+        state: TrainingState = self._state.wake(self.theta_)
+        if type(self._optimizer) is not type(plan.strategy.optimizer):
+            state.optimizer = {}
+        return state
+
+    def _check_fits(self, objective: Objective) -> None:
+        """Raise if the weights so far are of another shape or meaning."""
+        had = (self._network.units, self.out_activation_)
+        wants = (objective.network.units, objective.loss.out_activation)
+        if had != wants:
+            raise ValueError(
+                f"{type(self).__name__} was fitted with layers of {had[0]} units and "
+                f"{had[1]} outputs, and cannot go on with {wants[0]} and {wants[1]}: keep "
+                "hidden_layer_sizes, loss and the number of targets as they were, or fit anew "
+                "with warm_start=False."
+            )
+
+    def _hold_out(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> Plan:
+        """Choose the validation rows of early stopping; after the weights, as scikit-learn."""
+        if not self.early_stopping:
+            return plan
+        if plan.one_pass:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: set early_stopping=False, or "
+                "call fit."
+            )
+        if self.solver == "lbfgs":
+            warnings.warn("early_stopping is ignored with solver='lbfgs'.", stacklevel=4)
+            return plan
+        strata = targets.strata(data.y)
+        state.order, held_out = _holdout.split(
+            data.n_samples, self.validation_fraction, state.rng, strata
+        )
+        if data.weight is not None and not data.weight[state.order].any():
+            raise ValueError(
+                "sample_weight is zero for all samples of the training part of the "
+                "early-stopping split: give other weights, or another random_state."
+            )
+        return replace(plan, judge=self._judge(plan, data, held_out, targets))
+
+    def _judge(self, plan: Plan, data: Data, rows: Array, targets: Any) -> Callable[[Array], float]:
+        """Return the function that scores a vector of parameters on some rows."""
+        network = plan.objective.network
+        truth = targets.truth(data.y[..., rows])
+        weight = None if data.weight is None else data.weight[rows]
+
+        def judge(theta: Array) -> float:
+            params = network.layout.params(theta)
+            raw = np.empty((len(rows), network.units[-1]), theta.dtype)
+            for block, part in raw_blocks(network, params, data.X, rows):
+                raw[block] = part
+            if not np.isfinite(raw).all():
+                return float("nan")
+            return self._score(truth, targets.predict(raw, plan.objective.loss), weight)
+
+        return judge
+
+    # --- Publishing.
+
+    def _publish(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> Any:
+        """Set all fitted attributes: the only place that does."""
+        state.theta = self._final_theta(plan, state)
+        state.trim_curves(CURVE_LENGTH)
+        for name, value in self._fitted_attributes(plan, state, targets).items():
+            setattr(self, name, value)
+        if state.stop_reason not in _GOOD_ENDS:
+            y = data.y.T if data.unit is None and targets.task == "regression" else None
+            _advice.warn_unconverged(self, state.stop_reason, data.X, y)
+        return self
+
+    def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
+        """Return the parameters to keep: the best ones if there is a validation score."""
+        readout = getattr(plan.strategy, "optimizer", None)
+        last = readout.readout(state.theta, state.optimizer) if readout else state.theta
+        diverged = state.stop_reason == "diverged" or not isfinite(float(last.sum()))
+        if not diverged:
+            return last if state.best_theta is None else state.best_theta
+        message = _advice.divergence(state.epoch, self.learning_rate_init)
+        if state.best_theta is None:
+            raise ValueError(message)
+        _advice.warn(message + " The weights of the best validation score are kept.")
+        state.stop_reason = "diverged"
+        return state.best_theta
+
+    def _fitted_attributes(self, plan: Plan, state: TrainingState, targets: Any) -> dict[str, Any]:
+        scores = state.validation_scores
+        network, loss = plan.objective.network, plan.objective.loss
+        return {
+            "theta_": state.theta,
+            "loss_": state.loss_curve[-1] if state.loss_curve else float("nan"),
+            "loss_curve_": state.loss_curve,
+            "best_loss_": None if scores else min(state.loss_curve, default=float("nan")),
+            "validation_scores_": scores or None,
+            "best_validation_score_": max(scores) if scores else None,
+            "n_iter_": state.epoch,
+            "t_": state.samples,
+            "n_layers_": len(network.units),
+            "n_outputs_": network.units[-1],
+            "out_activation_": loss.out_activation,
+            "_network": network,
+            "_loss": loss,
+            "_targets": targets,
+            "_optimizer": getattr(plan.strategy, "optimizer", None),
+            "_state": state.at_rest(),
+        }
+
+    # --- The fitted network.
+
+    @property
+    def coefs_(self) -> tuple[Array, ...]:
+        """Weight matrices (fan_in, fan_out), layer by layer: views of ``theta_``."""
+        return self._views(0)
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self._set_views("coefs_", 0, values)
+
+    @property
+    def intercepts_(self) -> tuple[Array, ...]:
+        """Bias vectors (fan_out,), layer by layer: views of ``theta_``."""
+        return self._views(1)
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self._set_views("intercepts_", 1, values)
+
+    def _views(self, which: int) -> tuple[Array, ...]:
+        theta = self.theta_
+        return tuple(arrays[which] for arrays in self._network.layout.params(theta).layers)
+
+    def _set_views(self, name: str, which: int, values: Any) -> None:
+        """Copy new values into a new theta: a read-only one may be mapped from a file."""
+        theta = self.theta_.copy()
+        views = [arrays[which] for arrays in self._network.layout.params(theta).layers]
+        shapes, given = [v.shape for v in views], [np.shape(v) for v in values]
+        if shapes != given:
+            raise ValueError(f"{name} must have the shapes {shapes}. Got {given} instead.")
+        for view, value in zip(views, values, strict=True):
+            view[...] = value
+        self.theta_ = theta
+
+    def _raw_blocks(self, X: Any) -> Iterator[tuple[slice, Array]]:
+        """Validate X; yield the raw outputs block by block."""
+        params = self._network.layout.params(self.theta_)
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield from raw_blocks(self._network, params, X)
+
+    def _validate_X(self, X: Any) -> Any:
+        check_is_fitted(self)
+        X = validate_data(
+            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
+        )
+        return X.tocsr() if issparse(X) else X
+
+    def _map_raw(self, X: Any, function: Callable[[Array], Array]) -> Array:
+        """Return function(raw outputs), collected over row blocks."""
+        X = self._validate_X(X)
+        out: Any = None
+        for block, raw in self._raw_blocks(X):
+            part = function(raw)
+            if out is None:
+                out = np.empty((X.shape[0], *part.shape[1:]), part.dtype)
+            out[block] = part
+        return out
+
+    # --- scikit-learn's manners.
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters: plain names first, then ``a__b`` inside the component ``a``."""
+        inner: dict[str, dict[str, Any]] = {}
+        plain = {}
+        for key, value in params.items():
+            name, _, rest = key.partition("__")
+            if rest:
+                inner.setdefault(name, {})[rest] = value
+            else:
+                plain[name] = value
+        super().set_params(**plain)
+        for name, changes in inner.items():
+            super().set_params(**{name: self._evolved(name, changes)})
+        return self
+
+    def _evolved(self, name: str, changes: dict[str, Any]) -> Component:
+        value = getattr(self, name, None)
+        if isinstance(value, Component):
+            return value.evolve(**changes)
+        raise ValueError(
+            f"Invalid parameter {name}__{next(iter(changes))!s} for {type(self).__name__}: {name} "
+            f"is {value!r}, which has no parameters of its own. Pass an instance of a component "
+            "from sknn_scratch.components to set them, or use the estimator's flat parameters."
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+_GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "diverged")
+
+
+def _own_stream(random_state: Any) -> np.random.RandomState:
+    """Return a stream that is ours: scikit-learn's for an integer, else one seeded from it."""
+    if isinstance(random_state, int | np.integer):
+        return np.random.RandomState(random_state)
+    return np.random.RandomState(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def is_stochastic(estimator: Any) -> bool:
+    """Tell whether partial_fit is there: for all solvers but L-BFGS."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True

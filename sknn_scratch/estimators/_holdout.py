@@ -1,0 +1,61 @@
+"""The rows held out for early stopping: numbers of rows, never copies."""
+
+from __future__ import annotations
+
+import warnings
+from math import ceil
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from sknn_scratch.contracts import Array
+
+
+def split(
+    n: int, fraction: float, rng: np.random.RandomState, strata: Array | None
+) -> tuple[Array, Array]:
+    """Return (training rows, validation rows), drawn as scikit-learn draws them.
+
+    Rows are stratified by ``strata``, if given.  A stratum of one member stays in the
+    training part; where stratification is impossible, the split is a plain one.
+    """
+    if ceil(fraction * n) < 2:
+        raise ValueError(
+            "The validation set is too small. Increase 'validation_fraction' or the size of "
+            f"your dataset: validation_fraction={fraction} of {n} samples must be at least 2."
+        )
+    rows = np.arange(n)
+    if strata is None:
+        return _plain(rows, fraction, rng)
+    alone = np.isin(strata, np.flatnonzero(np.bincount(strata) == 1))
+    if alone.any():
+        warnings.warn(
+            "A class with a single member stays in the training part of the early-stopping "
+            "split. Add samples of that class, or turn early_stopping off.",
+            stacklevel=2,
+        )
+    train, held_out = _stratified(rows[~alone], strata, fraction, rng)
+    return np.concatenate([train, rows[alone]]), held_out
+
+
+def _stratified(
+    rows: Array, strata: Array, fraction: float, rng: np.random.RandomState
+) -> tuple[Array, Array]:
+    n_test, n_strata = ceil(fraction * len(rows)), len(np.unique(strata[rows]))
+    if min(n_test, len(rows) - n_test) < n_strata:
+        warnings.warn(
+            f"The early-stopping split cannot be stratified: {n_test} of {len(rows)} samples "
+            f"cannot hold all {n_strata} classes. It is drawn without regard to classes; "
+            "increase validation_fraction to have it stratified.",
+            stacklevel=3,
+        )
+        return _plain(rows, fraction, rng)
+    return _plain(rows, fraction, rng, stratify=strata[rows])
+
+
+def _plain(
+    rows: Array, fraction: float, rng: np.random.RandomState, **how: Any
+) -> tuple[Array, Array]:
+    train, held_out = train_test_split(rows, random_state=rng, test_size=fraction, **how)
+    return train, held_out

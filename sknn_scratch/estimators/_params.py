@@ -1,0 +1,116 @@
+"""What the constructor parameters may be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+)
+
+from sknn_scratch.contracts import Component
+from sknn_scratch.registry import KINDS, names
+
+
+class ComponentOrName(Options):
+    """An instance of a kind of component, or a string; names are looked up later."""
+
+    def __init__(self, kind: str, extra_names: Sequence[str] = ()) -> None:
+        super().__init__(str, set(extra_names))
+        self.kind, self.extra_names = kind, extra_names
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        return isinstance(value, str | KINDS[self.kind])
+
+    def __str__(self) -> str:
+        known = ", ".join(map(repr, sorted([*names(self.kind), *self.extra_names])))
+        return f"a name ({known}) or an instance of {KINDS[self.kind].__name__}"
+
+
+class OnePerLayer(ComponentOrName):
+    """The same as one value for all hidden layers, or as a sequence with one for each."""
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        one = super().is_satisfied_by
+        return one(value) or (isinstance(value, list | tuple) and all(map(one, value)))
+
+    def __str__(self) -> str:
+        return super().__str__() + ", or a list or tuple of these, one for each hidden layer"
+
+
+def positive(kind: type = Real) -> Interval:
+    """Return the constraint "above 0" (for integers: at least 1)."""
+    if kind is Integral:
+        return Interval(Integral, 1, None, closed="left")
+    return Interval(kind, 0, None, closed="neither")
+
+
+CONSTRAINTS: dict[str, list[Any]] = {
+    "hidden_layer_sizes": ["array-like", positive(Integral)],
+    "activation": [OnePerLayer("activation")],
+    "solver": [ComponentOrName("optimizer", ["lbfgs"])],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), positive(Integral)],
+    "learning_rate": [ComponentOrName("schedule")],
+    "learning_rate_init": [positive()],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [positive(Integral)],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [positive()],
+    "n_iter_no_change": [positive(Integral), Options(Real, {np.inf})],
+    "max_fun": [positive(Integral)],
+    "loss": [ComponentOrName("loss")],
+    "initializer": [ComponentOrName("initializer")],
+}
+
+
+def check_params(estimator: Any) -> None:
+    """Raise a ValueError for the first parameter that is out of its range."""
+    if not get_config()["skip_parameter_validation"]:
+        estimator._validate_params()
+    hidden_sizes(estimator)
+
+
+def invalid(estimator: Any, name: str, must_be: str, value: Any, hint: str = "") -> ValueError:
+    """Return the one error sentence: which parameter, of what, must be ..., got ..."""
+    return InvalidParameterError(
+        f"The {name!r} parameter of {type(estimator).__name__} must be {must_be}. "
+        f"Got {value!r} instead.{hint}"
+    )
+
+
+def hidden_sizes(estimator: Any) -> tuple[int, ...]:
+    """Return ``hidden_layer_sizes`` as a tuple; empty for a linear model."""
+    given = estimator.hidden_layer_sizes
+    sizes = [given] if isinstance(given, Integral) else list(given)
+    if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in sizes):
+        raise invalid(
+            estimator,
+            "hidden_layer_sizes",
+            "> 0: an integer or a sequence of integers, one for each hidden layer",
+            given,
+            " Write hidden_layer_sizes=() for a model without hidden layers.",
+        )
+    return tuple(int(n) for n in sizes)
+
+
+def own_fields(component: Component) -> list[str]:
+    """Return the names of a component's parameters."""
+    return list(component.get_params(deep=False))

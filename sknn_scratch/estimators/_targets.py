@@ -1,0 +1,146 @@
+"""Targets: from y to what a loss sees, and from raw outputs back to y."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from sknn_scratch.contracts import Array, Loss
+
+
+@dataclass(frozen=True)
+class NumericTargets:
+    """Real targets: one column or several."""
+
+    n_targets: int
+    task: str = "regression"
+
+    def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
+        """Return y as (n_targets, n_samples)."""
+        return np.ascontiguousarray(y.reshape(len(y), -1).T, dtype=dtype), None
+
+    def strata(self, y: Array) -> None:
+        """Return what the early-stopping split is stratified by: nothing."""
+
+    def truth(self, y: Array) -> Array:
+        """Return encoded targets in the form of :meth:`predict`."""
+        return y.T
+
+    def predict(self, raw: Array, loss: Loss) -> Array:
+        """Return predictions, (rows, n_targets)."""
+        return loss.predict(raw, raw)
+
+    def decode(self, y_pred: Array) -> Array:
+        """Return the predictions in y's shape."""
+        return y_pred[:, 0] if y_pred.shape[1] == 1 else y_pred
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Class labels, or a matrix of indicators for multilabel targets."""
+
+    classes: Any
+    task: str  #: "binary", "multiclass" or "multilabel"
+    sparse: bool = False  #: True for indicators in a sparse matrix
+
+    @classmethod
+    def read(cls, y: Any, classes: Any = None) -> ClassTargets:
+        """Find out what y holds; ``classes`` names all classes, those missing in y too."""
+        check_classification_targets(y)
+        kind = type_of_target(y)
+        if kind == "multilabel-indicator":
+            targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
+            targets.check_same(classes)
+            return targets
+        if kind.endswith("multioutput"):
+            raise ValueError(
+                "y must hold one class label for each sample, or 0/1 indicators of several "
+                f"labels. Got a target of type {kind!r}: fit one classifier per column, for "
+                "example with sklearn.multioutput.MultiOutputClassifier."
+            )
+        known = unique_labels(y if classes is None else classes)
+        targets = cls(known, "multiclass" if len(known) > 2 else "binary")
+        targets.check_known(y, all_of_them=False)
+        return targets
+
+    @property
+    def n_targets(self) -> int:
+        """Number of classes or labels."""
+        return len(self.classes)
+
+    def check_same(self, classes: Any) -> None:
+        """Raise unless a later call of partial_fit names the same classes."""
+        if classes is not None and not np.array_equal(self.classes, unique_labels(classes)):
+            raise ValueError(
+                f"The classes of partial_fit must be the same in every call: {self.classes}. "
+                f"Got {np.asarray(classes)}; fit anew to change them."
+            )
+
+    def check_known(self, y: Any, all_of_them: bool) -> None:
+        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        if self.task == "multilabel":
+            if y.ndim != 2 or y.shape[1] != self.n_targets:
+                raise ValueError(
+                    f"y must have {self.n_targets} columns, one for each label, as in the calls "
+                    f"before. Got an array of shape {y.shape}."
+                )
+            return
+        found = unique_labels(y)
+        if all_of_them and set(found) != set(self.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes}, `y` has {found}"
+            )
+        if not np.isin(found, self.classes).all():
+            raise ValueError(
+                "`y` has classes not in `self.classes_`. "
+                f"`self.classes_` has {self.classes}. 'y' has {found}."
+            )
+
+    def strata(self, y: Array) -> Array | None:
+        """Return what the early-stopping split is stratified by: two classes only."""
+        if self.task != "binary":
+            return None
+        return y if y.ndim == 1 else y[0].astype(np.intp)
+
+    def truth(self, y: Array) -> Array:
+        """Return encoded targets in the form of :meth:`predict`."""
+        if self.task == "multilabel":
+            return y.T.astype(int)
+        return y if y.ndim == 1 else y[0].astype(int)
+
+    def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
+        """Return class codes and the unit matrix, or (n_targets, n_samples) of 0 and 1."""
+        if self.task == "multilabel":
+            dense = y.toarray() if issparse(y) else y
+            return np.ascontiguousarray(dense.T != 0, dtype=dtype), None
+        codes = np.searchsorted(self.classes, y).astype(np.intp, copy=False)
+        if loss.one_hot:
+            return codes, np.eye(self.n_targets, dtype=dtype)
+        return codes[None, :].astype(dtype), None
+
+    def predict(self, raw: Array, loss: Loss) -> Array:
+        """Return the predicted class numbers, or the labels' indicators."""
+        if self.task == "multilabel":
+            return (raw > 0).astype(int)
+        if raw.shape[1] > 1:
+            return raw.argmax(axis=1)
+        return (raw[:, 0] > 0).astype(int) * (len(self.classes) > 1)
+
+    def decode(self, codes: Array) -> Any:
+        """Return the labels of predicted codes, in the shape and kind of y."""
+        if self.task == "multilabel":
+            return csr_matrix(codes) if self.sparse else codes
+        return self.classes[codes]
+
+
+def as_column(y: Any) -> Any:
+    """Return a single column as a vector, with a warning as scikit-learn gives it."""
+    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
+        return column_or_1d(y, warn=True)
+    return y

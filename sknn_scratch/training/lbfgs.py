@@ -1,0 +1,91 @@
+"""Training by L-BFGS: scipy's minimiser over the whole objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.workspace import Workspace
+from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.state import Plan, TrainingState
+
+#: Elements of the widest layer's buffer when the objective is summed over row blocks.
+BLOCK_ELEMENTS = 2**20
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS: few, full evaluations; the best choice for small data."""
+
+    max_iter: int
+    max_fun: int
+    tol: float
+
+    def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
+        """Minimise until the gradient is below ``tol`` or a limit is reached."""
+
+        def on_iteration(intermediate_result: OptimizeResult) -> None:
+            np.copyto(state.theta, intermediate_result.x)
+            state.loss_curve.append(float(intermediate_result.fun))
+            state.epoch += 1
+            run.notify("on_epoch_end")
+            if run.stop_reason:
+                raise StopIteration  # scipy's way to be asked to stop
+
+        run.notify("on_fit_begin")
+        result = minimize(
+            _FullObjective(plan, data, state),
+            state.theta.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=on_iteration,
+            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+        )
+        self._finish(result, state, run)
+        run.notify("on_fit_end")
+
+    def _finish(self, result: OptimizeResult, state: TrainingState, run: FitRun) -> None:
+        np.copyto(state.theta, result.x)
+        state.epoch = min(result.nit, self.max_iter)
+        state.loss_curve = state.loss_curve or [float(result.fun)]
+        limits = {0: "converged", 1: "max_iter"}
+        state.stop_reason = run.stop_reason or limits.get(result.status, str(result.message))
+
+
+class _FullObjective:
+    """The objective over all rows as a function of scipy's float64 vector."""
+
+    def __init__(self, plan: Plan, data: Data, state: TrainingState) -> None:
+        self.objective, self.data = plan.objective, data
+        layout = plan.objective.network.layout
+        self.params = layout.params(np.empty_like(state.theta))
+        self.total = layout.params(np.empty_like(state.theta))
+        self.block = layout.params(np.empty_like(state.theta))
+        widest = max(plan.objective.network.units[1:])
+        self.size = max(1, min(data.n_samples, BLOCK_ELEMENTS // widest))
+        self.workspace = Workspace(
+            plan.objective.network, self.size, data.n_targets, state.theta.dtype, gathers=False
+        )
+        self.weight_sum = float(data.n_samples if data.weight is None else data.weight.sum())
+
+    def __call__(self, x: Array) -> tuple[float, Array]:
+        """Return value and gradient at x."""
+        np.copyto(self.params.vector, x)
+        self.total.vector.fill(0.0)
+        value = sum(self._add_block(start) for start in range(0, self.data.n_samples, self.size))
+        value += self.objective.penalty(self.params, self.total, self.weight_sum)
+        return value, self.total.vector.astype(np.float64)
+
+    def _add_block(self, start: int) -> float:
+        rows = slice(start, min(start + self.size, self.data.n_samples))
+        buffers = self.workspace.rows(rows.stop - start)
+        batch = self.data.batch(rows, buffers)
+        value = self.objective.data_term(
+            self.params, batch, buffers, self.block, 1.0 / self.weight_sum
+        )
+        np.add(self.total.vector, self.block.vector, self.total.vector)
+        return value

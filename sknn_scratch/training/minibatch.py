@@ -1,0 +1,149 @@
+"""Training by mini-batches: epochs of steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from sknn_scratch.contracts import Optimizer, Progress, Schedule
+from sknn_scratch.core.data import Batch, Data
+from sknn_scratch.core.linalg import is_sparse
+from sknn_scratch.core.workspace import Rows, Workspace
+from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.stopping import Patience
+
+#: At or below this step size a stall ends training, whatever the schedule answers.
+SMALLEST_RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class MiniBatch:
+    """Steps of an optimizer along the gradient of one small batch after the other."""
+
+    optimizer: Optimizer
+    schedule: Schedule
+    patience: Patience
+    learning_rate_init: float
+    batch_size: int
+    max_iter: int
+    shuffle: bool = True
+
+    def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
+        """Run epochs until ``max_iter``, a stall, a request to stop or divergence."""
+        self._complete(plan, state)
+        loop = _Loop(self, plan, data, state)
+        run.notify("on_fit_begin")
+        while not state.stop_reason:
+            state.loss_curve.append(loop.run_epoch())
+            self._judge(plan, state)
+            state.epoch += 1
+            run.notify("on_epoch_end")
+            state.stop_reason = self._reason_to_stop(plan, state) or run.stop_reason
+        run.notify("on_fit_end")
+
+    def _complete(self, plan: Plan, state: TrainingState) -> None:
+        """Add to the state what this strategy needs and what is not there yet."""
+        if not state.optimizer:
+            state.optimizer = self.optimizer.init(state.theta, plan.objective.network.layout.groups)
+        if not state.patience:
+            state.patience = self.patience.start()
+
+    def _judge(self, plan: Plan, state: TrainingState) -> None:
+        """Score the epoch: by rows held out if there are any, else by its loss."""
+        loss = state.loss_curve[-1]
+        if plan.judge is None:
+            self.patience.judge(-loss, state.patience)
+            return
+        theta = self.optimizer.readout(state.theta, state.optimizer)
+        score = plan.judge(theta) if isfinite(loss) else float("nan")
+        state.validation_scores.append(score)
+        if self.patience.judge(score, state.patience):
+            state.best_theta = theta.copy()
+
+    def _reason_to_stop(self, plan: Plan, state: TrainingState) -> str:
+        if not isfinite(state.loss_curve[-1]):
+            return "diverged"
+        if self.patience.has_stalled(state.patience) and not self._slows_down(state):
+            return "stalled"
+        if plan.one_pass:
+            return "one pass"
+        return "max_iter" if state.epoch >= self.max_iter else ""
+
+    def _slows_down(self, state: TrainingState) -> bool:
+        """Let the schedule answer a stall by a smaller factor; patience then begins anew."""
+        now = self.progress(state, 0.0)
+        factor = self.schedule(now)
+        slower = self.schedule(now._replace(stalls=now.stalls + 1))
+        if slower >= factor or self.learning_rate_init * factor <= SMALLEST_RATE:
+            return False
+        state.stalls += 1
+        state.patience["count"] = 0
+        return True
+
+    def progress(self, state: TrainingState, part: float) -> Progress:
+        """Return the progress when ``part`` of the current epoch is done."""
+        fraction = min((state.epoch + part) / self.max_iter, 1.0)
+        return Progress(state.epoch, state.step, state.samples, fraction, state.stalls)
+
+
+class _Loop:
+    """One fit's buffers, bound once, and the epoch that runs in them."""
+
+    def __init__(self, how: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
+        self.how, self.data, self.state = how, data, state
+        self.objective = plan.objective
+        layout = plan.objective.network.layout
+        self.params = layout.params(state.theta)
+        self.grads = layout.params(np.empty_like(state.theta))
+        self.scratch = np.empty_like(state.theta)
+        self.n = data.n_samples if state.order is None else len(state.order)
+        self.workspace = Workspace(
+            plan.objective.network,
+            min(how.batch_size, self.n),
+            data.n_targets,
+            state.theta.dtype,
+            gathers=state.order is not None and not is_sparse(data.X),
+        )
+
+    def run_epoch(self) -> float:
+        """Make a step for each batch; return the mean loss by rows, or the first not finite."""
+        if self.how.shuffle:
+            self.state.rng.shuffle(self.state.order)
+        total, seen = 0.0, 0
+        rate = self._rate(0)
+        for start in range(0, self.n, self.how.batch_size):
+            stop = min(start + self.how.batch_size, self.n)
+            rows = self.workspace.rows(stop - start)
+            batch = self.data.batch(self._choose(start, stop), rows)
+            if batch.weight_sum == 0:
+                continue
+            if self.how.schedule.per_step:
+                rate = self._rate(start)
+            value = self.step(batch, rows, rate)
+            if not isfinite(value):
+                return value
+            total += value * (stop - start)
+            seen += stop - start
+        self.state.samples += self.n
+        return total / seen
+
+    def step(self, batch: Batch, rows: Rows, rate: float) -> float:
+        """Move theta by one step; return the objective before it.  Not if it is not finite."""
+        state, direction = self.state, self.grads.vector
+        value = self.objective.value_and_grad(self.params, batch, rows, self.grads)
+        if isfinite(value):
+            self.how.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
+            state.theta += direction
+            state.step += 1
+        return value
+
+    def _choose(self, start: int, stop: int) -> object:
+        order = self.state.order
+        return slice(start, stop) if order is None else order[start:stop]
+
+    def _rate(self, start: int) -> float:
+        progress = self.how.progress(self.state, start / self.n)
+        return self.how.learning_rate_init * self.how.schedule(progress)

@@ -1,0 +1,11 @@
+"""Hypothesis profiles; choose another one with HYPOTHESIS_PROFILE=ci (or slow)."""
+
+import os
+
+from hypothesis import settings
+
+# Drawn examples are the same in every run: a red test is then a change of the code, never luck.
+settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("ci", parent=settings.get_profile("default"), max_examples=200)
+settings.register_profile("slow", parent=settings.get_profile("default"), max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
