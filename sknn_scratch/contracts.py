@@ -26,12 +26,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, Protocol, Self, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[Any]
 #: What survives a pickle, a checkpoint or a crash: nested dicts with string keys whose
 #: leaves are arrays, numbers, strings or None.
 State = dict[str, Any]
@@ -154,7 +154,7 @@ class Loss(Component):
     """
 
     #: What it can fit, among "regression", "binary", "multiclass", "multilabel".
-    tasks = ()
+    tasks: ClassVar[tuple[str, ...]] = ()
     #: Name of the inverse link, published as ``out_activation_``.
     out_activation = "identity"
     #: Classes as one column each (True), or two classes as a single column of 0 and 1.

@@ -9,7 +9,14 @@ import numpy as np
 from scipy.special import expit, log_expit, xlogy
 
 from sknn_scratch.contracts import Array, Loss, TargetRange
-from sknn_scratch.core.linalg import inner, scale_rows, weighted_sum
+from sknn_scratch.core.linalg import (
+    inner,
+    row_maxima,
+    row_sums,
+    scale_rows,
+    subtract_from_rows,
+    weighted_sum,
+)
 from sknn_scratch.registry import register
 
 
@@ -66,7 +73,7 @@ class Poisson(Loss):
         np.subtract(out, y, out=out)
         deviance += out
         scale_rows(out, weight)
-        return weighted_sum(deviance.sum(axis=1), weight)
+        return weighted_sum(row_sums(deviance), weight)
 
     def predict(self, raw: Array, out: Array) -> Array:
         return np.exp(raw, out=out)
@@ -105,7 +112,7 @@ class BinaryLogLoss(Loss):
         np.divide(np.where(raw >= 0, 1.0, e), 1.0 + e, out=out)
         np.subtract(out, y, out=out)
         scale_rows(out, weight)
-        return weighted_sum(value.sum(axis=1), weight)
+        return weighted_sum(row_sums(value), weight)
 
     def predict(self, raw: Array, out: Array) -> Array:
         """Write the probabilities, kept inside the open interval (0, 1)."""
@@ -114,7 +121,8 @@ class BinaryLogLoss(Loss):
         return np.clip(out, limits.tiny, 1.0 - limits.epsneg, out=out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
-        return log_expit(raw, out=out)
+        log_expit(raw, out=out)
+        return np.maximum(out, _log_tiny(out), out=out)
 
 
 @register.loss("log_loss")
@@ -146,29 +154,40 @@ class LogLoss(Loss):
         return BinaryLogLoss() if task == "multilabel" else self
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-        total = y.sum(axis=1)  # Σ_j y_j; ones for class labels
+        total = row_sums(y)  # Σ_j y_j; ones for class labels
         if weight is not None:
             total *= weight
-        np.subtract(raw, raw.max(axis=1)[:, None], out=out)
+        subtract_from_rows(raw, row_maxima(raw), out)
         linear = _weighted_inner(y, out, weight)
         np.exp(out, out=out)
-        normaliser = out.sum(axis=1)
+        normaliser = row_sums(out)
         value = float(np.dot(np.log(normaliser), total)) - linear
-        np.divide(total, normaliser, out=normaliser)
-        scale_rows(out, normaliser)
+        total /= normaliser
+        scale_rows(out, total)
         np.subtract(out, y if weight is None else y * weight[:, None], out=out)
         return value
 
     def predict(self, raw: Array, out: Array) -> Array:
-        np.subtract(raw, raw.max(axis=1)[:, None], out=out)
+        subtract_from_rows(raw, row_maxima(raw), out)
         np.exp(out, out=out)
-        return np.divide(out, out.sum(axis=1)[:, None], out=out)
+        scale_rows(out, 1.0 / row_sums(out))
+        return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
-        np.subtract(raw, raw.max(axis=1)[:, None], out=out)
-        return np.subtract(out, np.log(np.exp(out).sum(axis=1))[:, None], out=out)
+        subtract_from_rows(raw, row_maxima(raw), out)
+        subtract_from_rows(out, np.log(row_sums(np.exp(out))), out)
+        return np.maximum(out, _log_tiny(out), out=out)
+
+
+def _log_tiny(a: Array) -> float:
+    """Return the logarithm of the smallest probability: the smallest normal number.
+
+    Probabilities and their logarithms end at the same place, so that they always rank
+    classes alike, and none is 0 or -inf.
+    """
+    return float(np.log(np.finfo(a.dtype).tiny))
 
 
 def _weighted_inner(a: Array, b: Array, weight: Array | None) -> float:
     """Return the sum of a * b over rows and outputs, each row times its weight."""
-    return inner(a, b) if weight is None else weighted_sum((a * b).sum(axis=1), weight)
+    return inner(a, b) if weight is None else weighted_sum(row_sums(a * b), weight)

@@ -21,9 +21,9 @@ class Slot:
     """A layer's buffers for one number of rows."""
 
     out: Array  #: what the layer returns, (rows, units)
-    delta: Array | None  #: the gradient of the objective with respect to ``out``
     cache: Array | None  #: what ``backward`` needs besides, (rows, units)
-    ones: Array | None  #: (rows,) ones
+    delta: Any = None  #: ∂J/∂out, (rows, units); None without a backward pass, as is
+    ones: Any = None  #: (rows,) ones
 
 
 @dataclass(frozen=True)
@@ -63,4 +63,4 @@ class Dense:
         matmul_transposed_into(x, delta, grads[0])
         column_sums_into(delta, slot.ones, grads[1])
         if dx is not None:
-            np.matmul(delta, params[0].T, dx)
+            np.dot(delta, params[0].T, dx)

@@ -55,18 +55,21 @@ def weighted_sum(values: Array, weight: Array | None) -> float:
 
 def matmul_into(x: Any, W: Array, out: Array) -> Array:
     """out = x @ W, for x dense or CSR."""
-    if issparse(x):
+    if not isinstance(x, np.ndarray):
         out[...] = x @ W
-        return out
-    return np.matmul(x, W, out)
+    elif out.flags.c_contiguous:
+        np.dot(x, W, out)
+    else:
+        np.dot(W.T, x.T, out.T)
+    return out
 
 
 def matmul_transposed_into(x: Any, delta: Array, out: Array) -> Array:
-    """out = x.T @ delta, for x dense or CSR."""
-    if issparse(x):
-        out[...] = x.T @ delta
-        return out
-    return np.matmul(x.T, delta, out)
+    """out = x.T @ delta, for x dense or CSR and ``out`` in C order."""
+    if isinstance(x, np.ndarray):
+        return np.dot(x.T, delta, out)
+    out[...] = x.T @ delta
+    return out
 
 
 def column_sums_into(a: Array, ones: Array, out: Array) -> Array:
@@ -74,10 +77,26 @@ def column_sums_into(a: Array, ones: Array, out: Array) -> Array:
     return np.dot(ones, a, out)
 
 
+def row_sums(a: Array) -> Array:
+    """Return the sums over the units of each row."""
+    return np.add.reduce(a, 1)
+
+
+def row_maxima(a: Array) -> Array:
+    """Return the largest unit of each row."""
+    return np.maximum.reduce(a, 1)
+
+
+def subtract_from_rows(a: Array, offset: Array, out: Array) -> Array:
+    """out = a - offset, one offset for each row."""
+    np.subtract(a.T, offset, out.T)
+    return out
+
+
 def scale_rows(a: Array, factor: Array | None) -> None:
     """a *= factor, one factor for each row; None stands for ones."""
     if factor is not None:
-        np.multiply(a, factor[:, None], a)
+        np.multiply(a.T, factor, a.T)
 
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:

@@ -59,7 +59,7 @@ class Workspace:
         """Return the buffers for a batch of ``n`` rows: views, the same at every call."""
         if n not in self._rows:
             slots = tuple(
-                Slot(out(n), delta(n), cache and cache(n), self._ones[:n])
+                Slot(out(n), cache and cache(n), delta(n), self._ones[:n])
                 for out, delta, cache in self._slots
             )
             self._rows[n] = Rows(self._x(n), self._y(n), self._weight[:n], slots)
@@ -72,7 +72,7 @@ def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
     flat = [np.empty(n * widest, dtype) for _ in network.layers[:2]]
     last = len(network.layers) - 1
     return tuple(
-        Slot(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"), None, None, None)
+        Slot(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"), None)
         for k, layer in enumerate(network.layers)
     )
 

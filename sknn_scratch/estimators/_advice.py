@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+
+from sknn_scratch.core.data import Data
 
 #: Scales that differ by more than this slow training down.
 SCALE_RATIO = 100.0
@@ -25,13 +28,24 @@ def divergence(epoch: int, learning_rate_init: float) -> str:
     )
 
 
-def warn(message: str) -> None:
-    """Give a warning about the course of training."""
-    warnings.warn(message, ConvergenceWarning, stacklevel=6)
+#: Ends of training that need no warning.
+_GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted")
 
 
-def warn_unconverged(estimator: Any, reason: str, X: Any, y: Any) -> None:
-    """Warn that training ended at a limit, and say what to do."""
+def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
+    """Warn if training ended at a limit or diverged, and say what to do."""
+    if reason in _GOOD_ENDS:
+        return
+    if reason == "diverged":
+        message = divergence(estimator.n_iter_, estimator.learning_rate_init)
+        message += " The weights of the best validation score are kept."
+    else:
+        y = data.y.T if isinstance(estimator, RegressorMixin) else np.empty((0, 1))
+        message = _unconverged(estimator, reason) + scaling_hint(data.X, y)
+    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+
+def _unconverged(estimator: Any, reason: str) -> str:
     if estimator.solver == "lbfgs":
         message = (
             f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
@@ -42,8 +56,7 @@ def warn_unconverged(estimator: Any, reason: str, X: Any, y: Any) -> None:
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet."
         )
-    message += " " + _remedy(estimator, reason) + scaling_hint(X, y)
-    warn(message)
+    return f"{message} {_remedy(estimator, reason)}"
 
 
 _LBFGS_ENDS = {"max_iter": "the limit max_iter or max_fun was reached"}
@@ -73,7 +86,7 @@ def scaling_hint(X: Any, y: Any) -> str:
             f"{features.max() / features.min():.2g}: scale them, for example with "
             "sklearn.preprocessing.StandardScaler."
         )
-    target = _scales(y[:SAMPLE_ROWS].reshape(min(len(y), SAMPLE_ROWS), -1)) if y is not None else []
+    target = _scales(y[:SAMPLE_ROWS])
     if len(target) and max(target.max(), 1 / target.min()) > SCALE_RATIO:
         hints.append(
             f"The target has a standard deviation of {target.max():.2g}: scale it, for example "
@@ -85,6 +98,8 @@ def scaling_hint(X: Any, y: Any) -> str:
 def _scales(columns: Any) -> Any:
     """Return the standard deviations of all columns that are not constant."""
     dense = columns.toarray() if issparse(columns) else np.asarray(columns)
+    if len(dense) == 0:
+        return np.empty(0)
     with np.errstate(all="ignore"):
         deviations = dense.std(axis=0, dtype=np.float64)
     return deviations[(deviations > 0) & np.isfinite(deviations)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from sknn_scratch.contracts import Activation, Component, Schedule
+from sknn_scratch.contracts import Activation, Component, Loss, Schedule
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
     hidden_sizes,
@@ -61,6 +61,15 @@ def schedule(estimator: Any) -> Schedule:
     if estimator.solver == "adam" and estimator.learning_rate in ("invscaling", "adaptive"):
         return lookup("schedule", "constant")()  # type: ignore[return-value]
     return component(estimator, "schedule", "learning_rate")  # type: ignore[no-any-return]
+
+
+def tasks(estimator: Any) -> tuple[str, ...]:
+    """Return what the loss fits; nothing if it is not a valid one, which ``fit`` reports."""
+    try:
+        loss: Loss = component(estimator, "loss", "loss")
+    except (ValueError, TypeError, AttributeError):
+        return ()
+    return loss.tasks
 
 
 def _activation(estimator: Any, value: str | Activation) -> Activation:

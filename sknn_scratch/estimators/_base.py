@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _holdout
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params, hidden_sizes
+from sknn_scratch.estimators._targets import as_column
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.run import FitRun
@@ -35,20 +35,16 @@ CURVE_LENGTH = 10_000
 AUTO_BATCH_SIZE = 200
 
 
-def unchanged_on_error(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the estimator back as it was if a method fails: nothing that it had is lost."""
-
-    @functools.wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
-        before = dict(vars(self))
-        try:
-            return method(self, *args, **kwargs)
-        except Exception:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
-    return guarded
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Give the estimator back as it was if the body fails: nothing that it had is lost."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except Exception:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class How(NamedTuple):
@@ -63,6 +59,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
+    theta_: Array
 
     # --- What the two estimators answer in their own way.
 
@@ -76,25 +73,33 @@ class BaseMLP(BaseEstimator, ABC):
 
     # --- Fitting.
 
-    @unchanged_on_error
     def _fit(self, X: Any, y: Any, sample_weight: Any, how: How, classes: Any = None) -> Any:
         """Do what fit and partial_fit do."""
-        check_params(self)
-        X, y, weight = self._validate(X, y, sample_weight, how)
-        targets = self._read_targets(y, how, classes)
-        loss = self._resolve_loss(targets.task)
-        data = self._encode(X, y, weight, targets, loss, how)
-        plan = self._plan(data, loss, how)
-        state = self._start(plan, data, how)
-        plan = self._hold_out(plan, data, state, targets)
+        with unchanged_on_error(self):
+            check_params(self)
+            X, y, weight = self._validate(X, y, sample_weight, how)
+            targets = self._read_targets(y, how, classes)
+            loss = self._resolve_loss(targets.task)
+            data = self._encode(X, y, weight, targets, loss, how)
+            plan = self._plan(data, loss, how)
+            state = self._start(plan, data, how)
+            plan = self._hold_out(plan, data, state, targets)
+            self._solve(plan, data, state, targets)
+        # Last, so that nothing is lost where warnings are turned into errors.
+        _advice.warn_at_end(self, state.stop_reason, data)
+        return self
+
+    def _solve(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
+        """Train and publish, also what there is when Ctrl-C ends training."""
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 plan.strategy.solve(plan, data, state, FitRun(plan, state))
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
-            self._publish(plan, data, state, targets)
             raise
-        return self._publish(plan, data, state, targets)
+        finally:
+            if state.stop_reason:
+                self._publish(plan, state, targets)
 
     def _how(self) -> How:
         """Tell how ``fit`` begins: the only reader of ``warm_start``."""
@@ -116,7 +121,7 @@ class BaseMLP(BaseEstimator, ABC):
         )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return (X.tocsr() if issparse(X) else X), y, sample_weight
+        return (X.tocsr() if issparse(X) else X), as_column(y), sample_weight
 
     def _encode(
         self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, how: How
@@ -190,7 +195,6 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _start(self, plan: Plan, data: Data, how: How) -> TrainingState:
         """Return the state before the first step, with the weights drawn or kept."""
-        network = plan.objective.network
         if how.is_new:
             state = self._draw(plan, data)
         else:
@@ -273,29 +277,22 @@ class BaseMLP(BaseEstimator, ABC):
 
     # --- Publishing.
 
-    def _publish(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> Any:
+    def _publish(self, plan: Plan, state: TrainingState, targets: Any) -> None:
         """Set all fitted attributes: the only place that does."""
         state.theta = self._final_theta(plan, state)
         state.trim_curves(CURVE_LENGTH)
         for name, value in self._fitted_attributes(plan, state, targets).items():
             setattr(self, name, value)
-        if state.stop_reason not in _GOOD_ENDS:
-            y = data.y.T if data.unit is None and targets.task == "regression" else None
-            _advice.warn_unconverged(self, state.stop_reason, data.X, y)
-        return self
 
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
         """Return the parameters to keep: the best ones if there is a validation score."""
-        readout = getattr(plan.strategy, "optimizer", None)
-        last = readout.readout(state.theta, state.optimizer) if readout else state.theta
-        diverged = state.stop_reason == "diverged" or not isfinite(float(last.sum()))
-        if not diverged:
+        optimizer = getattr(plan.strategy, "optimizer", None)
+        last = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
+        if state.stop_reason != "diverged" and np.isfinite(last).all():
             return last if state.best_theta is None else state.best_theta
-        message = _advice.divergence(state.epoch, self.learning_rate_init)
-        if state.best_theta is None:
-            raise ValueError(message)
-        _advice.warn(message + " The weights of the best validation score are kept.")
         state.stop_reason = "diverged"
+        if state.best_theta is None:
+            raise ValueError(_advice.divergence(state.epoch, self.learning_rate_init))
         return state.best_theta
 
     def _fitted_attributes(self, plan: Plan, state: TrainingState, targets: Any) -> dict[str, Any]:
@@ -410,9 +407,6 @@ class BaseMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-_GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "diverged")
 
 
 def _own_stream(random_state: Any) -> np.random.RandomState:

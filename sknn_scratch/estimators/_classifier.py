@@ -10,8 +10,9 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
-from sknn_scratch.estimators._targets import ClassTargets, as_column
+from sknn_scratch.estimators._targets import ClassTargets
 from sknn_scratch.training.state import Plan, TrainingState
 
 
@@ -111,10 +112,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : MLPClassifier
         """
-        how = self._how_partial()
-        if how.is_new and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        return self._fit(X, y, sample_weight, how, classes)
+        return self._fit(X, y, sample_weight, self._how_partial(), classes)
 
     def predict(self, X: Any) -> Any:
         """Predict classes: the most probable one, or each label of probability above ½.
@@ -185,8 +183,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return link(raw, raw)
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
-        y = as_column(y)
         if how.is_new:
+            if how.one_pass and classes is None:
+                raise ValueError("classes must be passed on the first call to partial_fit.")
             return ClassTargets.read(y, classes)
         targets: ClassTargets = self._targets
         targets.check_same(classes)
@@ -203,5 +202,5 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.classifier_tags.multi_class = self.loss != "binary_log_loss"
+        tags.classifier_tags.multi_class = "multiclass" in _aliases.tasks(self)
         return tags

@@ -100,7 +100,7 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
     """Return ``hidden_layer_sizes`` as a tuple; empty for a linear model."""
     given = estimator.hidden_layer_sizes
     sizes = [given] if isinstance(given, Integral) else list(given)
-    if not all(isinstance(n, Integral) and not isinstance(n, bool) and n >= 1 for n in sizes):
+    if not all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes):
         raise invalid(
             estimator,
             "hidden_layer_sizes",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
-from sknn_scratch.estimators._targets import NumericTargets, as_column
+from sknn_scratch.estimators._targets import NumericTargets
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -124,7 +123,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         )
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
-        y = as_column(y)
         return NumericTargets(1 if y.ndim == 1 else y.shape[1])
 
     def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:

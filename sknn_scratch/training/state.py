@@ -36,7 +36,7 @@ class TrainingState:
     rng: np.random.RandomState
     optimizer: State = field(default_factory=dict)
     patience: State = field(default_factory=dict)
-    order: Array | None = None  #: row numbers in the order of the last epoch; None: all rows
+    order: Any = None  #: row numbers in the order of the last epoch; None: all, as they are
     best_theta: Array | None = None  #: parameters of the best validation score
     epoch: int = 0
     step: int = 0
