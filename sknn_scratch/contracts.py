@@ -26,6 +26,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform
 
 import numpy as np
@@ -42,7 +43,7 @@ class Component(ABC):
     """An immutable value with named parameters; every subclass is a frozen dataclass.
 
     Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
-    with :meth:`require`.  An attribute without an annotation is a constant of the class.
+    with :meth:`require_number` and its like.  An attribute without an annotation is a constant of the class.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -96,6 +97,24 @@ class Component(ABC):
                 f"The {field!r} parameter of {type(self).__name__} must be {must}. "
                 f"Got {getattr(self, field)!r} instead."
             )
+
+    def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
+        """Raise ValueError unless ``field`` is a finite number from ``low`` to ``high``.
+
+        ``closed`` tells which ends belong to the range: "both", "left", "right" or "neither".
+        """
+        value = getattr(self, field)
+        x = float(value) if isinstance(value, Real) else np.nan
+        above = low <= x if closed in ("both", "left") else low < x
+        below = x <= high if closed in ("both", "right") else x < high
+        left = "[" if closed in ("both", "left") else "("
+        right = "]" if closed in ("both", "right") else ")"
+        inside = above and below and abs(x) < np.inf
+        self.require(inside, field, f"a number in {left}{low:g}, {high:g}{right}")
+
+    def require_bool(self, field: str) -> None:
+        """Raise ValueError unless ``field`` is True or False."""
+        self.require(isinstance(getattr(self, field), bool | np.bool_), field, "True or False")
 
     def __sklearn_clone__(self) -> Self:
         """A value needs no copy."""

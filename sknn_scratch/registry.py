@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from sknn_scratch.contracts import (
@@ -74,10 +74,12 @@ def lookup(kind: str, name: str) -> type[Component]:
     try:
         return _classes[kind][name]
     except KeyError:
-        raise LookupError(_unknown(kind, name)) from None
+        known = ", ".join(map(repr, names(kind)))
+        hint = suggestion(name, names(kind))
+        raise LookupError(f"There is no {kind} {name!r}.{hint} Known names: {known}.") from None
 
 
-def _unknown(kind: str, name: str) -> str:
-    near = difflib.get_close_matches(name, names(kind), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{hint} Known names: {', '.join(map(repr, names(kind)))}."
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean ...?" with the nearest of the known names, if one is near."""
+    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -39,7 +39,8 @@ class SGD(Optimizer):
     nesterov: bool = True
 
     def __post_init__(self) -> None:
-        self.require(0 <= self.momentum <= 1, "momentum", "a number in [0, 1]")
+        self.require_number("momentum", 0, 1)
+        self.require_bool("nesterov")
 
     # State: velocity, a vector of theta's size.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
@@ -90,9 +91,9 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        self.require(0 <= self.beta_1 < 1, "beta_1", "a number in [0, 1)")
-        self.require(0 <= self.beta_2 < 1, "beta_2", "a number in [0, 1)")
-        self.require(self.epsilon > 0, "epsilon", "a number above 0")
+        self.require_number("beta_1", 0, 1, closed="left")
+        self.require_number("beta_2", 0, 1, closed="left")
+        self.require_number("epsilon", 0, np.inf, closed="neither")
 
     # State: t, the number of steps; m and v, vectors of theta's size.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:

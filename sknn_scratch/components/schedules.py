@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from sknn_scratch.contracts import Progress, Schedule
 from sknn_scratch.registry import register
 
@@ -10,12 +12,14 @@ from sknn_scratch.registry import register
 class Constant(Schedule):
     """The factor 1.
 
-    Examples
-    --------
-    >>> from sknn_scratch.components import Constant
-    >>> from sknn_scratch.contracts import Progress
-    >>> Constant()(Progress(epoch=3, step=30, samples=300, fraction=0.5, stalls=0))
-    1.0
+        Examples
+        --------
+        >>> from sknn_scratch.components import Constant
+        >>> from math import inf
+
+    from sknn_scratch.contracts import Progress
+        >>> Constant()(Progress(epoch=3, step=30, samples=300, fraction=0.5, stalls=0))
+        1.0
     """
 
     per_step = False
@@ -28,23 +32,25 @@ class Constant(Schedule):
 class InvScaling(Schedule):
     """(samples + 1) to the power ``-power_t``, once per epoch.
 
-    Parameters
-    ----------
-    power_t : float >= 0, default=0.5
+        Parameters
+        ----------
+        power_t : float >= 0, default=0.5
 
-    Examples
-    --------
-    >>> from sknn_scratch.components import InvScaling
-    >>> from sknn_scratch.contracts import Progress
-    >>> InvScaling()(Progress(epoch=1, step=1, samples=99, fraction=0.5, stalls=0))
-    0.1
+        Examples
+        --------
+        >>> from sknn_scratch.components import InvScaling
+        >>> from math import inf
+
+    from sknn_scratch.contracts import Progress
+        >>> InvScaling()(Progress(epoch=1, step=1, samples=99, fraction=0.5, stalls=0))
+        0.1
     """
 
     per_step = False
     power_t: float = 0.5
 
     def __post_init__(self) -> None:
-        self.require(self.power_t >= 0, "power_t", "a number that is at least 0")
+        self.require_number("power_t", 0, inf, closed="left")
 
     def __call__(self, progress: Progress) -> float:
         return 1.0 / (progress.samples + 1) ** self.power_t
@@ -54,12 +60,14 @@ class InvScaling(Schedule):
 class Adaptive(Schedule):
     """A fifth of the rate each time that training stalls, instead of stopping.
 
-    Examples
-    --------
-    >>> from sknn_scratch.components import Adaptive
-    >>> from sknn_scratch.contracts import Progress
-    >>> Adaptive()(Progress(epoch=9, step=9, samples=99, fraction=0.5, stalls=1))
-    0.2
+        Examples
+        --------
+        >>> from sknn_scratch.components import Adaptive
+        >>> from math import inf
+
+    from sknn_scratch.contracts import Progress
+        >>> Adaptive()(Progress(epoch=9, step=9, samples=99, fraction=0.5, stalls=1))
+        0.2
     """
 
     per_step = False

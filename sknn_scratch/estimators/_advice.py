@@ -28,6 +28,15 @@ def divergence(epoch: int, learning_rate_init: float) -> str:
     )
 
 
+def too_large(estimator: Any) -> str:
+    """Return the message for predictions that are not finite."""
+    return (
+        f"X of {type(estimator).__name__} must be of a size that the network can take: its "
+        "outputs are not finite. Scale X as in training, for example in a Pipeline with "
+        "StandardScaler."
+    )
+
+
 #: Ends of training that need no warning.
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted")
 

@@ -12,11 +12,12 @@ from typing import Any
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
+    ComponentOrName,
     hidden_sizes,
     invalid,
     own_fields,
 )
-from sknn_scratch.registry import lookup
+from sknn_scratch.registry import lookup, suggestion
 
 #: parameter -> name -> field of the component -> flat parameter of the estimator
 FLAT: dict[str, dict[str, dict[str, str]]] = {
@@ -63,6 +64,16 @@ def schedule(estimator: Any) -> Schedule:
     return component(estimator, "schedule", "learning_rate")  # type: ignore[no-any-return]
 
 
+def check_names(estimator: Any) -> None:
+    """Raise for a name that is unknown, and for flat parameters beside an instance."""
+    activations(estimator)
+    component(estimator, "schedule", "learning_rate")
+    component(estimator, "loss", "loss")
+    component(estimator, "initializer", "initializer")
+    if estimator.solver != "lbfgs":
+        component(estimator, "optimizer", "solver")
+
+
 def tasks(estimator: Any) -> tuple[str, ...]:
     """Return what the loss fits; nothing if it is not a valid one, which ``fit`` reports."""
     try:
@@ -81,9 +92,10 @@ def _activation(estimator: Any, value: str | Activation) -> Activation:
 def _named(estimator: Any, kind: str, parameter: str, name: str) -> type[Component]:
     try:
         return lookup(kind, name)
-    except LookupError as error:
-        must_be = str(CONSTRAINTS[parameter][0])
-        raise invalid(estimator, parameter, must_be, name, str(error.args[0])) from None
+    except LookupError:
+        rule: ComponentOrName = CONSTRAINTS[parameter][0]
+        hint = suggestion(name, rule.known())
+        raise invalid(estimator, parameter, str(rule), name, hint) from None
 
 
 def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:

@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch.components import PrintProgress
 from sknn_scratch.contracts import Array, Component, Loss, Site
@@ -21,9 +20,8 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import raw_blocks
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _holdout
+from sknn_scratch.estimators import _advice, _aliases, _holdout, _validation
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params, hidden_sizes
-from sknn_scratch.estimators._targets import as_column
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.run import FitRun
@@ -33,6 +31,9 @@ from sknn_scratch.training.stopping import Patience
 #: partial_fit keeps this many entries of the curves.
 CURVE_LENGTH = 10_000
 AUTO_BATCH_SIZE = 200
+#: Number of the layout of pickles; raised whenever an older version could not read them.
+FORMAT = 1
+_VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
 
 
 @contextmanager
@@ -77,8 +78,11 @@ class BaseMLP(BaseEstimator, ABC):
         """Do what fit and partial_fit do."""
         with unchanged_on_error(self):
             check_params(self)
-            X, y, weight = self._validate(X, y, sample_weight, how)
-            targets = self._read_targets(y, how, classes)
+            _aliases.check_names(self)
+            X = _validation.check_X(self, X, reset=how.is_new)
+            y = _validation.check_y(self, y, X, self._y_is_numeric)
+            weight = _validation.check_weight(self, sample_weight, X)
+            targets = self._read_targets(y, how, _validation.check_classes(self, classes))
             loss = self._resolve_loss(targets.task)
             data = self._encode(X, y, weight, targets, loss, how)
             plan = self._plan(data, loss, how)
@@ -108,35 +112,22 @@ class BaseMLP(BaseEstimator, ABC):
     def _how_partial(self) -> How:
         return How(is_new=not hasattr(self, "theta_"), one_pass=True)
 
-    def _validate(self, X: Any, y: Any, sample_weight: Any, how: How) -> tuple[Any, Any, Any]:
-        X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            multi_output=True,
-            y_numeric=self._y_is_numeric,
-            dtype=(np.float64, np.float32),
-            reset=how.is_new,
-        )
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        return (X.tocsr() if issparse(X) else X), as_column(y), sample_weight
-
     def _encode(
         self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, how: How
     ) -> Data:
         dtype = X.dtype if how.is_new else self.theta_.dtype
-        y, unit = targets.encode(y, loss, dtype)
-        if unit is None and not loss.target_range.contains(y):
+        if weight is not None:
+            weight = _validation.cast(self, "sample_weight", weight, dtype)
+        _validation.check_weight_sum(self, weight, "all samples")
+        with _validation.naming("y", self):
+            y, unit = targets.encode(y, loss, dtype)
+        if unit is None and not (loss.target_range.contains(y) and np.isfinite(y).all()):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose "
-                "another loss or transform y."
+                f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
+                f"{y.min():g} to {y.max():g}: choose another loss or transform y."
             )
-        if weight is not None:
-            weight = weight.astype(dtype, copy=False)
-        return Data(X.astype(dtype, copy=False), y, unit, weight)
+        return Data(_validation.cast(self, "X", X, dtype), y, unit, weight)
 
     def _resolve_loss(self, task: str) -> Loss:
         loss: Loss = _aliases.component(self, "loss", "loss")
@@ -183,6 +174,8 @@ class BaseMLP(BaseEstimator, ABC):
         )
 
     def _batch_size(self, n_samples: int, how: How) -> int:
+        if self.early_stopping:
+            n_samples -= _holdout.n_held_out(n_samples, self.validation_fraction)
         if self.batch_size == "auto":
             return min(AUTO_BATCH_SIZE, n_samples)
         if self.batch_size > n_samples and not how.one_pass:
@@ -251,11 +244,10 @@ class BaseMLP(BaseEstimator, ABC):
         state.order, held_out = _holdout.split(
             data.n_samples, self.validation_fraction, state.rng, strata
         )
-        if data.weight is not None and not data.weight[state.order].any():
-            raise ValueError(
-                "sample_weight is zero for all samples of the training part of the "
-                "early-stopping split: give other weights, or another random_state."
-            )
+        if data.weight is not None:
+            for part, rows in (("training", state.order), ("validation", held_out)):
+                name = f"the {part} part of the early-stopping split"
+                _validation.check_weight_sum(self, data.weight[rows], name)
         return replace(plan, judge=self._judge(plan, data, held_out, targets))
 
     def _judge(self, plan: Plan, data: Data, rows: Array, targets: Any) -> Callable[[Array], float]:
@@ -343,65 +335,72 @@ class BaseMLP(BaseEstimator, ABC):
 
     def _set_views(self, name: str, which: int, values: Any) -> None:
         """Copy new values into a new theta: a read-only one may be mapped from a file."""
+        check_is_fitted(self)
         theta = self.theta_.copy()
         views = [arrays[which] for arrays in self._network.layout.params(theta).layers]
-        shapes, given = [v.shape for v in views], [np.shape(v) for v in values]
-        if shapes != given:
-            raise ValueError(f"{name} must have the shapes {shapes}. Got {given} instead.")
-        for view, value in zip(views, values, strict=True):
-            view[...] = value
+        with _validation.naming(name, self):
+            arrays = [np.asarray(value, dtype=theta.dtype) for value in values]
+            shapes, given = [v.shape for v in views], [a.shape for a in arrays]
+            if shapes != given or not all(np.isfinite(a).all() for a in arrays):
+                raise ValueError(
+                    f"{name} must be finite arrays of the shapes {shapes}. Got the shapes {given}."
+                )
+        for view, array in zip(views, arrays, strict=True):
+            view[...] = array
         self.theta_ = theta
 
-    def _raw_blocks(self, X: Any) -> Iterator[tuple[slice, Array]]:
-        """Validate X; yield the raw outputs block by block."""
-        params = self._network.layout.params(self.theta_)
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield from raw_blocks(self._network, params, X)
-
-    def _validate_X(self, X: Any) -> Any:
-        check_is_fitted(self)
-        X = validate_data(
-            self, X, accept_sparse=["csr", "csc"], dtype=(np.float64, np.float32), reset=False
-        )
-        return X.tocsr() if issparse(X) else X
-
     def _map_raw(self, X: Any, function: Callable[[Array], Array]) -> Array:
-        """Return function(raw outputs), collected over row blocks."""
-        X = self._validate_X(X)
+        """Return function(raw outputs) of valid X, collected over row blocks."""
+        X = _validation.check_X_fitted(self, X)
+        params = self._network.layout.params(self.theta_)
         out: Any = None
-        for block, raw in self._raw_blocks(X):
-            part = function(raw)
-            if out is None:
-                out = np.empty((X.shape[0], *part.shape[1:]), part.dtype)
-            out[block] = part
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block, raw in raw_blocks(self._network, params, X):
+                if not np.isfinite(raw).all():
+                    raise ValueError(_advice.too_large(self))
+                part = function(raw)
+                if out is None:
+                    out = np.empty((X.shape[0], *part.shape[1:]), part.dtype)
+                out[block] = part
         return out
 
     # --- scikit-learn's manners.
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters: plain names first, then ``a__b`` inside the component ``a``."""
+        plain = {key: value for key, value in params.items() if "__" not in key}
         inner: dict[str, dict[str, Any]] = {}
-        plain = {}
-        for key, value in params.items():
+        for key in params.keys() - plain.keys():
             name, _, rest = key.partition("__")
-            if rest:
-                inner.setdefault(name, {})[rest] = value
-            else:
-                plain[name] = value
-        super().set_params(**plain)
+            inner.setdefault(name, {})[rest] = params[key]
         for name, changes in inner.items():
-            super().set_params(**{name: self._evolved(name, changes)})
-        return self
+            plain[name] = self._evolved(name, plain.get(name, getattr(self, name, None)), changes)
+        return super().set_params(**plain)
 
-    def _evolved(self, name: str, changes: dict[str, Any]) -> Component:
-        value = getattr(self, name, None)
+    def _evolved(self, name: str, value: Any, changes: dict[str, Any]) -> Component:
+        """Return the component with changed parameters."""
         if isinstance(value, Component):
             return value.evolve(**changes)
         raise ValueError(
-            f"Invalid parameter {name}__{next(iter(changes))!s} for {type(self).__name__}: {name} "
+            f"Invalid parameter {name}__{next(iter(changes))} for {type(self).__name__}: {name} "
             f"is {value!r}, which has no parameters of its own. Pass an instance of a component "
             "from sknn_scratch.components to set them, or use the estimator's flat parameters."
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        from sknn_scratch import __version__
+
+        return super().__getstate__() | {_VERSION: __version__, _FORMAT: FORMAT}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        version, form = state.pop(_VERSION, "unknown"), state.pop(_FORMAT, None)
+        if form != FORMAT:
+            raise ValueError(
+                f"This {type(self).__name__} was stored in format {form!r} by sknn_scratch "
+                f"{version}; this version reads format {FORMAT}. Load it with that version, or "
+                "fit it again."
+            )
+        super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -418,7 +417,7 @@ def _own_stream(random_state: Any) -> np.random.RandomState:
 
 def is_stochastic(estimator: Any) -> bool:
     """Tell whether partial_fit is there: for all solvers but L-BFGS."""
-    if estimator.solver == "lbfgs":
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )

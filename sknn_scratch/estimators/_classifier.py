@@ -13,11 +13,184 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
 from sknn_scratch.estimators._targets import ClassTargets
+from sknn_scratch.estimators._validation import naming
 from sknn_scratch.training.state import Plan, TrainingState
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """TODO."""
+    """Multi-layer perceptron for classification: softmax outputs and cross-entropy.
+
+    Two classes or more, or several labels at once (multilabel).
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        Units of each hidden layer; () for a model without hidden layers, which is linear.
+
+    activation : str, Activation, or sequence of these, default='relu'
+        Activation function of the hidden layers: one for all, or one for each.
+        'identity', 'logistic', 'tanh', 'relu', or an instance.
+
+    solver : {'adam', 'sgd', 'lbfgs'} or Optimizer, default='adam'
+        Rule of the steps. 'lbfgs' looks at all rows in each step and suits small data.
+        Strings are configured by the parameters below, an instance by its own.
+
+    alpha : float >= 0, default=0.0001
+        Strength of the L2 penalty, alpha / (2 w) times the sum of squared weights, where w
+        is the number of rows (or the sum of their weights) of the batch.
+
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is min(200, n_samples). Not used by 'lbfgs'.
+
+    learning_rate : {'constant', 'invscaling', 'adaptive'} or Schedule, default='constant'
+        Factor on ``learning_rate_init`` in the course of training. 'invscaling' divides by
+        (rows seen + 1) ** power_t; 'adaptive' divides by 5 whenever training stalls. Both
+        names are ignored with ``solver='adam'``, as in scikit-learn; instances never are.
+
+    learning_rate_init : float > 0, default=0.001
+        Step size at the start.
+
+    power_t : float >= 0, default=0.5
+        Exponent of 'invscaling'.
+
+    max_iter : int, default=200
+        Largest number of epochs; with 'lbfgs', of iterations.
+
+    shuffle : bool, default=True
+        Whether each epoch sees the rows in a new order.
+
+    random_state : int, RandomState or None, default=None
+        Seed of the initial weights, the early-stopping split and the order of rows. The
+        same integer gives scikit-learn's draws. A RandomState, or the global one for None,
+        gives one seed for a stream of the estimator's own.
+
+    tol : float >= 0, default=0.0001
+        Smallest gain in loss (with early stopping: in validation score) that counts; with
+        'lbfgs', largest component of the gradient at which it has converged.
+
+    verbose : bool or int, default=False
+        Whether to print the loss of each epoch.
+
+    warm_start : bool, default=False
+        Whether ``fit`` begins with the weights of the fit before. Curves, patience and
+        the optimizer's memory begin anew.
+
+    momentum : float in [0, 1], default=0.9
+        Momentum of ``solver='sgd'``.
+
+    nesterovs_momentum : bool, default=True
+        Whether that momentum is Nesterov's.
+
+    early_stopping : bool, default=False
+        Whether to hold rows out, score them after each epoch (accuracy), stop when the
+        score gains no more, and keep the best weights. Ignored with 'lbfgs'.
+
+    validation_fraction : float in [0, 1), default=0.1
+        Part of the rows held out by ``early_stopping``; with two classes, the
+        same part of each.
+
+    beta_1 : float in [0, 1), default=0.9
+        Decay of the mean of gradients in ``solver='adam'``.
+
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the mean of squared gradients in ``solver='adam'``.
+
+    epsilon : float > 0, default=1e-08
+        Keeps the division in ``solver='adam'`` finite.
+
+    n_iter_no_change : int or inf, default=10
+        Training stops after more than this many epochs without a gain of ``tol``.
+
+    max_fun : int, default=15000
+        Largest number of evaluations by 'lbfgs'.
+
+    loss : {'log_loss', 'binary_log_loss'} or Loss, default='log_loss'
+        'log_loss' is softmax cross-entropy, with two outputs for two classes, and one
+        logistic output per label for multilabel targets. 'binary_log_loss' has a single
+        logistic output for two classes: scikit-learn's very model.
+
+    initializer : {'glorot_uniform'} or Initializer, default='glorot_uniform'
+        Distribution of the initial weights.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels; numbers of the labels for multilabel targets.
+
+    theta_ : ndarray of shape (n_parameters,)
+        All parameters: weight matrices, then biases.
+
+    coefs_ : tuple of ndarray of shape (fan_in, fan_out)
+        Weight matrices, layer by layer: views of ``theta_``. Assigning a sequence of
+        arrays copies them in.
+
+    intercepts_ : tuple of ndarray of shape (fan_out,)
+        Biases, layer by layer: views of ``theta_``.
+
+    loss_ : float
+        Loss of the last epoch.
+
+    best_loss_ : float or None
+        Lowest loss of an epoch; None with early stopping.
+
+    loss_curve_ : list of float
+        Loss of each epoch (iteration of 'lbfgs'), averaged over its batches; of the last
+        10,000 calls of ``partial_fit``.
+
+    validation_scores_ : list of float or None
+        Accuracy of the rows held out after each epoch; None without early stopping.
+
+    best_validation_score_ : float or None
+        The highest of them.
+
+    n_iter_ : int
+        Number of epochs (iterations of 'lbfgs'), those of ``partial_fit`` included.
+
+    t_ : int
+        Number of rows seen in training; 0 with 'lbfgs'.
+
+    n_layers_ : int
+        Number of layers, input and output included.
+
+    n_outputs_ : int
+        Number of raw outputs.
+
+    out_activation_ : str
+        Name of the inverse link of the loss.
+
+    n_features_in_ : int
+        Number of features.
+
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the features, if X had names that are all strings.
+
+    See Also
+    --------
+    MLPRegressor : The same for regression.
+
+    Notes
+    -----
+    The same integer ``random_state`` gives scikit-learn's ``MLPClassifier`` (for two classes: with
+    ``loss="binary_log_loss"``) to rounding; the
+    deliberate differences stand in ``docs/differences.md``. ``predict`` works through X in
+    blocks of rows and may be called from any number of threads.
+
+    References
+    ----------
+    S. Dey, *Basic Operations of Neural Networks*: feed-forward (1), backpropagation (5) to
+    (13), mini-batches (15).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sknn_scratch import MLPClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
+    >>> bool(clf.fit(X, y).score(X, y) > 0.95)
+    True
+    """
 
     _y_is_numeric = False
 
@@ -183,14 +356,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return link(raw, raw)
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
-        if how.is_new:
-            if how.one_pass and classes is None:
-                raise ValueError("classes must be passed on the first call to partial_fit.")
-            return ClassTargets.read(y, classes)
-        targets: ClassTargets = self._targets
-        targets.check_same(classes)
-        targets.check_known(y, all_of_them=not how.one_pass)
-        return targets
+        if how.is_new and how.one_pass and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        with naming("y", self):
+            if how.is_new:
+                return ClassTargets.read(y, classes)
+            targets: ClassTargets = self._targets
+            targets.check_same(classes)
+            targets.check_known(y, all_of_them=not how.one_pass)
+            return targets
 
     def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:
         return float(accuracy_score(truth, y_pred, sample_weight=weight))

@@ -12,6 +12,11 @@ from sklearn.model_selection import train_test_split
 from sknn_scratch.contracts import Array
 
 
+def n_held_out(n: int, fraction: float) -> int:
+    """Return the number of validation rows among n."""
+    return ceil(fraction * n)
+
+
 def split(
     n: int, fraction: float, rng: np.random.RandomState, strata: Array | None
 ) -> tuple[Array, Array]:
@@ -20,7 +25,7 @@ def split(
     Rows are stratified by ``strata``, if given.  A stratum of one member stays in the
     training part; where stratification is impossible, the split is a plain one.
     """
-    if ceil(fraction * n) < 2:
+    if n_held_out(n, fraction) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
             f"your dataset: validation_fraction={fraction} of {n} samples must be at least 2."

@@ -26,11 +26,15 @@ class ComponentOrName(Options):
         super().__init__(str, set(extra_names))
         self.kind, self.extra_names = kind, extra_names
 
+    def known(self) -> list[str]:
+        """Return the names to choose from."""
+        return sorted([*names(self.kind), *self.extra_names])
+
     def is_satisfied_by(self, value: Any) -> bool:
         return isinstance(value, str | KINDS[self.kind])
 
     def __str__(self) -> str:
-        known = ", ".join(map(repr, sorted([*names(self.kind), *self.extra_names])))
+        known = ", ".join(map(repr, self.known()))
         return f"a name ({known}) or an instance of {KINDS[self.kind].__name__}"
 
 
@@ -99,8 +103,11 @@ def invalid(estimator: Any, name: str, must_be: str, value: Any, hint: str = "")
 def hidden_sizes(estimator: Any) -> tuple[int, ...]:
     """Return ``hidden_layer_sizes`` as a tuple; empty for a linear model."""
     given = estimator.hidden_layer_sizes
-    sizes = [given] if isinstance(given, Integral) else list(given)
-    if not all(isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes):
+    sizes = [given] if isinstance(given, Integral) else given
+    is_row = isinstance(sizes, Sequence | np.ndarray) and np.ndim(np.asarray(sizes, object)) == 1
+    if not is_row or not all(
+        isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes
+    ):
         raise invalid(
             estimator,
             "hidden_layer_sizes",

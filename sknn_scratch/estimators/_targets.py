@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sknn_scratch.contracts import Array, Loss
 
@@ -50,20 +49,12 @@ class ClassTargets:
 
     @classmethod
     def read(cls, y: Any, classes: Any = None) -> ClassTargets:
-        """Find out what y holds; ``classes`` names all classes, those missing in y too."""
-        check_classification_targets(y)
-        kind = type_of_target(y)
-        if kind == "multilabel-indicator":
+        """Find out what y holds; ``classes``, sorted, names those missing in y too."""
+        if _kind(y) == "multilabel":
             targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
             targets.check_same(classes)
             return targets
-        if kind.endswith("multioutput"):
-            raise ValueError(
-                "y must hold one class label for each sample, or 0/1 indicators of several "
-                f"labels. Got a target of type {kind!r}: fit one classifier per column, for "
-                "example with sklearn.multioutput.MultiOutputClassifier."
-            )
-        known = unique_labels(y if classes is None else classes)
+        known = unique_labels(y) if classes is None else classes
         targets = cls(known, "multiclass" if len(known) > 2 else "binary")
         targets.check_known(y, all_of_them=False)
         return targets
@@ -75,20 +66,23 @@ class ClassTargets:
 
     def check_same(self, classes: Any) -> None:
         """Raise unless a later call of partial_fit names the same classes."""
-        if classes is not None and not np.array_equal(self.classes, unique_labels(classes)):
+        if classes is not None and not np.array_equal(self.classes, classes):
             raise ValueError(
                 f"The classes of partial_fit must be the same in every call: {self.classes}. "
-                f"Got {np.asarray(classes)}; fit anew to change them."
+                f"Got {classes}; fit anew to change them."
             )
 
     def check_known(self, y: Any, all_of_them: bool) -> None:
         """Raise unless the classes of y are known ones, or exactly the known ones."""
-        if self.task == "multilabel":
-            if y.ndim != 2 or y.shape[1] != self.n_targets:
-                raise ValueError(
-                    f"y must have {self.n_targets} columns, one for each label, as in the calls "
-                    f"before. Got an array of shape {y.shape}."
-                )
+        multilabel = self.task == "multilabel"
+        if (_kind(y) == "multilabel") != multilabel or (
+            multilabel and y.shape[1] != self.n_targets
+        ):
+            form = f"0/1 indicators of {self.n_targets} labels" if multilabel else "class labels"
+            raise ValueError(
+                f"y must hold {form}, as in the calls before. Got an array of shape {y.shape}."
+            )
+        if multilabel:
             return
         found = unique_labels(y)
         if all_of_them and set(found) != set(self.classes):
@@ -139,8 +133,20 @@ class ClassTargets:
         return self.classes[codes]
 
 
-def as_column(y: Any) -> Any:
-    """Return a single column as a vector, with a warning as scikit-learn gives it."""
-    if y.ndim == 2 and y.shape[1] == 1 and not issparse(y):
-        return column_or_1d(y, warn=True)
-    return y
+def _kind(y: Any) -> str:
+    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    kind = type_of_target(y)
+    if kind == "multilabel-indicator":
+        return "multilabel"
+    if kind.endswith("multioutput"):
+        raise ValueError(
+            "y must hold one class label for each sample, or 0/1 indicators of several labels. "
+            f"Got a target of type {kind!r}: fit one classifier per column, for example with "
+            "sklearn.multioutput.MultiOutputClassifier."
+        )
+    if kind not in ("binary", "multiclass"):
+        raise ValueError(
+            f"Unknown label type: {kind}. y must hold class labels; for real numbers, use "
+            "MLPRegressor."
+        )
+    return "labels"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -52,8 +53,9 @@ class LBFGS:
         np.copyto(state.theta, result.x)
         state.epoch = min(result.nit, self.max_iter)
         state.loss_curve = state.loss_curve or [float(result.fun)]
-        limits = {0: "converged", 1: "max_iter"}
-        state.stop_reason = run.stop_reason or limits.get(result.status, str(result.message))
+        ends = {0: "converged", 1: "max_iter"}
+        reason = run.stop_reason or ends.get(result.status, str(result.message))
+        state.stop_reason = reason if isfinite(float(result.fun)) else "diverged"
 
 
 class _FullObjective:

@@ -1,0 +1,138 @@
+"""Checks of X, y, sample_weight and classes: every message names what it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import unique_labels
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from sknn_scratch.contracts import Array
+
+FLOATS = (np.float64, np.float32)
+
+
+@contextmanager
+def naming(name: str, estimator: Any) -> Iterator[None]:
+    """Add the argument's name to messages of scikit-learn and numpy that lack it."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except (ValueError, TypeError) as error:
+        if re.search(rf"\b{name}\b", str(error)):
+            raise
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{error} (in {name} of {type(estimator).__name__})") from error
+
+
+def check_X(estimator: Any, X: Any, reset: bool) -> Any:
+    """Return X as float32 or float64, dense or CSR; ``reset`` learns the features."""
+    with naming("X", estimator):
+        X = validate_data(
+            estimator,
+            X,
+            "no_validation",
+            accept_sparse=["csr", "csc"],
+            dtype=FLOATS,
+            reset=reset,
+        )
+    return X.tocsr() if issparse(X) else X
+
+
+def check_X_fitted(estimator: Any, X: Any) -> Any:
+    """Return X for a fitted estimator."""
+    check_is_fitted(estimator)
+    return check_X(estimator, X, reset=False)
+
+
+def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
+    """Return y as a vector or as a matrix of several targets."""
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the "
+            "target y is None."
+        )
+    with naming("y", estimator):
+        y = check_array(
+            y,
+            accept_sparse=False if numeric else "csr",
+            ensure_2d=False,
+            dtype=None,
+            input_name="y",
+            ensure_min_features=1,
+        )
+        if y.ndim == 0 or (y.ndim == 2 and y.shape[1] == 0):
+            raise ValueError(f"y must hold one target per sample. Got shape {y.shape}.")
+        check_consistent_length(X, y)
+        y = _numbers(y) if numeric else y
+        return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _numbers(y: Array) -> Array:
+    """Return y as real numbers."""
+    if y.dtype.kind == "O":
+        y = y.astype(np.float64)
+    if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
+        raise ValueError(f"y must be finite real numbers. Got dtype {y.dtype}.")
+    return y
+
+
+def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
+    """Return the weights in X's dtype; None stays None."""
+    if sample_weight is None:
+        return None
+    with naming("sample_weight", estimator):
+        weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    return weight
+
+
+def check_classes(estimator: Any, classes: Any) -> Array | None:
+    """Return the sorted classes; None stays None."""
+    if classes is None:
+        return None
+    with naming("classes", estimator):
+        labels = column_or_1d(classes)
+        if labels.dtype.kind == "c" or (
+            labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
+        ):
+            raise ValueError(f"classes must be class labels. Got {classes!r}.")
+        if len(labels) == 0:
+            raise ValueError("classes must hold at least one class label. Got none.")
+        known: Array = unique_labels(classes)
+    return known
+
+
+def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
+    """Return a in ``dtype``; raise if values are too large for it."""
+    if a.dtype == dtype:
+        return a
+    with np.errstate(over="ignore"):
+        out = a.astype(dtype)
+    if not np.isfinite(out.data if issparse(out) else out).all():
+        raise ValueError(
+            f"{name} of {type(estimator).__name__} must be within the range of {dtype}, the "
+            "dtype of its weights. Got larger values: scale them."
+        )
+    return out
+
+
+def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
+    """Raise if the rows of a part of the data weigh nothing, or too much."""
+    total = 1.0 if weight is None else float(weight.sum())
+    if not 0 < total < np.inf:
+        raise ValueError(
+            f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
+            f"over {part}. Got a sum of {total:g}: give other weights."
+        )
