@@ -43,7 +43,8 @@ class Component(ABC):
     """An immutable value with named parameters; every subclass is a frozen dataclass.
 
     Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
-    with :meth:`require_number` and its like.  An attribute without an annotation is a constant of the class.
+    with :meth:`require_number` and its like.  An attribute without an annotation is a
+    constant of the class.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

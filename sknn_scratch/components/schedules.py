@@ -12,14 +12,12 @@ from sknn_scratch.registry import register
 class Constant(Schedule):
     """The factor 1.
 
-        Examples
-        --------
-        >>> from sknn_scratch.components import Constant
-        >>> from math import inf
-
-    from sknn_scratch.contracts import Progress
-        >>> Constant()(Progress(epoch=3, step=30, samples=300, fraction=0.5, stalls=0))
-        1.0
+    Examples
+    --------
+    >>> from sknn_scratch.components import Constant
+    >>> from sknn_scratch.contracts import Progress
+    >>> Constant()(Progress(epoch=3, step=30, samples=300, fraction=0.5, stalls=0))
+    1.0
     """
 
     per_step = False
@@ -32,18 +30,16 @@ class Constant(Schedule):
 class InvScaling(Schedule):
     """(samples + 1) to the power ``-power_t``, once per epoch.
 
-        Parameters
-        ----------
-        power_t : float >= 0, default=0.5
+    Parameters
+    ----------
+    power_t : float >= 0, default=0.5
 
-        Examples
-        --------
-        >>> from sknn_scratch.components import InvScaling
-        >>> from math import inf
-
-    from sknn_scratch.contracts import Progress
-        >>> InvScaling()(Progress(epoch=1, step=1, samples=99, fraction=0.5, stalls=0))
-        0.1
+    Examples
+    --------
+    >>> from sknn_scratch.components import InvScaling
+    >>> from sknn_scratch.contracts import Progress
+    >>> InvScaling()(Progress(epoch=1, step=1, samples=99, fraction=0.5, stalls=0))
+    0.1
     """
 
     per_step = False
@@ -60,14 +56,12 @@ class InvScaling(Schedule):
 class Adaptive(Schedule):
     """A fifth of the rate each time that training stalls, instead of stopping.
 
-        Examples
-        --------
-        >>> from sknn_scratch.components import Adaptive
-        >>> from math import inf
-
-    from sknn_scratch.contracts import Progress
-        >>> Adaptive()(Progress(epoch=9, step=9, samples=99, fraction=0.5, stalls=1))
-        0.2
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adaptive
+    >>> from sknn_scratch.contracts import Progress
+    >>> Adaptive()(Progress(epoch=9, step=9, samples=99, fraction=0.5, stalls=1))
+    0.2
     """
 
     per_step = False
