@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sknn_scratch.contracts import Activation, Array
+from sknn_scratch.core.linalg import keep_where_positive
 from sknn_scratch.registry import register
 
 
@@ -49,7 +50,7 @@ class Relu(Activation):
         return np.maximum(z, 0.0, out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        return np.multiply(grad, a > 0, out=out)
+        return keep_where_positive(grad, a, out)
 
 
 @register.activation("tanh")

@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 
 from sknn_scratch.contracts import Array, Optimizer, State
-from sknn_scratch.core.linalg import add_scaled, ema, scale
+from sknn_scratch.core.linalg import add_scaled, blocks, ema, scale
 from sknn_scratch.registry import register
 
 
@@ -49,14 +49,14 @@ class SGD(Optimizer):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        velocity = state["velocity"]
-        scale(-lr, direction)
-        scale(self.momentum, velocity)
-        velocity += direction
-        if self.nesterov:
-            add_scaled(self.momentum, velocity, direction)
-        else:
-            np.copyto(direction, velocity)
+        for step, velocity in blocks(direction, state["velocity"]):
+            scale(-lr, step)
+            scale(self.momentum, velocity)
+            add_scaled(1.0, step, velocity)
+            if self.nesterov:
+                add_scaled(self.momentum, velocity, step)
+            else:
+                np.copyto(step, velocity)
 
 
 @register.optimizer("adam")
@@ -102,11 +102,12 @@ class Adam(Optimizer):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        m, v = state["m"], state["v"]
         t = state["t"] = state["t"] + 1
-        ema(m, direction, self.beta_1)
-        ema(v, np.multiply(direction, direction, direction), self.beta_2)
-        np.sqrt(v, direction)
-        np.add(direction, self.epsilon, direction)
-        np.divide(m, direction, direction)
-        scale(-lr * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t), direction)
+        rate = lr * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
+        for g, m, v in blocks(direction, state["m"], state["v"]):
+            ema(m, g, self.beta_1)
+            ema(v, np.multiply(g, g, g), self.beta_2)
+            np.sqrt(v, g)
+            np.add(g, self.epsilon, g)
+            np.divide(m, g, g)
+            scale(-rate, g)

@@ -6,6 +6,7 @@ memory layout and BLAS in it, and the only one to exchange for a faster one.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from sknn_scratch.contracts import Array
 # It writes in place only if dtype and layout fit, so these serve contiguous vectors alone.
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
+
+
+#: Elements of a part of a long vector, see :func:`blocks`.
+BLOCK = 2**14
 
 
 def is_sparse(x: Any) -> bool:
@@ -39,6 +44,26 @@ def ema(average: Array, value: Array, decay: float) -> None:
     """average = decay * average + (1 - decay) * value, for contiguous vectors."""
     scale(decay, average)
     add_scaled(1.0 - decay, value, average)
+
+
+def blocks(*vectors: Array) -> Iterable[tuple[Array, ...]]:
+    """Split long vectors of one length into parts that stay in a core's cache.
+
+    Several passes over a part then cost little more than one: long vectors are bound by
+    memory.  A short vector is one part.
+    """
+    n = len(vectors[0])
+    if n <= BLOCK:
+        return (vectors,)
+    return [tuple(v[k : k + BLOCK] for v in vectors) for k in range(0, n, BLOCK)]
+
+
+def keep_where_positive(grad: Array, a: Array, out: Array) -> Array:
+    """out = grad where a > 0, else 0; for a >= 0."""
+    # A mask of booleans is cheaper to make and to read, but multiplying by it costs a
+    # microsecond of casting set-up.
+    mask = np.sign(a) if a.size <= 4096 else a > 0
+    return np.multiply(grad, mask, out)
 
 
 def inner(a: Array, b: Array) -> float:
