@@ -23,7 +23,7 @@ def divergence(epoch: int, learning_rate_init: float) -> str:
     return (
         "Solver produced non-finite parameter weights. The input data may contain large "
         "values and need to be preprocessed. "
-        f"Training diverged in epoch {epoch}: scale features and target, for example with "
+        f"Training diverged in epoch {epoch}: scale X (for regression y too), for example with "
         f"StandardScaler, or lower learning_rate_init (it is {learning_rate_init:g})."
     )
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
+from sklearn.utils import check_random_state
+
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
@@ -113,3 +116,10 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
                 f"default when {parameter!r} is an instance, which has parameters of its "
                 f"own. Got {flat}={given!r} beside {parameter}={value!r}: {advice} instead."
             )
+
+
+def own_stream(random_state: Any) -> np.random.RandomState:
+    """Return a stream that is ours: scikit-learn's for an integer, else one seeded from it."""
+    if isinstance(random_state, int | np.integer):
+        return np.random.RandomState(random_state)
+    return np.random.RandomState(check_random_state(random_state).randint(np.iinfo(np.int32).max))

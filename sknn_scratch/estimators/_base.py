@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch.components import PrintProgress
@@ -20,7 +19,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import raw_blocks
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _holdout, _validation
+from sknn_scratch.estimators import _advice, _aliases, _convert, _holdout, _validation
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params, hidden_sizes
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
@@ -60,6 +59,7 @@ class BaseMLP(BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
+    _sklearn_class: ClassVar[type]
     theta_: Array
 
     # --- What the two estimators answer in their own way.
@@ -201,7 +201,7 @@ class BaseMLP(BaseEstimator, ABC):
         """Return a state with newly drawn weights."""
         network = plan.objective.network
         theta = np.empty(network.layout.size, data.X.dtype)
-        state = TrainingState(theta, _own_stream(self.random_state))
+        state = TrainingState(theta, _aliases.own_stream(self.random_state))
         initializer = _aliases.component(self, "initializer", "initializer")
         for arrays, site in zip(network.layout.params(theta).layers, plan.sites, strict=True):
             initializer.fill(*arrays, state.rng, site)
@@ -210,7 +210,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _go_on(self, plan: Plan, how: How) -> TrainingState:
         """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
         if not how.one_pass:
-            return TrainingState(self.theta_.copy(), _own_stream(self.random_state))
+            return TrainingState(self.theta_.copy(), _aliases.own_stream(self.random_state))
         state: TrainingState = self._state.wake(self.theta_)
         if type(self._optimizer) is not type(plan.strategy.optimizer):
             state.optimizer = {}
@@ -387,6 +387,50 @@ class BaseMLP(BaseEstimator, ABC):
             "from sknn_scratch.components to set them, or use the estimator's flat parameters."
         )
 
+    @classmethod
+    def from_sklearn(cls, model: Any) -> Any:
+        """Return an estimator of this class from a fitted one of scikit-learn's.
+
+        Parameters, weights and curves are taken over; predictions are the same. The
+        optimizer's memory is not: ``partial_fit`` begins with fresh moments.
+
+        Parameters
+        ----------
+        model : fitted sklearn.neural_network.MLPClassifier or MLPRegressor
+
+        Returns
+        -------
+        estimator : instance of this class, fitted
+
+        Raises
+        ------
+        TypeError
+            If ``model`` is not scikit-learn's estimator of the same name.
+        """
+        if not isinstance(model, cls._sklearn_class):
+            raise TypeError(
+                f"model must be a fitted sklearn.neural_network.{cls._sklearn_class.__name__}. "
+                f"Got {type(model).__name__} instead."
+            )
+        return _convert.from_sklearn(cls, model)
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's estimator with these weights: the same predictions.
+
+        A softmax over two classes becomes scikit-learn's single logistic output.
+
+        Returns
+        -------
+        model : fitted sklearn.neural_network.MLPClassifier or MLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If scikit-learn's MLP cannot express the model: other components than its own,
+            or different activations in different layers.
+        """
+        return _convert.to_sklearn(self, self._sklearn_class)
+
     def __getstate__(self) -> dict[str, Any]:
         from sknn_scratch import __version__
 
@@ -406,13 +450,6 @@ class BaseMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def _own_stream(random_state: Any) -> np.random.RandomState:
-    """Return a stream that is ours: scikit-learn's for an integer, else one seeded from it."""
-    if isinstance(random_state, int | np.integer):
-        return np.random.RandomState(random_state)
-    return np.random.RandomState(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def is_stochastic(estimator: Any) -> bool:

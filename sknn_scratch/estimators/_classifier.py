@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn import neural_network
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
@@ -193,6 +194,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     """
 
     _y_is_numeric = False
+    _sklearn_class = neural_network.MLPClassifier
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn import neural_network
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
@@ -180,6 +181,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _y_is_numeric = True
+    _sklearn_class = neural_network.MLPRegressor
 
     def __init__(
         self,

@@ -1,0 +1,174 @@
+"""From scikit-learn's fitted MLP to ours and back: the same predictions either way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.validation import check_is_fitted
+
+from sknn_scratch import components
+from sknn_scratch.contracts import Activation, Array, Component, Loss
+from sknn_scratch.core.network import Network
+from sknn_scratch.estimators import _aliases
+from sknn_scratch.estimators._params import hidden_sizes
+from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.training.state import TrainingState
+
+#: Attributes that mean the same on both sides.
+COMMON = (
+    "loss_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "t_",
+    "n_iter_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "n_features_in_",
+    "feature_names_in_",
+    "classes_",
+)
+
+#: What scikit-learn has of the components, by its name there.
+NAMES: dict[type[Component], str] = {
+    components.Identity: "identity",
+    components.Logistic: "logistic",
+    components.Tanh: "tanh",
+    components.Relu: "relu",
+    components.SquaredError: "squared_error",
+    components.Poisson: "poisson",
+    components.Constant: "constant",
+    components.InvScaling: "invscaling",
+    components.Adaptive: "adaptive",
+    components.Adam: "adam",
+    components.SGD: "sgd",
+}
+
+
+def from_sklearn(cls: type, model: Any) -> Any:
+    """Return an estimator of ours with the parameters and weights of scikit-learn's."""
+    check_is_fitted(model)
+    if is_classifier(model) and len(model.classes_) == 1:
+        raise ValueError(_impossible("a classifier that knows a single class"))
+    params = model.get_params(deep=False)
+    if is_classifier(model) and model._label_binarizer.y_type_ == "binary":
+        params["loss"] = "binary_log_loss"
+    ours = cls(**params)
+    targets = _targets(model)
+    loss = _aliases.component(ours, "loss", "loss").for_task(targets.task)
+    activations, _ = _aliases.activations(ours)
+    network = Network.dense(model.n_features_in_, hidden_sizes(ours), model.n_outputs_, activations)
+    theta = np.concatenate([np.ravel(a) for a in [*model.coefs_, *model.intercepts_]])
+    curve = list(getattr(model, "loss_curve_", [model.loss_]))
+    state = TrainingState(
+        theta, _aliases.own_stream(ours.random_state), epoch=model.n_iter_, samples=model.t_
+    )
+    state.loss_curve = curve
+    common = {name: getattr(model, name) for name in COMMON if hasattr(model, name)}
+    common.setdefault("best_loss_", min(curve))
+    common |= {name: common.get(name) for name in ("validation_scores_", "best_validation_score_")}
+    vars(ours).update(
+        common,
+        theta_=theta,
+        loss_curve_=curve,
+        _network=network,
+        _loss=loss,
+        _targets=targets,
+        _optimizer=None,
+        _state=state.at_rest(),
+    )
+    return ours
+
+
+def _targets(model: Any) -> ClassTargets | NumericTargets:
+    if not is_classifier(model):
+        return NumericTargets(model.n_outputs_)
+    tasks = {"binary": "binary", "multiclass": "multiclass"}
+    task = tasks.get(model._label_binarizer.y_type_, "multilabel")
+    return ClassTargets(model.classes_, task, bool(model._label_binarizer.sparse_input_))
+
+
+def to_sklearn(ours: Any, cls: type) -> Any:
+    """Return scikit-learn's estimator with our parameters and weights."""
+    check_is_fitted(ours)
+    theirs = cls(**_their_params(ours, cls))
+    attributes = {name: getattr(ours, name) for name in COMMON if hasattr(ours, name)}
+    coefs = [W.copy() for W in ours.coefs_]
+    intercepts = [b.copy() for b in ours.intercepts_]
+    if is_classifier(ours):
+        attributes["_label_binarizer"] = _label_binarizer(ours._targets)
+        if ours._targets.task == "binary" and ours.n_outputs_ == 2:
+            coefs[-1], intercepts[-1] = _one_logistic(coefs[-1], intercepts[-1])
+            attributes |= {"n_outputs_": 1, "out_activation_": "logistic"}
+    vars(theirs).update(
+        attributes,
+        coefs_=coefs,
+        intercepts_=intercepts,
+        loss_curve_=list(ours.loss_curve_),
+        _no_improvement_count=0,
+    )
+    return theirs
+
+
+def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
+    """Return the logistic output that equals a softmax over two: its raw is their difference."""
+    return W[:, 1:] - W[:, :1], b[1:] - b[:1]
+
+
+def _label_binarizer(targets: ClassTargets) -> LabelBinarizer:
+    if targets.task == "multilabel":
+        return LabelBinarizer().fit(np.eye(targets.n_targets, dtype=int))
+    if targets.n_targets == 1:
+        raise ValueError(_impossible("a classifier that knows a single class"))
+    return LabelBinarizer().fit(targets.classes)
+
+
+def _their_params(ours: Any, cls: type) -> dict[str, Any]:
+    """Return the parameters for scikit-learn's estimator, or say what it cannot express."""
+    params = ours.get_params(deep=False)
+    activations = [layer.activation for layer in ours._network.layers[:-1]]
+    if len(set(activations)) > 1:
+        raise ValueError(_impossible(f"different activations, {activations}"))
+    if activations:
+        params["activation"] = _their_name(activations[0])
+    elif not isinstance(params["activation"], str):
+        params["activation"] = "identity"
+    _check_loss(ours._loss)
+    if not is_classifier(ours):
+        params["loss"] = _their_name(ours._loss)
+    for name, flat in (
+        ("solver", _aliases.FLAT["solver"]),
+        ("learning_rate", _aliases.FLAT["learning_rate"]),
+    ):
+        value = params[name]
+        if isinstance(value, Component):
+            params[name] = _their_name(value)
+            fields = flat.get(params[name], {})
+            params |= {flat_name: getattr(value, field) for field, flat_name in fields.items()}
+    return {name: params[name] for name in cls().get_params()}
+
+
+def _check_loss(loss: Loss) -> None:
+    expressible = (
+        components.SquaredError,
+        components.Poisson,
+        components.LogLoss,
+        components.BinaryLogLoss,
+    )
+    if type(loss) not in expressible:
+        raise ValueError(_impossible(f"loss {loss!r}"))
+
+
+def _their_name(component: Activation | Component) -> str:
+    try:
+        return NAMES[type(component)]
+    except KeyError:
+        raise ValueError(_impossible(repr(component))) from None
+
+
+def _impossible(what: str) -> str:
+    return f"scikit-learn's MLP and ours cannot be turned into each other with {what}."
