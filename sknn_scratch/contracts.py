@@ -182,6 +182,11 @@ class Loss(Component):
     #: The targets that it accepts.
     target_range = TargetRange()
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Quantile levels of a prediction's columns, where there is one column for each."""
+        return ()
+
     def for_task(self, task: str) -> Loss:
         """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule."""
         return self
@@ -238,6 +243,24 @@ class Optimizer(Component):
     def readout(self, theta: Array, state: State) -> Array:
         """Return the parameters to evaluate and to publish (an average overrides this)."""
         return theta
+
+
+class Transform(Component):
+    """A part of a ``Chain`` beside its one optimizer, such as clipping.
+
+    In front of the optimizer it changes the gradient, behind it the step.  A step is -lr
+    times something, and so is a gradient, with lr = -1: that is the ``lr`` it then gets.
+    """
+
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        """Return the state before the first step, as of :meth:`Optimizer.init`."""
+        return {}
+
+    @abstractmethod
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        """Change ``direction``, which is -lr times a gradient or the like, in place."""
 
 
 class Progress(NamedTuple):

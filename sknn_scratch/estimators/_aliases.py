@@ -20,7 +20,7 @@ from sknn_scratch.estimators._params import (
     invalid,
     own_fields,
 )
-from sknn_scratch.registry import lookup, suggestion
+from sknn_scratch.registry import advice, lookup, suggestion
 
 #: parameter -> name -> field of the component -> flat parameter of the estimator
 FLAT: dict[str, dict[str, dict[str, str]]] = {
@@ -97,7 +97,7 @@ def _named(estimator: Any, kind: str, parameter: str, name: str) -> type[Compone
         return lookup(kind, name)
     except LookupError:
         rule: ComponentOrName = CONSTRAINTS[parameter][0]
-        hint = suggestion(name, rule.known())
+        hint = suggestion(name, rule.known()) + advice(kind, name)
         raise invalid(estimator, parameter, str(rule), name, hint) from None
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sknn_scratch import registry
 from sknn_scratch.components import PrintProgress
 from sknn_scratch.contracts import Array, Component, Loss, Site
 from sknn_scratch.core.data import Data
@@ -33,6 +34,7 @@ AUTO_BATCH_SIZE = 200
 #: Number of the layout of pickles; raised whenever an older version could not read them.
 FORMAT = 1
 _VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
+_PLUGINS = "_sknn_scratch_plugins"
 
 
 @contextmanager
@@ -434,7 +436,8 @@ class BaseMLP(BaseEstimator, ABC):
     def __getstate__(self) -> dict[str, Any]:
         from sknn_scratch import __version__
 
-        return super().__getstate__() | {_VERSION: __version__, _FORMAT: FORMAT}
+        own = {_VERSION: __version__, _FORMAT: FORMAT, _PLUGINS: registry.remembered()}
+        return super().__getstate__() | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         version, form = state.pop(_VERSION, "unknown"), state.pop(_FORMAT, None)
@@ -444,6 +447,7 @@ class BaseMLP(BaseEstimator, ABC):
                 f"{version}; this version reads format {FORMAT}. Load it with that version, or "
                 "fit it again."
             )
+        registry.remember(state.pop(_PLUGINS))
         super().__setstate__(state)
 
     def __sklearn_tags__(self) -> Any:
