@@ -134,6 +134,8 @@ class Activation(Component):
 
     #: True if the derivative needs z as well as a = f(z); z is then kept until ``backward``.
     needs_input = False
+    #: Points where the derivative jumps; the contract checks keep away from them.
+    kinks: ClassVar[tuple[float, ...]] = ()
 
     @abstractmethod
     def forward(self, z: Array, out: Array) -> Array:
