@@ -84,7 +84,7 @@ def trace(layers, loss, X, Y):
     rows = Workspace(network, len(X), Y.shape[1], float).rows(len(X))
     batch = Batch(X, Y, None, float(len(X)))
     value = Objective(network, loss, 0.0).value_and_grad(params, batch, rows, grads)
-    a = [X, *(slot.out for slot in rows.slots)]
+    a = [X, *(slot.a for slot in rows.slots)]
     W, b = zip(*grads.layers, strict=True)
     return Trace(value, a, [slot.delta for slot in rows.slots], list(W), list(b))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core.layers import Slot
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import inference_slots
@@ -14,20 +15,29 @@ from sknn_scratch.core.workspace import inference_slots
 BLOCK_ELEMENTS = 2**17
 
 
-def raw_blocks(
-    network: Network, params: Params, X: Any, index: Array | None = None
-) -> Iterator[tuple[slice, Array]]:
-    """Yield (slice, raw outputs of its rows) over all rows of X, or over those in ``index``.
+class Inference:
+    """A forward pass over at most ``n`` rows at a time, in buffers of a block's size."""
 
-    The raw outputs may be overwritten; they are valid until the next block.
-    """
-    n = X.shape[0] if index is None else len(index)
-    dtype = params.vector.dtype
-    size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
-    slots = inference_slots(network, size, dtype)
-    for start in range(0, n, size):
-        block = slice(start, min(start + size, n))
-        if block.stop - start < size:
-            slots = inference_slots(network, block.stop - start, dtype)
-        x = X[block] if index is None else X[index[block]]
-        yield block, network.forward(params, x.astype(dtype, copy=False), slots)
+    def __init__(self, network: Network, n: int, dtype: Any) -> None:
+        self.network, self.dtype = network, dtype
+        self.size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
+        self._slots = {self.size: inference_slots(network, self.size, dtype)}
+
+    def raw_blocks(
+        self, params: Params, X: Any, index: Array | None = None
+    ) -> Iterator[tuple[slice, Array]]:
+        """Yield (slice, raw outputs of its rows) over all rows of X, or over ``index``.
+
+        The raw outputs may be overwritten; they are valid until the next block.
+        """
+        n = X.shape[0] if index is None else len(index)
+        for start in range(0, n, self.size):
+            block = slice(start, min(start + self.size, n))
+            x = X[block] if index is None else X[index[block]]
+            x = x.astype(self.dtype, copy=False)
+            yield block, self.network.forward(params, x, self._slots_for(x.shape[0]))
+
+    def _slots_for(self, n: int) -> tuple[Slot, ...]:
+        if n not in self._slots:
+            self._slots[n] = inference_slots(self.network, n, self.dtype)
+        return self._slots[n]

@@ -7,23 +7,51 @@ buffers a :class:`Slot` of the workspace.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sknn_scratch.contracts import Activation, Array
 from sknn_scratch.core.layout import Shapes
-from sknn_scratch.core.linalg import column_sums_into, matmul_into, matmul_transposed_into
+from sknn_scratch.core.linalg import (
+    column_sums_into,
+    matmul_into,
+    matmul_transposed_into,
+    row_runs,
+)
 
 
-@dataclass(slots=True)
+class Part(NamedTuple):
+    """A run of rows of a layer's buffers that stays in a core's cache."""
+
+    z: Array
+    a: Array
+    kept: Array | None  #: z, if it is kept beside a
+    delta: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Slot:
-    """A layer's buffers for one number of rows."""
+    """A layer's buffers for one number of rows; arrays are (rows, units)."""
 
-    out: Array  #: what the layer returns, (rows, units)
-    cache: Array | None  #: what ``backward`` needs besides, (rows, units)
-    delta: Any = None  #: ∂J/∂out, (rows, units); None without a backward pass, as is
-    ones: Any = None  #: (rows,) ones
+    z: Array  #: the synaptic input; the same array as ``a`` unless the layer keeps both
+    a: Array  #: what the layer returns
+    delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass, as is
+    ones: Any  #: (rows,) ones
+    #: Elementwise work goes part by part, so that what it allocates is small, too.
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def make(cls, a: Array, kept: Array | None = None, delta: Any = None, ones: Any = None) -> Slot:
+        """Return the slot of these buffers; ``kept`` is one for z beside a."""
+        z = a if kept is None else kept
+        # What stands in Fortran order is the raw output: small, and rows are not contiguous.
+        runs = row_runs(*a.shape) if a.flags.c_contiguous else [slice(None)]
+        parts = (
+            Part(z[r], a[r], None if kept is None else kept[r], None if delta is None else delta[r])
+            for r in runs
+        )
+        return cls(z, a, delta, ones, tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -34,7 +62,7 @@ class Dense:
     activation: Activation | None = None
 
     @property
-    def keeps_cache(self) -> bool:
+    def keeps_z(self) -> bool:
         """True if z must be kept beside a."""
         return self.activation is not None and self.activation.needs_input
 
@@ -43,12 +71,14 @@ class Dense:
         return {"W": (n_in, self.units), "b": (self.units,)}
 
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot) -> Array:
-        """Return f(x W + b), in ``slot.out``."""
+        """Return f(x W + b), in ``slot.a``."""
         W, b = params
-        z = slot.out if slot.cache is None else slot.cache
-        matmul_into(x, W, z)
-        np.add(z, b, z)
-        return z if self.activation is None else self.activation.forward(z, slot.out)
+        matmul_into(x, W, slot.z)
+        for part in slot.parts:
+            np.add(part.z, b, part.z)
+            if self.activation is not None:
+                self.activation.forward(part.z, part.a)
+        return slot.a
 
     def backward(
         self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any
@@ -57,10 +87,10 @@ class Dense:
 
         ∂J/∂W = xᵀ δ, ∂J/∂b = Σ δ over rows, ∂J/∂x = δ Wᵀ (not for the first layer: None).
         """
-        delta = slot.delta
         if self.activation is not None:
-            self.activation.backward(delta, slot.out, slot.cache, delta)
-        matmul_transposed_into(x, delta, grads[0])
-        column_sums_into(delta, slot.ones, grads[1])
+            for part in slot.parts:
+                self.activation.backward(part.delta, part.a, part.kept, part.delta)
+        matmul_transposed_into(x, slot.delta, grads[0])
+        column_sums_into(slot.delta, slot.ones, grads[1])
         if dx is not None:
-            np.dot(delta, params[0].T, dx)
+            np.dot(slot.delta, params[0].T, dx)

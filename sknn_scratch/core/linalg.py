@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from scipy.linalg.blas import daxpy, dscal, saxpy, sscal
+from scipy.linalg.blas import daxpy, dnrm2, dscal, saxpy, snrm2, sscal
 from scipy.sparse import issparse
 
 from sknn_scratch.contracts import Array
@@ -19,6 +19,7 @@ from sknn_scratch.contracts import Array
 # It writes in place only if dtype and layout fit, so these serve contiguous vectors alone.
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
+_NRM2 = {"f": snrm2, "d": dnrm2}
 
 
 #: Elements of a part of a long vector, see :func:`blocks`.
@@ -40,6 +41,11 @@ def add_scaled(factor: float, x: Array, y: Array) -> None:
     _AXPY[y.dtype.char](x, y, a=factor)
 
 
+def norm(x: Array) -> float:
+    """Return the Euclidean length of a contiguous vector; squares cannot overflow."""
+    return float(_NRM2[x.dtype.char](x))
+
+
 def ema(average: Array, value: Array, decay: float) -> None:
     """average = decay * average + (1 - decay) * value, for contiguous vectors."""
     scale(decay, average)
@@ -56,6 +62,12 @@ def blocks(*vectors: Array) -> Iterable[tuple[Array, ...]]:
     if n <= BLOCK:
         return (vectors,)
     return [tuple(v[k : k + BLOCK] for v in vectors) for k in range(0, n, BLOCK)]
+
+
+def row_runs(rows: int, units: int) -> list[slice]:
+    """Split the rows of a (rows, units) array into runs, as :func:`blocks` splits vectors."""
+    size = max(1, BLOCK // max(1, units))
+    return [slice(k, min(k + size, rows)) for k in range(0, rows, size)]
 
 
 def keep_where_positive(grad: Array, a: Array, out: Array) -> Array:

@@ -46,6 +46,6 @@ class Network:
         for k in range(len(self.layers) - 1, 0, -1):
             below = slots[k - 1]
             self.layers[k].backward(
-                params.layers[k], grads.layers[k], below.out, slots[k], below.delta
+                params.layers[k], grads.layers[k], below.a, slots[k], below.delta
             )
         self.layers[0].backward(params.layers[0], grads.layers[0], x, slots[0], None)

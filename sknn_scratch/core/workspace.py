@@ -49,7 +49,7 @@ class Workspace:
             (
                 _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
                 _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
-                _buffer(capacity, layer.units, dtype) if layer.keeps_cache else None,
+                _buffer(capacity, layer.units, dtype) if layer.keeps_z else None,
             )
             for layer in network.layers
         ]
@@ -59,8 +59,8 @@ class Workspace:
         """Return the buffers for a batch of ``n`` rows: views, the same at every call."""
         if n not in self._rows:
             slots = tuple(
-                Slot(out(n), cache and cache(n), delta(n), self._ones[:n])
-                for out, delta, cache in self._slots
+                Slot.make(out(n), kept and kept(n), delta(n), self._ones[:n])
+                for out, delta, kept in self._slots
             )
             self._rows[n] = Rows(self._x(n), self._y(n), self._weight[:n], slots)
         return self._rows[n]
@@ -72,7 +72,7 @@ def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
     flat = [np.empty(n * widest, dtype) for _ in network.layers[:2]]
     last = len(network.layers) - 1
     return tuple(
-        Slot(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"), None)
+        Slot.make(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"))
         for k, layer in enumerate(network.layers)
     )
 

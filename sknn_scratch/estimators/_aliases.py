@@ -78,12 +78,23 @@ def check_names(estimator: Any) -> None:
 
 
 def tasks(estimator: Any) -> tuple[str, ...]:
-    """Return what the loss fits; nothing if it is not a valid one, which ``fit`` reports."""
+    """Return what the loss fits; nothing if there is no such loss, which ``fit`` reports."""
+    loss = _loss_if_valid(estimator)
+    return () if loss is None else loss.tasks
+
+
+def needs_positive_targets(estimator: Any) -> bool:
+    """Tell whether the loss accepts targets above 0 only."""
+    loss = _loss_if_valid(estimator)
+    return loss is not None and loss.target_range.low_is_open and loss.target_range.low == 0
+
+
+def _loss_if_valid(estimator: Any) -> Loss | None:
     try:
         loss: Loss = component(estimator, "loss", "loss")
     except (ValueError, TypeError, AttributeError):
-        return ()
-    return loss.tasks
+        return None
+    return loss
 
 
 def _activation(estimator: Any, value: str | Activation) -> Activation:

@@ -17,7 +17,7 @@ from sknn_scratch import registry
 from sknn_scratch.components import PrintProgress
 from sknn_scratch.contracts import Array, Component, Loss, Site
 from sknn_scratch.core.data import Data
-from sknn_scratch.core.inference import raw_blocks
+from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _convert, _holdout, _validation
@@ -71,7 +71,7 @@ class BaseMLP(BaseEstimator, ABC):
         """Return the codec of y."""
 
     @abstractmethod
-    def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:
+    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the validation score of predictions, both in the targets' encoded form."""
 
     # --- Fitting.
@@ -258,14 +258,17 @@ class BaseMLP(BaseEstimator, ABC):
         truth = targets.truth(data.y[..., rows])
         weight = None if data.weight is None else data.weight[rows]
 
+        inference = Inference(network, len(rows), data.X.dtype)
+        raw = np.empty((len(rows), network.units[-1]), data.X.dtype)
+
         def judge(theta: Array) -> float:
             params = network.layout.params(theta)
-            raw = np.empty((len(rows), network.units[-1]), theta.dtype)
-            for block, part in raw_blocks(network, params, data.X, rows):
+            for block, part in inference.raw_blocks(params, data.X, rows):
                 raw[block] = part
             if not np.isfinite(raw).all():
                 return float("nan")
-            return self._score(truth, targets.predict(raw, plan.objective.loss), weight)
+            loss = plan.objective.loss
+            return self._score(loss, truth, targets.predict(raw, loss), weight)
 
         return judge
 
@@ -355,9 +358,10 @@ class BaseMLP(BaseEstimator, ABC):
         """Return function(raw outputs) of valid X, collected over row blocks."""
         X = _validation.check_X_fitted(self, X)
         params = self._network.layout.params(self.theta_)
+        inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
         with np.errstate(over="ignore", invalid="ignore"):
-            for block, raw in raw_blocks(self._network, params, X):
+            for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))
                 part = function(raw)

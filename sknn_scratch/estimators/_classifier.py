@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
 from sknn_scratch.estimators._targets import ClassTargets
@@ -368,7 +368,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             targets.check_known(y, all_of_them=not how.one_pass)
             return targets
 
-    def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:
+    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         return float(accuracy_score(truth, y_pred, sample_weight=weight))
 
     def _fitted_attributes(self, plan: Plan, state: TrainingState, targets: Any) -> dict[str, Any]:

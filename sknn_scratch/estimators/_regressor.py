@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn import neural_network
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
+from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
 from sknn_scratch.estimators._targets import NumericTargets
 
@@ -290,5 +292,32 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         return NumericTargets(1 if y.ndim == 1 else y.shape[1])
 
-    def _score(self, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        return float(r2_score(truth, y_pred, sample_weight=weight))
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R²; for several quantile levels, the mean of their D² pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 at best; 0 for the best constant.
+        """
+        return self._score(self._loss, y, self.predict(X), sample_weight)
+
+    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+        if not loss.levels:
+            return float(r2_score(truth, y_pred, sample_weight=weight))
+        scores = [
+            d2_pinball_score(truth, y_pred[:, k], sample_weight=weight, alpha=level)
+            for k, level in enumerate(loss.levels)
+        ]
+        return float(np.mean(scores))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.positive_only = _aliases.needs_positive_targets(self)
+        return tags

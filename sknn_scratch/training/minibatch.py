@@ -61,7 +61,9 @@ class MiniBatch:
         score = plan.judge(theta) if isfinite(loss) else float("nan")
         state.validation_scores.append(score)
         if self.patience.judge(score, state.patience):
-            state.best_theta = theta.copy()
+            if state.best_theta is None:
+                state.best_theta = np.empty_like(theta)
+            np.copyto(state.best_theta, theta)
 
     def _reason_to_stop(self, plan: Plan, state: TrainingState) -> str:
         if not isfinite(state.loss_curve[-1]):
