@@ -94,7 +94,7 @@ def _loss_if_valid(estimator: Any) -> Loss | None:
         loss: Loss = component(estimator, "loss", "loss")
     except (ValueError, TypeError, AttributeError):
         return None
-    return loss
+    return loss if isinstance(loss, Loss) else None
 
 
 def _activation(estimator: Any, value: str | Activation) -> Activation:

@@ -76,11 +76,12 @@ class BaseMLP(BaseEstimator, ABC):
 
     # --- Fitting.
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, how: How, classes: Any = None) -> Any:
-        """Do what fit and partial_fit do."""
+    def _fit(self, X: Any, y: Any, sample_weight: Any, one_pass: bool, classes: Any = None) -> Any:
+        """Do what fit (to the end) and partial_fit (one pass) do."""
         with unchanged_on_error(self):
             check_params(self)
             _aliases.check_names(self)
+            how = self._how(one_pass)
             X = _validation.check_X(self, X, reset=how.is_new)
             y = _validation.check_y(self, y, X, self._y_is_numeric)
             weight = _validation.check_weight(self, sample_weight, X)
@@ -107,12 +108,10 @@ class BaseMLP(BaseEstimator, ABC):
             if state.stop_reason:
                 self._publish(plan, state, targets)
 
-    def _how(self) -> How:
-        """Tell how ``fit`` begins: the only reader of ``warm_start``."""
-        return How(is_new=not (self.warm_start and hasattr(self, "theta_")), one_pass=False)
-
-    def _how_partial(self) -> How:
-        return How(is_new=not hasattr(self, "theta_"), one_pass=True)
+    def _how(self, one_pass: bool) -> How:
+        """Tell how a call begins: the only reader of ``warm_start``."""
+        goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
+        return How(is_new=not goes_on, one_pass=one_pass)
 
     def _encode(
         self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, how: How
@@ -212,7 +211,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _go_on(self, plan: Plan, how: How) -> TrainingState:
         """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
         if not how.one_pass:
-            return TrainingState(self.theta_.copy(), _aliases.own_stream(self.random_state))
+            return TrainingState(np.array(self.theta_), _aliases.own_stream(self.random_state))
         state: TrainingState = self._state.wake(self.theta_)
         if type(self._optimizer) is not type(plan.strategy.optimizer):
             state.optimizer = {}
@@ -226,8 +225,8 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError(
                 f"{type(self).__name__} was fitted with layers of {had[0]} units and "
                 f"{had[1]} outputs, and cannot go on with {wants[0]} and {wants[1]}: keep "
-                "hidden_layer_sizes, loss and the number of targets as they were, or fit anew "
-                "with warm_start=False."
+                "hidden_layer_sizes, loss and the number of columns of y as they were, or fit "
+                "anew with warm_start=False."
             )
 
     def _hold_out(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> Plan:
@@ -341,10 +340,13 @@ class BaseMLP(BaseEstimator, ABC):
     def _set_views(self, name: str, which: int, values: Any) -> None:
         """Copy new values into a new theta: a read-only one may be mapped from a file."""
         check_is_fitted(self)
-        theta = self.theta_.copy()
+        theta = np.array(self.theta_)
         views = [arrays[which] for arrays in self._network.layout.params(theta).layers]
         with _validation.naming(name, self):
-            arrays = [np.asarray(value, dtype=theta.dtype) for value in values]
+            arrays = [np.asarray(value) for value in values]
+            if any(a.dtype.kind not in "biuf" for a in arrays):
+                raise ValueError(f"{name} must be arrays of real numbers.")
+            arrays = [a.astype(theta.dtype) for a in arrays]
             shapes, given = [v.shape for v in views], [a.shape for a in arrays]
             if shapes != given or not all(np.isfinite(a).all() for a in arrays):
                 raise ValueError(
@@ -365,10 +367,32 @@ class BaseMLP(BaseEstimator, ABC):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))
                 part = function(raw)
+                if part.dtype.kind == "f" and not np.isfinite(part).all():
+                    raise ValueError(_advice.too_large(self))
                 if out is None:
                     out = np.empty((X.shape[0], *part.shape[1:]), part.dtype)
                 out[block] = part
         return out
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy (of whole rows for multilabel targets), or R² for regression.
+
+        With several quantile levels it is the mean of their D² pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
+        y_pred = self.predict(X)
+        with _validation.naming("y", self):
+            return self._score(self._loss, y, y_pred, sample_weight)
 
     # --- scikit-learn's manners.
 
@@ -381,7 +405,9 @@ class BaseMLP(BaseEstimator, ABC):
             inner.setdefault(name, {})[rest] = params[key]
         for name, changes in inner.items():
             plain[name] = self._evolved(name, plain.get(name, getattr(self, name, None)), changes)
-        return super().set_params(**plain)
+        known = self.get_params(deep=False)
+        # Unknown names first: they raise before anything has been set.
+        return super().set_params(**dict(sorted(plain.items(), key=lambda item: item[0] in known)))
 
     def _evolved(self, name: str, value: Any, changes: dict[str, Any]) -> Component:
         """Return the component with changed parameters."""
@@ -444,6 +470,7 @@ class BaseMLP(BaseEstimator, ABC):
         return super().__getstate__() | own
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
         version, form = state.pop(_VERSION, "unknown"), state.pop(_FORMAT, None)
         if form != FORMAT:
             raise ValueError(

@@ -265,7 +265,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : MLPClassifier
         """
-        return self._fit(X, y, sample_weight, self._how())
+        return self._fit(X, y, sample_weight, one_pass=False)
 
     @available_if(is_stochastic)
     def partial_fit(
@@ -287,7 +287,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : MLPClassifier
         """
-        return self._fit(X, y, sample_weight, self._how_partial(), classes)
+        return self._fit(X, y, sample_weight, one_pass=True, classes=classes)
 
     def predict(self, X: Any) -> Any:
         """Predict classes: the most probable one, or each label of probability above ½.

@@ -30,6 +30,11 @@ def split(
             "The validation set is too small. Increase 'validation_fraction' or the size of "
             f"your dataset: validation_fraction={fraction} of {n} samples must be at least 2."
         )
+    if n_held_out(n, fraction) >= n:
+        raise ValueError(
+            f"The training part is empty: validation_fraction={fraction} holds out all {n} "
+            "samples. Lower 'validation_fraction' or add samples."
+        )
     rows = np.arange(n)
     if strata is None:
         return _plain(rows, fraction, rng)

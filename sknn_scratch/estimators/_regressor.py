@@ -254,7 +254,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : MLPRegressor
         """
-        return self._fit(X, y, sample_weight, self._how())
+        return self._fit(X, y, sample_weight, one_pass=False)
 
     @available_if(is_stochastic)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
@@ -272,7 +272,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : MLPRegressor
         """
-        return self._fit(X, y, sample_weight, self._how_partial())
+        return self._fit(X, y, sample_weight, one_pass=True)
 
     def predict(self, X: Any) -> Array:
         """Predict targets.
@@ -291,22 +291,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         return NumericTargets(1 if y.ndim == 1 else y.shape[1])
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; for several quantile levels, the mean of their D² pinball scores.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-            1 at best; 0 for the best constant.
-        """
-        return self._score(self._loss, y, self.predict(X), sample_weight)
 
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         if not loss.levels:

@@ -130,7 +130,8 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
 
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
-    total = 1.0 if weight is None else float(weight.sum())
+    with np.errstate(over="ignore"):
+        total = 1.0 if weight is None else float(weight.sum())
     if not 0 < total < np.inf:
         raise ValueError(
             f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "

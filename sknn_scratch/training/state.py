@@ -53,8 +53,29 @@ class TrainingState:
 
     def wake(self, theta: Array) -> TrainingState:
         """Return a deep copy with a copy of ``theta``: training it leaves this one alone."""
-        return replace(deepcopy(self), theta=theta.copy(), stop_reason="")
+        return replace(
+            self,
+            theta=np.array(theta),
+            rng=deepcopy(self.rng),
+            optimizer=copy_state(self.optimizer),
+            patience=copy_state(self.patience),
+            loss_curve=list(self.loss_curve),
+            validation_scores=list(self.validation_scores),
+            stop_reason="",
+        )
 
     def trim_curves(self, length: int) -> None:
         """Keep the last entries of the curves only."""
         del self.loss_curve[:-length], self.validation_scores[:-length]
+
+
+def copy_state(state: State) -> State:
+    """Return a copy of nested dicts of plain data, with arrays in memory of their own."""
+    return {
+        key: copy_state(value)
+        if isinstance(value, dict)
+        else np.array(value)
+        if isinstance(value, np.ndarray)
+        else value
+        for key, value in state.items()
+    }
