@@ -181,13 +181,16 @@ class Loss(Component):
     out_activation = "identity"
     #: Classes as one column each (True), or two classes as a single column of 0 and 1.
     one_hot = False
-    #: The targets that it accepts.
-    target_range = TargetRange()
 
     @property
     def levels(self) -> tuple[float, ...]:
         """Quantile levels of a prediction's columns, where there is one column for each."""
         return ()
+
+    @property
+    def target_range(self) -> TargetRange:
+        """The targets that it accepts; as a rule a constant, ``TargetRange(low=0.0)``."""
+        return TargetRange()
 
     def for_task(self, task: str) -> Loss:
         """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule."""
@@ -242,6 +245,10 @@ class Optimizer(Component):
         ``theta`` is read-only; ``scratch`` is a vector of its size with undefined contents.
         """
 
+    def continues(self, other: Optimizer) -> bool:
+        """Tell whether it can go on with the state of ``other``: if that is of its class."""
+        return type(self) is type(other)
+
     def readout(self, theta: Array, state: State) -> Array:
         """Return the parameters to evaluate and to publish (an average overrides this)."""
         return theta
@@ -257,6 +264,10 @@ class Transform(Component):
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         """Return the state before the first step, as of :meth:`Optimizer.init`."""
         return {}
+
+    def continues(self, other: Transform) -> bool:
+        """Tell whether it can go on with the state of ``other``: if that is of its class."""
+        return type(self) is type(other)
 
     @abstractmethod
     def update(

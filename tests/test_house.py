@@ -51,7 +51,7 @@ RULES = {
     "preprocessing": Rule("", "sklearn scipy joblib"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "inspection": Rule("contracts core", "matplotlib"),
-    "testing": Rule("contracts core registry"),
+    "testing": Rule("contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} estimators", ANY),
 }
 

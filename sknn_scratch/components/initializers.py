@@ -1,14 +1,17 @@
-"""Distributions of initial weights."""
+"""Distributions of initial weights; biases start at 0, except where it is said."""
 
 from __future__ import annotations
 
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 
 from sknn_scratch.components.activations import Logistic
 from sknn_scratch.contracts import Array, Initializer, Site
 from sknn_scratch.registry import register
+
+#: A uniform distribution within ± this has variance 1.
+_UNIT = sqrt(3.0)
 
 
 @register.initializer("glorot_uniform")
@@ -38,3 +41,220 @@ class GlorotUniform(Initializer):
         bound = sqrt(factor / sum(W.shape))
         W[...] = rng.uniform(-bound, bound, W.shape)
         b[...] = rng.uniform(-bound, bound, b.shape)
+
+
+@register.initializer("glorot_normal")
+class GlorotNormal(Initializer):
+    """Normal with variance 2 / (fan_in + fan_out), for tanh and the like.
+
+    References
+    ----------
+    X. Glorot and Y. Bengio, *Understanding the difficulty of training deep feedforward
+    neural networks*, AISTATS 2010, equation (12).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import GlorotNormal, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> GlorotNormal().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(W.std()), 1)
+    0.1
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.standard_normal(W.shape), sqrt(2.0 / sum(W.shape)))
+
+
+@register.initializer("he_uniform")
+class HeUniform(Initializer):
+    """Uniform in ±√(6 / fan_in), which has variance 2 / fan_in, for relu and its relatives.
+
+    References
+    ----------
+    K. He et al., *Delving deep into rectifiers: surpassing human-level performance on
+    ImageNet classification*, ICCV 2015, equation (10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import HeUniform, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> HeUniform().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(abs(W).max()), 2)
+    0.35
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.uniform(-_UNIT, _UNIT, W.shape), sqrt(2.0 / len(W)))
+
+
+@register.initializer("he_normal")
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan_in, for relu and its relatives.
+
+    References
+    ----------
+    K. He et al., *Delving deep into rectifiers: surpassing human-level performance on
+    ImageNet classification*, ICCV 2015, equation (10).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import HeNormal, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> HeNormal().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(W.std()), 2)
+    0.2
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.standard_normal(W.shape), sqrt(2.0 / len(W)))
+
+
+@register.initializer("lecun_uniform")
+class LecunUniform(Initializer):
+    """Uniform in ±√(3 / fan_in), which has variance 1 / fan_in.
+
+    References
+    ----------
+    Y. LeCun et al., *Efficient BackProp*, in: Neural Networks: Tricks of the Trade,
+    Springer 1998, equation (16).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import LecunUniform, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> LecunUniform().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(abs(W).max()), 2)
+    0.24
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.uniform(-_UNIT, _UNIT, W.shape), sqrt(1.0 / len(W)))
+
+
+@register.initializer("lecun_normal")
+class LecunNormal(Initializer):
+    """Normal with variance 1 / fan_in, for selu.
+
+    References
+    ----------
+    Y. LeCun et al., *Efficient BackProp*, in: Neural Networks: Tricks of the Trade,
+    Springer 1998, equation (16).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import LecunNormal, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> LecunNormal().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(W.std()), 2)
+    0.14
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.standard_normal(W.shape), sqrt(1.0 / len(W)))
+
+
+@register.initializer("normal")
+class Normal(Initializer):
+    """Normal with one standard deviation for all layers.
+
+    Parameters
+    ----------
+    std : float > 0, default=0.05
+        The default is what ``LecunNormal`` gives to 400 inputs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Normal, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((50, 100)), np.empty(100)
+    >>> Normal(std=0.2).fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> round(float(W.std()), 1)
+    0.2
+    """
+
+    std: float = 0.05
+
+    def __post_init__(self) -> None:
+        self.require_number("std", 0, inf, closed="neither")
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        _fill(W, b, rng.standard_normal(W.shape), float(self.std))
+
+
+@register.initializer("orthogonal")
+class Orthogonal(Initializer):
+    """Orthonormal columns, or rows where fan_in < fan_out, times ``gain``.
+
+    They are the factor Q of a normal matrix A = QR, with signs such that the diagonal of R
+    is positive: so all orthogonal matrices are equally likely.
+
+    Parameters
+    ----------
+    gain : float > 0, default=1.0
+
+    References
+    ----------
+    A. Saxe, J. McClelland and S. Ganguli, *Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks*, ICLR 2014.
+
+    F. Mezzadri, *How to generate random matrices from the classical compact groups*,
+    Notices of the AMS 54(5), 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Orthogonal, Relu
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((5, 3)), np.empty(3)
+    >>> Orthogonal().fill(W, b, np.random.RandomState(0), Site(0, 2, Relu()))
+    >>> bool(np.allclose(W.T @ W, np.eye(3)))
+    True
+    """
+
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_number("gain", 0, inf, closed="neither")
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        tall = W if W.shape[0] >= W.shape[1] else W.T
+        q, r = np.linalg.qr(rng.standard_normal(tall.shape))
+        tall[...] = q * np.copysign(float(self.gain), np.diagonal(r))
+        b[...] = 0.0
+
+
+@register.initializer("zeros")
+class Zeros(Initializer):
+    """All 0, for networks without hidden layers: hidden units would all stay alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Relu, Zeros
+    >>> from sknn_scratch.contracts import Site
+    >>> W, b = np.empty((2, 1)), np.empty(1)
+    >>> Zeros().fill(W, b, np.random.RandomState(0), Site(0, 1, Relu()))
+    >>> bool(W.any() or b.any())
+    False
+    """
+
+    def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
+        W[...] = 0.0
+        b[...] = 0.0
+
+
+def _fill(W: Array, b: Array, draws: Array, std: float) -> None:
+    """W = ``draws``, which have variance 1, times ``std``; b = 0."""
+    np.multiply(draws, std, out=W)
+    b[...] = 0.0

@@ -5,8 +5,12 @@ Every loss returns a weighted sum over rows and outputs, and the gradient of tha
 
 from __future__ import annotations
 
+from itertools import pairwise
+from numbers import Real
+from typing import ClassVar
+
 import numpy as np
-from scipy.special import expit, log_expit, xlogy
+from scipy.special import expit, exprel, log_expit, xlogy
 
 from sknn_scratch.contracts import Array, Loss, TargetRange
 from sknn_scratch.core.linalg import (
@@ -20,8 +24,19 @@ from sknn_scratch.core.linalg import (
 from sknn_scratch.registry import register
 
 
+class _IdentityLink(Loss):
+    """A loss with the identity as link: y_pred = raw."""
+
+    tasks = ("regression",)
+
+    def predict(self, raw: Array, out: Array) -> Array:
+        if out is not raw:
+            np.copyto(out, raw)
+        return out
+
+
 @register.loss("squared_error")
-class SquaredError(Loss):
+class SquaredError(_IdentityLink):
     """Half the squared error: L = ½ Σ (raw - y)², ∂L/∂raw = raw - y, y_pred = raw.
 
     Examples
@@ -32,8 +47,6 @@ class SquaredError(Loss):
     2.0
     """
 
-    tasks = ("regression",)
-
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         np.subtract(raw, y, out=out)
         if weight is None:
@@ -42,14 +55,151 @@ class SquaredError(Loss):
         scale_rows(out, weight)
         return 0.5 * inner(residual, out)
 
+
+@register.loss("absolute_error")
+class AbsoluteError(_IdentityLink):
+    """Absolute error: L = Σ |raw - y|, ∂L/∂raw = sign(raw - y), y_pred = raw.
+
+    Its best prediction is the median of y, which a few wild targets hardly move.  The
+    gradient at raw = y is 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import AbsoluteError
+    >>> AbsoluteError().value(np.array([[1.0]]), np.array([[3.0]]), None)
+    2.0
+    """
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        residual = raw - y
+        np.sign(residual, out=out)
+        residual *= out
+        return _weighted(residual, weight, out)
+
+
+@register.loss("huber")
+class Huber(_IdentityLink):
+    """Huber's loss: the squared error of small residuals, the absolute error of large ones.
+
+    With r = raw - y: L = Σ ½ r² where |r| <= δ, else δ (|r| - ½ δ).  The gradient g is r,
+    cut off at ±δ, and L = Σ g (r - ½ g) is both cases in one; y_pred = raw.
+
+    Parameters
+    ----------
+    delta : float > 0, default=1.0
+        The δ above, in units of y.
+
+    References
+    ----------
+    P. J. Huber, *Robust estimation of a location parameter*, The Annals of Mathematical
+    Statistics 35, 1964.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Huber
+    >>> Huber().value(np.array([[1.0]]), np.array([[3.0]]), None)
+    1.5
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_number("delta", 0, np.inf, closed="neither")
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        residual = raw - y
+        np.clip(residual, -float(self.delta), float(self.delta), out=out)
+        residual -= 0.5 * out
+        residual *= out
+        return _weighted(residual, weight, out)
+
+
+@register.loss("quantile")
+class Quantile(_IdentityLink):
+    """Pinball loss, whose best prediction is a quantile of y; one level or several at once.
+
+    With r = raw - y and level q: L = Σ (1 - q) max(r, 0) + q max(-r, 0); the gradient
+    g = ½ sign(r) + ½ - q, and L = Σ g r.  At the level ½ it is half the absolute error.
+
+    Several levels share one network with one raw output for each, and L is their sum.
+    Predictions then have one column per level, and are sorted, so that levels never cross.
+
+    Parameters
+    ----------
+    level : float in (0, 1), or tuple of these in increasing order, default=0.5
+
+    References
+    ----------
+    R. Koenker and G. Bassett, *Regression quantiles*, Econometrica 46, 1978; V.
+    Chernozhukov, I. Fernández-Val and A. Galichon, *Quantile and probability curves
+    without crossing*, Econometrica 78, 2010, for the sorting.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Quantile
+    >>> Quantile(0.75).value(np.array([[1.0]]), np.array([[3.0]]), None)
+    0.5
+    >>> Quantile((0.1, 0.9)).predict(np.array([[3.0, 2.0]]), np.empty((1, 2)))
+    array([[2., 3.]])
+    """
+
+    level: float | tuple[float, ...] = 0.5
+
+    def __post_init__(self) -> None:
+        levels = self.level if isinstance(self.level, tuple) else (self.level,)
+        numbers = len(levels) > 0 and all(isinstance(q, Real) for q in levels)
+        self.require(
+            numbers and all(p < q for p, q in pairwise((0, *levels, 1))),
+            "level",
+            "a number in (0, 1), or a tuple of such numbers in increasing order",
+        )
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        return self.level if isinstance(self.level, tuple) and len(self.level) > 1 else ()
+
+    def n_raw(self, n_targets: int) -> int:
+        if self.levels and n_targets > 1:
+            raise ValueError(
+                f"{self!r} fits several levels of one target. Got {n_targets} targets: fit one "
+                "estimator for each, or choose a single level."
+            )
+        return len(self.levels) or n_targets
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        residual = raw - y
+        np.sign(residual, out=out)
+        out *= 0.5
+        out += 0.5 - np.asarray(self.level, raw.dtype)
+        residual *= out
+        return _weighted(residual, weight, out)
+
     def predict(self, raw: Array, out: Array) -> Array:
-        if out is not raw:
-            np.copyto(out, raw)
+        super().predict(raw, out)
+        if self.levels:
+            out.sort(axis=1)
+        return out
+
+
+class _LogLink(Loss):
+    """A loss with the log link: y_pred = exp(raw) > 0."""
+
+    tasks = ("regression",)
+    out_activation = "exp"
+
+    def predict(self, raw: Array, out: Array) -> Array:
+        return np.exp(raw, out=out)
+
+    def log_predict(self, raw: Array, out: Array) -> Array:
+        np.copyto(out, raw)
         return out
 
 
 @register.loss("poisson")
-class Poisson(Loss):
+class Poisson(_LogLink):
     """Half the Poisson deviance with the log link, for counts and rates y >= 0.
 
     L = Σ y log(y / y_pred) - y + y_pred with y_pred = exp(raw); ∂L/∂raw = y_pred - y.
@@ -62,8 +212,6 @@ class Poisson(Loss):
     0.0
     """
 
-    tasks = ("regression",)
-    out_activation = "exp"
     target_range = TargetRange(low=0.0)
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
@@ -72,15 +220,91 @@ class Poisson(Loss):
         deviance -= y * raw
         np.subtract(out, y, out=out)
         deviance += out
-        scale_rows(out, weight)
-        return weighted_sum(row_sums(deviance), weight)
+        return _weighted(deviance, weight, out)
 
-    def predict(self, raw: Array, out: Array) -> Array:
-        return np.exp(raw, out=out)
 
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        np.copyto(out, raw)
-        return out
+@register.loss("gamma")
+class Gamma(_LogLink):
+    """Half the gamma deviance with the log link, for amounts y > 0 with errors in proportion.
+
+    With d = raw - log y = log(y_pred / y): L = Σ y / y_pred + log(y_pred / y) - 1, which is
+    Σ exp(-d) - 1 + d; ∂L/∂raw = 1 - exp(-d).
+
+    References
+    ----------
+    P. McCullagh and J. Nelder, *Generalized linear models*, 2nd edition, 1989, chapter 8.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Gamma
+    >>> Gamma().value(np.array([[2.0]]), np.log([[2.0]]), None)
+    0.0
+    """
+
+    target_range = TargetRange(low=0.0, low_is_open=True)
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        deviance = raw - np.log(y)
+        np.expm1(-deviance, out=out)
+        deviance += out
+        np.negative(out, out=out)
+        return _weighted(deviance, weight, out)
+
+
+@register.loss("tweedie")
+class Tweedie(_LogLink):
+    """Half the Tweedie deviance with the log link: variance grows as y_pred to a power p.
+
+    With a = 2 - p and b = 1 - p:
+    L = Σ exp(a raw) / a - y exp(b raw) / b + yᵃ / (a b),
+    ∂L/∂raw = exp(a raw) - y exp(b raw).
+    At p = 1 and p = 2, where this divides by zero, it is Poisson's and the gamma loss.
+
+    Parameters
+    ----------
+    power : float, 0 or in [1, 3], default=1.5
+        The p above. 0: squared error of exp(raw), for any y. From 1 to less than 2: y >= 0;
+        between 1 and 2, amounts that are often exactly 0, such as claims or rainfall.
+        From 2: y > 0; 3 is the inverse Gaussian distribution.
+
+    References
+    ----------
+    B. Jørgensen, *Exponential dispersion models*, Journal of the Royal Statistical Society
+    B 49, 1987.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Tweedie
+    >>> Tweedie(power=1.5).value(np.array([[0.0]]), np.log([[4.0]]), None)
+    4.0
+    """
+
+    power: float = 1.5
+    _limits: ClassVar[dict[float, Loss]] = {1.0: Poisson(), 2.0: Gamma()}
+
+    def __post_init__(self) -> None:
+        self.require_number("power", 0, 3)
+        exists = not 0 < self.power < 1
+        self.require(exists, "power", "0 or in [1, 3]: there is no such distribution between")
+
+    @property
+    def target_range(self) -> TargetRange:
+        low = 0.0 if self.power > 0 else -np.inf
+        return TargetRange(low, low_is_open=self.power >= 2)
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        if self.power in self._limits:
+            return self._limits[self.power].value_and_grad(y, raw, weight, out)
+        a, b = 2.0 - float(self.power), 1.0 - float(self.power)
+        np.exp(a * raw, out=out)
+        share = _times_exp(y, b * raw)
+        deviance = y**a / (a * b)
+        deviance += out / a
+        deviance -= share / b
+        out -= share
+        return _weighted(deviance, weight, out)
 
 
 @register.loss("binary_log_loss")
@@ -89,6 +313,12 @@ class BinaryLogLoss(Loss):
 
     L = Σ log(1 + exp(raw)) - y raw, ∂L/∂raw = p - y with p = 1 / (1 + exp(-raw)).
     One column for two classes, one column per label for multilabel targets.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1], default=0.0
+        Part ε of each target that is spread evenly over both classes: y becomes
+        (1 - ε) y + ½ ε.
 
     Examples
     --------
@@ -101,8 +331,15 @@ class BinaryLogLoss(Loss):
     tasks = ("binary", "multilabel")
     out_activation = "logistic"
     target_range = TargetRange(0.0, 1.0)
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.require_number("label_smoothing", 0, 1)
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        if self.label_smoothing:
+            spread = float(self.label_smoothing)
+            y = (1.0 - spread) * y + 0.5 * spread
         # With e = exp(-|raw|) <= 1 nothing overflows: log(1 + exp(raw)) is
         # max(raw, 0) + log1p(e), and p is 1 / (1 + e) or e / (1 + e).
         e = np.exp(-np.abs(raw))
@@ -111,8 +348,7 @@ class BinaryLogLoss(Loss):
         value += np.log1p(e)
         np.divide(np.where(raw >= 0, 1.0, e), 1.0 + e, out=out)
         np.subtract(out, y, out=out)
-        scale_rows(out, weight)
-        return weighted_sum(row_sums(value), weight)
+        return _weighted(value, weight, out)
 
     def predict(self, raw: Array, out: Array) -> Array:
         """Write the probabilities, kept inside the open interval (0, 1)."""
@@ -125,17 +361,43 @@ class BinaryLogLoss(Loss):
         return np.maximum(out, _log_tiny(out), out=out)
 
 
+class _Softmax(Loss):
+    """A loss of class probabilities p = softmax(raw): one raw output per class."""
+
+    out_activation = "softmax"
+    one_hot = True
+    target_range = TargetRange(0.0, 1.0)
+
+    def predict(self, raw: Array, out: Array) -> Array:
+        subtract_from_rows(raw, row_maxima(raw), out)
+        np.exp(out, out=out)
+        scale_rows(out, 1.0 / row_sums(out))
+        return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
+
+    def log_predict(self, raw: Array, out: Array) -> Array:
+        _log_softmax(raw, out)
+        return np.maximum(out, _log_tiny(out), out=out)
+
+
 @register.loss("log_loss")
-class LogLoss(Loss):
+class LogLoss(_Softmax):
     """Softmax cross-entropy: one raw output per class, two classes included.
 
     L = -Σ_k y_k log p_k with p = softmax(raw); ∂L/∂raw_k = p_k Σ_j y_j - y_k, which is
     p - y where the targets of a row sum to one.  Multilabel targets get one logistic
     output per label, :class:`BinaryLogLoss`.
 
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1], default=0.0
+        Part ε of the targets that is spread evenly over the K classes: y_k becomes
+        (1 - ε) y_k + ε / K Σ_j y_j.
+
     References
     ----------
-    S. Dey, *Basic Operations of Neural Networks*, equations (2), (18) and (19).
+    S. Dey, *Basic Operations of Neural Networks*, equations (2), (18) and (19); C. Szegedy
+    et al., *Rethinking the Inception architecture for computer vision*, CVPR 2016, section
+    7, for label smoothing.
 
     Examples
     --------
@@ -146,15 +408,18 @@ class LogLoss(Loss):
     """
 
     tasks = ("binary", "multiclass", "multilabel")
-    out_activation = "softmax"
-    one_hot = True
-    target_range = TargetRange(0.0, 1.0)
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.require_number("label_smoothing", 0, 1)
 
     def for_task(self, task: str) -> Loss:
-        return BinaryLogLoss() if task == "multilabel" else self
+        return BinaryLogLoss(self.label_smoothing) if task == "multilabel" else self
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         total = row_sums(y)  # Σ_j y_j; ones for class labels
+        if self.label_smoothing:
+            y = _smoothed(y, total, float(self.label_smoothing))
         if weight is not None:
             total *= weight
         subtract_from_rows(raw, row_maxima(raw), out)
@@ -167,16 +432,74 @@ class LogLoss(Loss):
         np.subtract(out, y if weight is None else y * weight[:, None], out=out)
         return value
 
-    def predict(self, raw: Array, out: Array) -> Array:
-        subtract_from_rows(raw, row_maxima(raw), out)
-        np.exp(out, out=out)
-        scale_rows(out, 1.0 / row_sums(out))
-        return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
 
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        subtract_from_rows(raw, row_maxima(raw), out)
-        subtract_from_rows(out, np.log(row_sums(np.exp(out))), out)
-        return np.maximum(out, _log_tiny(out), out=out)
+@register.loss("focal")
+class Focal(_Softmax):
+    """Focal loss: log loss that leaves out, by degrees, what is classified well already.
+
+    L = -Σ_k y_k (1 - p_k)^γ log p_k with p = softmax(raw); ∂L/∂raw_k = p_k Σ_j c_j - c_k
+    with c_k = y_k (1 - p_k)^γ (1 + γ p_k log p_k / (p_k - 1)).  γ = 0 is the log loss.
+
+    Parameters
+    ----------
+    gamma : float >= 0, default=2.0
+
+    References
+    ----------
+    T.-Y. Lin et al., *Focal loss for dense object detection*, ICCV 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Focal
+    >>> round(Focal().value(np.array([[1.0, 0.0]]), np.zeros((1, 2)), None), 6)
+    0.173287
+    """
+
+    tasks = ("binary", "multiclass")
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        self.require_number("gamma", 0, np.inf, closed="left")
+
+    def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
+        log_p, gamma = _log_softmax(raw, np.empty_like(raw)), float(self.gamma)
+        p = np.exp(log_p)
+        # exprel(x) is (exp(x) - 1) / x, and 1 at 0: it has no 0 / 0 where p is 1.
+        c = y * (1.0 - p) ** gamma
+        value = c * log_p
+        c *= 1.0 + gamma * p / exprel(log_p)
+        np.multiply(p.T, row_sums(c), out.T)
+        out -= c
+        return -_weighted(value, weight, out)
+
+
+def _weighted(values: Array, weight: Array | None, grad: Array) -> float:
+    """Return the weighted sum of (rows, units) ``values``, and weight ``grad`` by row."""
+    scale_rows(grad, weight)
+    return weighted_sum(row_sums(values), weight)
+
+
+def _times_exp(y: Array, x: Array) -> Array:
+    """Return y exp(x), finite wherever the product is: 0 where y is 0."""
+    with np.errstate(divide="ignore"):
+        x += np.log(np.abs(y))
+    np.exp(x, out=x)
+    x *= np.sign(y)
+    return x
+
+
+def _smoothed(y: Array, total: Array, spread: float) -> Array:
+    """Return y with a part of each row's total spread evenly over its columns."""
+    smooth = (1.0 - spread) * y
+    smooth.T[...] += total * (spread / y.shape[1])
+    return smooth
+
+
+def _log_softmax(raw: Array, out: Array) -> Array:
+    """out = log softmax(raw); ``out`` may be ``raw``."""
+    subtract_from_rows(raw, row_maxima(raw), out)
+    return subtract_from_rows(out, np.log(row_sums(np.exp(out))), out)
 
 
 def _log_tiny(a: Array) -> float:

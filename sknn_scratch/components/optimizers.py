@@ -7,6 +7,7 @@ from math import sqrt
 
 import numpy as np
 
+from sknn_scratch.components.transforms import bounds, decay
 from sknn_scratch.contracts import Array, Optimizer, State
 from sknn_scratch.core.linalg import add_scaled, blocks, ema, scale
 from sknn_scratch.registry import register
@@ -59,12 +60,197 @@ class SGD(Optimizer):
                 np.copyto(step, velocity)
 
 
+@register.optimizer("adagrad")
+class Adagrad(Optimizer):
+    """Steps that shrink with the root of the sum of all squared gradients so far.
+
+    s = s + g²; the step is -lr g / (√s + ε).
+
+    Parameters
+    ----------
+    epsilon : float > 0, default=1e-10
+
+    References
+    ----------
+    J. Duchi, E. Hazan and Y. Singer, *Adaptive subgradient methods for online learning and
+    stochastic optimization*, JMLR 12, 2011.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adagrad
+    >>> Adagrad()
+    Adagrad(epsilon=1e-10)
+    """
+
+    epsilon: float = 1e-10
+
+    def __post_init__(self) -> None:
+        self.require_number("epsilon", 0, np.inf, closed="neither")
+
+    # State: sum, that of squared gradients, a vector of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"sum": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        for g, total, spare in blocks(direction, state["sum"], scratch):
+            add_scaled(1.0, np.multiply(g, g, spare), total)
+            _divide_by_root(g, total, self.epsilon, spare, g)
+            scale(-lr, g)
+
+
+@register.optimizer("rmsprop")
+class RMSProp(Optimizer):
+    """Gradients divided by the root of their recent mean square, with momentum.
+
+    s = α s + (1 - α) g²,  u = momentum u + g / (√s + ε); the step is -lr u.
+
+    Parameters
+    ----------
+    alpha : float in [0, 1), default=0.99
+        Decay of the mean of squared gradients; the estimator's ``alpha`` is another one.
+    epsilon : float > 0, default=1e-8
+    momentum : float in [0, 1], default=0.0
+        That of u, which is free of the step size as in PyTorch; the velocity of
+        :class:`SGD` is not.
+
+    References
+    ----------
+    T. Tieleman and G. Hinton, *Neural networks for machine learning*, lecture 6.5,
+    Coursera 2012.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import RMSProp
+    >>> RMSProp(alpha=0.9)
+    RMSProp(alpha=0.9, epsilon=1e-08, momentum=0.0)
+    """
+
+    alpha: float = 0.99
+    epsilon: float = 1e-8
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.require_number("alpha", 0, 1, closed="left")
+        self.require_number("epsilon", 0, np.inf, closed="neither")
+        self.require_number("momentum", 0, 1)
+
+    # State: s and u, vectors of theta's size; u also without momentum, which may be set later.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"s": np.zeros_like(theta), "u": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        for g, s, u, spare in blocks(direction, state["s"], state["u"], scratch):
+            ema(s, np.multiply(g, g, spare), self.alpha)
+            _divide_by_root(g, s, self.epsilon, spare, g)
+            scale(self.momentum, u)
+            add_scaled(1.0, g, u)
+            np.multiply(u, -lr, g)
+
+
+@register.optimizer("lion")
+class Lion(Optimizer):
+    """Steps of one size along the sign of a mean of gradients, and decay of the weights.
+
+    The step is -lr (sign(β₁ m + (1 - β₁) g) + weight_decay W); then m = β₂ m + (1 - β₂) g.
+    Biases do not decay. All steps are of full size, so that lr should be three to ten
+    times smaller than for Adam, and weight_decay as much larger than for :class:`AdamW`.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Weight of m in the step.
+    beta_2 : float in [0, 1), default=0.99
+        Decay of the mean of gradients.
+    weight_decay : float >= 0, default=0.0
+
+    References
+    ----------
+    X. Chen et al., *Symbolic discovery of optimization algorithms*, NeurIPS 2023,
+    algorithm 2.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Lion
+    >>> Lion(weight_decay=0.1)
+    Lion(beta_1=0.9, beta_2=0.99, weight_decay=0.1)
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.99
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.require_number("beta_1", 0, 1, closed="left")
+        self.require_number("beta_2", 0, 1, closed="left")
+        self.require_number("weight_decay", 0, np.inf, closed="left")
+
+    # State: m, a vector of theta's size; decayed, the bounds of the weights.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"m": np.zeros_like(theta), "decayed": bounds(groups["decayed"], theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        for g, m, mean in blocks(direction, state["m"], scratch):
+            np.copyto(mean, m)
+            ema(mean, g, self.beta_1)
+            ema(m, g, self.beta_2)
+            np.sign(mean, g)
+            scale(-lr, g)
+        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+
+
+class _Moments(Optimizer):
+    """What Adam and its relatives share: fields, memory, and the step but for two factors."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        self.require_number("beta_1", 0, 1, closed="left")
+        self.require_number("beta_2", 0, 1, closed="left")
+        self.require_number("epsilon", 0, np.inf, closed="neither")
+
+    # State: t, the number of steps; m and v, vectors of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"t": 0, "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
+
+    def _advance(self, state: State, lr: float) -> tuple[float, float]:
+        """Count a step; return lr √(1 - β₂ᵗ) / (1 - β₁ᵗ), and √(1 - β₂ᵗ).
+
+        PyTorch's √(v / (1 - β₂ᵗ)) + ε is (√v + ε √(1 - β₂ᵗ)) / √(1 - β₂ᵗ): it is
+        scikit-learn's √v + ε with another ε, and costs no further pass.
+        """
+        t = state["t"] = state["t"] + 1
+        root = sqrt(1 - self.beta_2**t)
+        return lr * root / (1 - self.beta_1**t), root
+
+    def _follow(self, g: Array, m: Array, v: Array, square: Array) -> None:
+        """Let m follow g, and v follow g²; ``square`` may be g, which is then lost."""
+        ema(m, g, self.beta_1)
+        ema(v, np.multiply(g, g, square), self.beta_2)
+
+    def _step(self, direction: Array, state: State, rate: float, epsilon: float) -> None:
+        """direction = -rate m / (√v + ε)."""
+        for g, m, v in blocks(direction, state["m"], state["v"]):
+            self._follow(g, m, v, g)
+            _divide_by_root(m, v, epsilon, g, g)
+            scale(-rate, g)
+
+
 @register.optimizer("adam")
-class Adam(Optimizer):
+class Adam(_Moments):
     """Adam, with epsilon beside the uncorrected second moment as in scikit-learn.
 
     m = β₁ m + (1 - β₁) g,  v = β₂ v + (1 - β₂) g²; the step is
     -lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε).
+
+    Its relatives here have PyTorch's epsilon, which stands beside the corrected moment.
 
     Parameters
     ----------
@@ -86,28 +272,165 @@ class Adam(Optimizer):
     Adam(beta_1=0.8, beta_2=0.999, epsilon=1e-08)
     """
 
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        rate, _ = self._advance(state, lr)
+        self._step(direction, state, rate, self.epsilon)
+
+
+@register.optimizer("adamw")
+class AdamW(_Moments):
+    """Adam with decay of the weights outside the adaptive step; biases do not decay.
+
+    With Adam's m and v, m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ), the step is
+    -lr (m̂ / (√v̂ + ε) + weight_decay W). The estimator's ``alpha`` comes on top: it is a
+    penalty, whose gradient goes through m and v.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Decay of the mean of gradients.
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the mean of squared gradients.
+    epsilon : float > 0, default=1e-8
+    weight_decay : float >= 0, default=0.01
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, *Decoupled weight decay regularization*, ICLR 2019,
+    algorithm 2 in PyTorch's scaling, where weight_decay is multiplied by lr.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import AdamW
+    >>> AdamW(weight_decay=0.1)
+    AdamW(beta_1=0.9, beta_2=0.999, epsilon=1e-08, weight_decay=0.1)
+    """
+
+    weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        self.require_number("beta_1", 0, 1, closed="left")
-        self.require_number("beta_2", 0, 1, closed="left")
-        self.require_number("epsilon", 0, np.inf, closed="neither")
+        super().__post_init__()
+        self.require_number("weight_decay", 0, np.inf, closed="left")
 
-    # State: t, the number of steps; m and v, vectors of theta's size.
+    # State: Adam's, and decayed, the bounds of the weights.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
-        return {"t": 0, "m": np.zeros_like(theta), "v": np.zeros_like(theta)}
+        return super().init(theta, groups) | {"decayed": bounds(groups["decayed"], theta)}
 
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        t = state["t"] = state["t"] + 1
-        rate = lr * sqrt(1 - self.beta_2**t) / (1 - self.beta_1**t)
-        for g, m, v in blocks(direction, state["m"], state["v"]):
-            ema(m, g, self.beta_1)
-            ema(v, np.multiply(g, g, g), self.beta_2)
-            np.sqrt(v, g)
-            np.add(g, self.epsilon, g)
-            np.divide(m, g, g)
+        rate, root = self._advance(state, lr)
+        self._step(direction, state, rate, self.epsilon * root)
+        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+
+
+@register.optimizer("amsgrad")
+class AMSGrad(_Moments):
+    """Adam with the largest second moment so far, so that step sizes never grow again.
+
+    With Adam's m and v, w = max(w, v), m̂ = m / (1 - β₁ᵗ) and ŵ = w / (1 - β₂ᵗ), the step
+    is -lr m̂ / (√ŵ + ε).
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Decay of the mean of gradients.
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the mean of squared gradients.
+    epsilon : float > 0, default=1e-8
+
+    References
+    ----------
+    S. Reddi, S. Kale and S. Kumar, *On the convergence of Adam and beyond*, ICLR 2018,
+    with Adam's corrections as in PyTorch.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import AMSGrad
+    >>> AMSGrad()
+    AMSGrad(beta_1=0.9, beta_2=0.999, epsilon=1e-08)
+    """
+
+    # State: Adam's, and w, a vector of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return super().init(theta, groups) | {"w": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        rate, root = self._advance(state, lr)
+        for g, m, v, w in blocks(direction, state["m"], state["v"], state["w"]):
+            self._follow(g, m, v, g)
+            _divide_by_root(m, np.maximum(w, v, out=w), self.epsilon * root, g, g)
             scale(-rate, g)
+
+
+@register.optimizer("nadam")
+class NAdam(_Moments):
+    """Adam with Nesterov's momentum, which grows towards β₁ in the course of training.
+
+    μₜ = β₁ (1 - ½ 0.96^(t · momentum_decay)) and Πₜ = μ₁ ⋯ μₜ; with Adam's m and v and
+    v̂ = v / (1 - β₂ᵗ), the step is
+    -lr ((1 - μₜ) / (1 - Πₜ) g + μₜ₊₁ / (1 - Πₜ₊₁) m) / (√v̂ + ε).
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        Decay of the mean of gradients.
+    beta_2 : float in [0, 1), default=0.999
+        Decay of the mean of squared gradients.
+    epsilon : float > 0, default=1e-8
+    momentum_decay : float >= 0, default=0.004
+        How fast μ grows; 0 keeps it at β₁ / 2.
+
+    References
+    ----------
+    T. Dozat, *Incorporating Nesterov momentum into Adam*, ICLR workshop 2016, with the
+    schedule of μ as in PyTorch.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import NAdam
+    >>> NAdam()
+    NAdam(beta_1=0.9, beta_2=0.999, epsilon=1e-08, momentum_decay=0.004)
+    """
+
+    momentum_decay: float = 0.004
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require_number("momentum_decay", 0, np.inf, closed="left")
+
+    # State: Adam's, and product, the number Π of all steps so far.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return super().init(theta, groups) | {"product": 1.0}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        _, root = self._advance(state, lr)
+        of_gradient, of_mean = self._factors(state)
+        for g, m, v, spare in blocks(direction, state["m"], state["v"], scratch):
+            self._follow(g, m, v, spare)
+            scale(of_gradient, g)
+            add_scaled(of_mean, m, g)
+            _divide_by_root(g, v, self.epsilon * root, spare, g)
+            scale(-lr * root, g)
+
+    def _factors(self, state: State) -> tuple[float, float]:
+        """Take μ into the product; return the factors of g and of m."""
+        now, later = self._momentum(state["t"]), self._momentum(state["t"] + 1)
+        product = state["product"] = state["product"] * now
+        return (1 - now) / (1 - product), later / (1 - product * later)
+
+    def _momentum(self, t: int) -> float:
+        return self.beta_1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
+
+
+def _divide_by_root(x: Array, v: Array, epsilon: float, spare: Array, out: Array) -> None:
+    """out = x / (√v + ε); ``out`` may be ``x`` or ``spare``, not both."""
+    np.sqrt(v, spare)
+    np.add(spare, epsilon, spare)
+    np.divide(x, spare, out)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import cos, inf, log2, pi
+from numbers import Integral
 
 from sknn_scratch.contracts import Progress, Schedule
 from sknn_scratch.registry import register
@@ -68,3 +69,217 @@ class Adaptive(Schedule):
 
     def __call__(self, progress: Progress) -> float:
         return 5.0**-progress.stalls
+
+
+@register.schedule("step")
+class Step(Schedule):
+    """factor^⌊epoch / every⌋: smaller by ``factor`` after every so many epochs.
+
+    Parameters
+    ----------
+    every : int >= 1, default=10
+        Epochs.
+    factor : float in [0, 1], default=0.1
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Step
+    >>> from sknn_scratch.contracts import Progress
+    >>> Step(factor=0.5)(Progress(epoch=20, step=40, samples=99, fraction=0.5, stalls=0))
+    0.25
+    """
+
+    per_step = False
+    every: int = 10
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require_integer(self, "every", 1)
+        self.require_number("factor", 0, 1)
+
+    def __call__(self, progress: Progress) -> float:
+        return float(self.factor) ** (progress.epoch // int(self.every))
+
+
+@register.schedule("exponential")
+class Exponential(Schedule):
+    """decay^epoch.
+
+    Parameters
+    ----------
+    decay : float in [0, 1], default=0.95
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Exponential
+    >>> from sknn_scratch.contracts import Progress
+    >>> Exponential(decay=0.5)(Progress(epoch=3, step=30, samples=99, fraction=0.5, stalls=0))
+    0.125
+    """
+
+    per_step = False
+    decay: float = 0.95
+
+    def __post_init__(self) -> None:
+        self.require_number("decay", 0, 1)
+
+    def __call__(self, progress: Progress) -> float:
+        return float(self.decay) ** progress.epoch
+
+
+@register.schedule("cosine")
+class Cosine(Schedule):
+    """Half a cosine from 1 down to ``minimum``, over all of training or again and again.
+
+    minimum + (1 - minimum) (½ + ½ cos πx), where x runs from 0 to 1 in each of
+    ``restarts`` + 1 cycles of equal length.
+
+    Parameters
+    ----------
+    restarts : int >= 0, default=0
+        How often the factor jumps back to 1.
+    minimum : float in [0, 1], default=0.0
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, *SGDR: stochastic gradient descent with warm restarts*,
+    ICLR 2017, equation (5).
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Cosine
+    >>> from sknn_scratch.contracts import Progress
+    >>> half = Progress(epoch=5, step=50, samples=500, fraction=0.5, stalls=0)
+    >>> round(Cosine()(half), 6), Cosine(restarts=1)(half)
+    (0.5, 1.0)
+    """
+
+    restarts: int = 0
+    minimum: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_integer(self, "restarts", 0)
+        self.require_number("minimum", 0, 1)
+
+    def __call__(self, progress: Progress) -> float:
+        restarts = int(self.restarts)
+        x = progress.fraction * (restarts + 1)
+        return _half_cosine(1.0, float(self.minimum), x - min(int(x), restarts))
+
+
+@register.schedule("one_cycle")
+class OneCycle(Schedule):
+    """Half a cosine from ``start`` up to 1, then half a cosine down to ``end``.
+
+    Parameters
+    ----------
+    peak_at : float in (0, 1), default=0.3
+        Part of training after which the factor is 1.
+    start : float in [0, 1], default=0.04
+    end : float in [0, 1], default=1e-4
+
+    References
+    ----------
+    L. Smith and N. Topin, *Super-convergence: very fast training of neural networks using
+    large learning rates*, arXiv:1708.07120, 2017.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import OneCycle
+    >>> from sknn_scratch.contracts import Progress
+    >>> OneCycle()(Progress(epoch=3, step=30, samples=300, fraction=0.3, stalls=0))
+    1.0
+    """
+
+    peak_at: float = 0.3
+    start: float = 0.04
+    end: float = 1e-4
+
+    def __post_init__(self) -> None:
+        self.require_number("peak_at", 0, 1, closed="neither")
+        self.require_number("start", 0, 1)
+        self.require_number("end", 0, 1)
+
+    def __call__(self, progress: Progress) -> float:
+        t, peak_at = progress.fraction, float(self.peak_at)
+        if t < peak_at:
+            return _half_cosine(float(self.start), 1.0, t / peak_at)
+        return _half_cosine(1.0, float(self.end), (t - peak_at) / (1.0 - peak_at))
+
+
+@register.schedule("coslog4")
+class CosLog4(Schedule):
+    """Four cosine cycles, each about twice as long as the one before: ½ - ½ cos(2π log₂(1 + 15t)).
+
+    t is the part of training done.  0 at t = 0, 1/15, 3/15, 7/15 and 1, and 1 between.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, *Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data*, NeurIPS 2024.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import CosLog4
+    >>> from sknn_scratch.contracts import Progress
+    >>> CosLog4()(Progress(epoch=0, step=0, samples=0, fraction=0.0, stalls=0))
+    0.0
+    """
+
+    def __call__(self, progress: Progress) -> float:
+        return 0.5 - 0.5 * cos(2.0 * pi * log2(1.0 + 15.0 * progress.fraction))
+
+
+@register.schedule("linear_warmup")
+class LinearWarmup(Schedule):
+    """A straight line from 0 up to where another schedule begins, then that schedule.
+
+    The other one sees as ``fraction`` the part done of the training that the warm-up
+    leaves, 0 during it, and all other counts as they are: a cosine is as complete as
+    without warm-up, and epochs are counted from the first.
+
+    Parameters
+    ----------
+    schedule : Schedule, default=Constant()
+    warmup : float in [0, 1), default=0.05
+        Part of training.
+
+    References
+    ----------
+    P. Goyal et al., *Accurate, large minibatch SGD: training ImageNet in 1 hour*,
+    arXiv:1706.02677, 2017, section 2.2.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Cosine, LinearWarmup
+    >>> from sknn_scratch.contracts import Progress
+    >>> rate = LinearWarmup(Cosine(), warmup=0.2)
+    >>> [rate(Progress(0, 0, 0, fraction, 0)) for fraction in (0.0, 0.1, 0.2, 1.0)]
+    [0.0, 0.5, 1.0, 0.0]
+    """
+
+    schedule: Schedule = Constant()
+    warmup: float = 0.05
+
+    def __post_init__(self) -> None:
+        fits = isinstance(self.schedule, Schedule)
+        self.require(fits, "schedule", "an instance of Schedule, such as Cosine()")
+        self.require_number("warmup", 0, 1, closed="left")
+
+    def __call__(self, progress: Progress) -> float:
+        t, warmup = progress.fraction, float(self.warmup)
+        rest = max(t - warmup, 0.0) / (1.0 - warmup)
+        factor = self.schedule(progress._replace(fraction=rest))
+        return factor * (t / warmup) if t < warmup else factor
+
+
+def _half_cosine(start: float, stop: float, x: float) -> float:
+    """Go from ``start`` at x = 0 to ``stop`` at x = 1 along half a period of a cosine."""
+    weight = 0.5 + 0.5 * cos(pi * x)
+    return start * weight + stop * (1.0 - weight)
+
+
+def _require_integer(schedule: Schedule, field: str, low: int) -> None:
+    value = getattr(schedule, field)
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    schedule.require(is_integer and value >= low, field, f"an integer >= {low}")

@@ -213,7 +213,7 @@ class BaseMLP(BaseEstimator, ABC):
         if not how.one_pass:
             return TrainingState(np.array(self.theta_), _aliases.own_stream(self.random_state))
         state: TrainingState = self._state.wake(self.theta_)
-        if type(self._optimizer) is not type(plan.strategy.optimizer):
+        if self._optimizer is None or not plan.strategy.optimizer.continues(self._optimizer):
             state.optimizer = {}
         return state
 

@@ -153,13 +153,13 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
 
 
 def _check_loss(loss: Loss) -> None:
-    expressible = (
-        components.SquaredError,
-        components.Poisson,
-        components.LogLoss,
-        components.BinaryLogLoss,
+    expressible: tuple[Loss, ...] = (
+        components.SquaredError(),
+        components.Poisson(),
+        components.LogLoss(),
+        components.BinaryLogLoss(),
     )
-    if type(loss) not in expressible:
+    if loss not in expressible:
         raise ValueError(_impossible(f"loss {loss!r}"))
 
 

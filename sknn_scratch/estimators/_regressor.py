@@ -17,24 +17,29 @@ from sknn_scratch.estimators._targets import NumericTargets
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """Multi-layer perceptron for regression: linear outputs and squared error, or poisson.
+    """Multi-layer perceptron for regression: squared error, quantiles, counts and more.
 
     Parameters
     ----------
-    loss : {'squared_error', 'poisson'} or Loss, default='squared_error'
-        Half the squared error with linear outputs; or half the Poisson deviance with
-        exponential outputs, for targets that are not negative.
+    loss : str or Loss, default='squared_error'
+        'squared_error' (half of it), 'absolute_error', 'huber' and 'quantile' with linear
+        outputs; 'poisson', 'gamma' and 'tweedie' (half deviances, for y >= 0 or > 0) with
+        exponential outputs; or an instance. ``Quantile((0.1, 0.5, 0.9))`` predicts one
+        column per level.
 
     hidden_layer_sizes : int or array-like of int, default=(100,)
         Units of each hidden layer; () for a model without hidden layers, which is linear.
 
     activation : str, Activation, or sequence of these, default='relu'
         Activation function of the hidden layers: one for all, or one for each.
-        'identity', 'logistic', 'tanh', 'relu', or an instance.
+        'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu',
+        'mish', 'softplus', a name registered by a plug-in, or an instance.
 
-    solver : {'adam', 'sgd', 'lbfgs'} or Optimizer, default='adam'
-        Rule of the steps. 'lbfgs' looks at all rows in each step and suits small data.
-        Strings are configured by the parameters below, an instance by its own.
+    solver : str or Optimizer, default='adam'
+        Rule of the steps: 'adam', 'sgd', 'lbfgs', 'nadam', 'adamw', 'amsgrad', 'rmsprop',
+        'adagrad', 'lion', or an instance, such as a ``Chain``. 'lbfgs' looks at all
+        rows in each step and suits small data. 'adam' and 'sgd' are configured by the
+        parameters below, an instance by its own.
 
     alpha : float >= 0, default=0.0001
         Strength of the L2 penalty, alpha / (2 w) times the sum of squared weights, where w
@@ -43,8 +48,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_size : int or 'auto', default='auto'
         Rows per step. 'auto' is min(200, n_samples). Not used by 'lbfgs'.
 
-    learning_rate : {'constant', 'invscaling', 'adaptive'} or Schedule, default='constant'
-        Factor on ``learning_rate_init`` in the course of training. 'invscaling' divides by
+    learning_rate : str or Schedule, default='constant'
+        Factor on ``learning_rate_init`` in the course of training: 'constant',
+        'invscaling', 'adaptive', 'step', 'exponential', 'cosine', 'one_cycle',
+        'linear_warmup', 'coslog4', or an instance. 'invscaling' divides by
         (rows seen + 1) ** power_t; 'adaptive' divides by 5 whenever training stalls. Both
         names are ignored with ``solver='adam'``, as in scikit-learn; instances never are.
 
@@ -105,8 +112,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     max_fun : int, default=15000
         Largest number of evaluations by 'lbfgs'.
 
-    initializer : {'glorot_uniform'} or Initializer, default='glorot_uniform'
-        Distribution of the initial weights.
+    initializer : str or Initializer, default='glorot_uniform'
+        Distribution of the initial weights: 'glorot_uniform' (scikit-learn's),
+        'glorot_normal', 'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal',
+        'orthogonal', 'normal', 'zeros', or an instance.
 
     Attributes
     ----------

@@ -115,7 +115,7 @@ class _Loop:
         if self.how.shuffle:
             self.state.rng.shuffle(self.state.order)
         total, seen = 0.0, 0
-        rate = self._rate(0)
+        rate = 0.0 if self.how.schedule.per_step else self._rate(0)
         for start in range(0, self.n, self.how.batch_size):
             stop = min(start + self.how.batch_size, self.n)
             rows = self.workspace.rows(stop - start)

@@ -1,0 +1,300 @@
+"""Parts of a chain around an optimizer, and the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import inf
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+
+from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform
+from sknn_scratch.core.linalg import add_scaled, norm, scale
+
+
+def bounds(group: slice, theta: Array) -> Array:
+    """Return [start, stop] of a group of parameters: a slice as plain data."""
+    return np.array(group.indices(len(theta))[:2])
+
+
+def decay(direction: Array, group: Array, theta: Array, rate: float) -> None:
+    """direction -= rate * theta, inside the bounds of one group."""
+    part = slice(*group)
+    add_scaled(-rate, theta[part], direction[part])
+
+
+class ClipByValue(Transform):
+    """Each element of u = direction / |lr| is cut off at ±max_value.
+
+    In front of the optimizer u is the gradient of the mean loss; behind it, the step in
+    units of the step size: no parameter then moves by more than lr · max_value.
+
+    Parameters
+    ----------
+    max_value : float > 0, default=1.0
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import ClipByValue
+    >>> gradient = np.array([-5.0, 0.5])
+    >>> ClipByValue().update(gradient, {}, np.zeros(2), -1.0, np.empty(2))
+    >>> gradient
+    array([-1. ,  0.5])
+    """
+
+    max_value: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_number("max_value", 0, inf, closed="neither")
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        limit = self.max_value * abs(lr)
+        np.clip(direction, -limit, limit, direction)
+
+
+class ClipByNorm(Transform):
+    """u = direction / |lr| becomes u · min(1, max_norm / ‖u‖), with the norm over all parameters.
+
+    In front of the optimizer u is the gradient of the mean loss; behind it, the step in
+    units of the step size: theta then moves by lr · max_norm at most.
+
+    Parameters
+    ----------
+    max_norm : float > 0, default=1.0
+
+    References
+    ----------
+    R. Pascanu, T. Mikolov and Y. Bengio, *On the difficulty of training recurrent neural
+    networks*, ICML 2013, section 3.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import ClipByNorm
+    >>> gradient = np.array([-30.0, 40.0])
+    >>> ClipByNorm(max_norm=5.0).update(gradient, {}, np.zeros(2), -1.0, np.empty(2))
+    >>> gradient
+    array([-3.,  4.])
+    """
+
+    max_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_number("max_norm", 0, inf, closed="neither")
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        limit, length = self.max_norm * abs(lr), norm(direction)
+        if length > limit:
+            scale(limit / length, direction)
+
+
+class AddDecayedWeights(Transform):
+    """direction - lr · weight_decay · W for the weights W; biases stay as they are.
+
+    Behind the optimizer weights shrink by the factor 1 - lr · weight_decay in each step.
+    In front of it weight_decay · W is added to the gradient, which is the L2 penalty
+    weight_decay/2 ‖W‖²; the estimator's ``alpha`` comes on top.
+
+    Parameters
+    ----------
+    weight_decay : float >= 0, default=0.01
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, *Decoupled weight decay regularization*, ICLR 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import AddDecayedWeights
+    >>> theta, step = np.array([2.0, 2.0]), np.zeros(2)
+    >>> decay = AddDecayedWeights(weight_decay=0.5)
+    >>> state = decay.init(theta, {"W0": slice(0, 1), "b0": slice(1, 2), "decayed": slice(0, 1)})
+    >>> decay.update(step, state, theta, 0.1, np.empty(2))
+    >>> step
+    array([-0.1,  0. ])
+    """
+
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        self.require_number("weight_decay", 0, inf, closed="left")
+
+    # State: decayed, the bounds of the weights.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {"decayed": bounds(groups["decayed"], theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+
+
+class GroupRates(Transform):
+    """Factors on the step of groups of parameters, that is on their learning rates.
+
+    It belongs behind the optimizer: most optimizers undo a factor on the gradient. A
+    parameter that several factors apply to gets their product; the factor 0 keeps a group
+    as it is.
+
+    Parameters
+    ----------
+    factors : sequence of (str, float >= 0)
+        A group's name and its factor. "W0" are the weights of the first layer, "b0" its
+        biases; a name without number, such as "W" or "b", stands for those of all layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import GroupRates
+    >>> rates = GroupRates(factors=(("b", 0.1), ("W0", 6.0)))
+    >>> theta, step = np.zeros(3), np.ones(3)
+    >>> groups = {"W0": slice(0, 1), "W1": slice(1, 2), "b0": slice(2, 3)}
+    >>> rates.update(step, rates.init(theta, groups), theta, 0.1, np.empty(3))
+    >>> step
+    array([6. , 1. , 0.1])
+    """
+
+    factors: Sequence[tuple[str, float]]
+
+    def __post_init__(self) -> None:
+        must_be = 'pairs of a group\'s name and a number >= 0, such as [("b", 0.1)]'
+        _make_pairs(self, "factors", must_be)
+        are_numbers = all(isinstance(x, Real) and 0 <= x < inf for _, x in self.factors)
+        self.require(are_numbers, "factors", must_be)
+
+    # State: the bounds of every group, by its name.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        state = {name: bounds(group, theta) for name, group in groups.items()}
+        self._resolve(state)
+        return state
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        for group, factor in self._resolve(state):
+            scale(factor, direction[slice(*group)])
+
+    def _resolve(self, state: State) -> list[tuple[Array, float]]:
+        """Return the bounds and the factor of each group that is named."""
+        found = []
+        for name, factor in self.factors:
+            same = [key for key in state if name in (key, key.rstrip("0123456789"))]
+            known = ", ".join(map(repr, state))
+            must_be = f"pairs whose names are among {known}, or such a name without its number"
+            self.require(bool(same), "factors", must_be)
+            found += [(state[key], factor) for key in same]
+        return found
+
+
+class Chain(Optimizer):
+    """An optimizer with transforms in front of it and behind it, one after the other.
+
+    Transforms in front of the optimizer change the gradient, those behind it the step.
+    Every part has a name, so that ``solver__adam__beta_1`` can be set and searched, and
+    ``solver__adam`` can be exchanged.
+
+    Parameters
+    ----------
+    steps : sequence of (str, Transform or Optimizer)
+        Names and parts, in the order in which they act; exactly one is an optimizer.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adam, Chain, ClipByNorm
+    >>> chain = Chain([("clip", ClipByNorm()), ("adam", Adam())])
+    >>> chain.get_params()["adam__beta_1"]
+    0.9
+    >>> chain.evolve(clip__max_norm=5.0).steps[0]
+    ('clip', ClipByNorm(max_norm=5.0))
+    """
+
+    steps: Sequence[tuple[str, Transform | Optimizer]]
+
+    def __post_init__(self) -> None:
+        must_be = 'pairs of a name and a part, such as [("clip", ClipByNorm()), ("adam", Adam())]'
+        _make_pairs(self, "steps", must_be)
+        names, parts = [name for name, _ in self.steps], [part for _, part in self.steps]
+        self.require(all(isinstance(p, Transform | Optimizer) for p in parts), "steps", must_be)
+        self.require(len(set(names)) == len(names), "steps", "pairs with different names")
+        can_be_set = all(name and "__" not in name and name != "steps" for name in names)
+        self.require(can_be_set, "steps", "pairs with names without '__', not empty, not 'steps'")
+        n = sum(isinstance(part, Optimizer) for part in parts)
+        self.require(n == 1, "steps", f"pairs with exactly one optimizer among them, not {n}")
+
+    # State: that of each step, by its name.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        return {name: part.init(theta, groups) for name, part in self.steps}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        is_step = False
+        for name, part in self.steps:
+            is_step = is_step or isinstance(part, Optimizer)
+            part.update(direction, state[name], theta, lr if is_step else -1.0, scratch)
+
+    def continues(self, other: Optimizer) -> bool:
+        if not isinstance(other, Chain) or len(self.steps) != len(other.steps):
+            return False
+        pairs = zip(self.steps, other.steps, strict=True)
+        return all(name == old and _continues(part, past) for (name, part), (old, past) in pairs)
+
+    def readout(self, theta: Array, state: State) -> Array:
+        inner = {name: part for name, part in self.steps if isinstance(part, Optimizer)}
+        ((name, optimizer),) = inner.items()
+        return optimizer.readout(theta, state[name])
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return ``steps``; with ``deep``, also each part by its name, and its fields."""
+        named = dict(self.steps) if deep else {}
+        inner = {
+            f"{name}__{key}": value
+            for name, part in named.items()
+            for key, value in part.get_params().items()
+        }
+        return {"steps": self.steps} | named | inner
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a copy with other ``steps``, another part ``a``, or another field ``a__b``."""
+        parts: dict[str, Any] = dict(type(self)(changes.pop("steps", self.steps)).steps)
+        by_name: dict[str, dict[str, Any]] = {}
+        for key, value in changes.items():
+            name, _, field = key.partition("__")
+            self._check_step(name, list(parts))
+            by_name.setdefault(name, {})[field] = value
+        for name, fields in by_name.items():
+            part = fields.pop("", parts[name])
+            parts[name] = part.evolve(**fields) if isinstance(part, Component) else part
+        return type(self)(tuple(parts.items()))
+
+    def _check_step(self, name: str, known: list[str]) -> None:
+        if name not in known:
+            raise ValueError(
+                f"Invalid parameter {name!r} for {self!r}. Valid parameters are: "
+                f"{['steps', *known]}."
+            )
+
+
+def _make_pairs(component: Component, field: str, must_be: str) -> None:
+    """Make a field a tuple of pairs (str, value), whatever kind of sequence it was given as."""
+    given = getattr(component, field)
+    are_pairs = isinstance(given, list | tuple) and all(
+        isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)
+        for item in given
+    )
+    component.require(are_pairs, field, must_be)
+    object.__setattr__(component, field, tuple(map(tuple, given)))
+
+
+def _continues(part: Transform | Optimizer, past: Transform | Optimizer) -> bool:
+    """Tell whether a part of a chain can go on with the state of the one before it."""
+    if isinstance(part, Optimizer):
+        return isinstance(past, Optimizer) and part.continues(past)
+    return isinstance(past, Transform) and part.continues(past)

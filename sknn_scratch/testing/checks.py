@@ -1,0 +1,156 @@
+"""The way in: all checks of a component, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sknn_scratch.contracts import (
+    Activation,
+    Callback,
+    Component,
+    Initializer,
+    Loss,
+    Optimizer,
+    Schedule,
+)
+from sknn_scratch.testing import (
+    _activation,
+    _callback,
+    _common,
+    _initializer,
+    _loss,
+    _optimizer,
+    _schedule,
+)
+
+_BY_KIND: dict[type[Component], tuple[Callable[[Any], None], ...]] = {
+    Activation: _activation.CHECKS,
+    Loss: _loss.CHECKS,
+    Optimizer: _optimizer.CHECKS,
+    Schedule: _schedule.CHECKS,
+    Initializer: _initializer.CHECKS,
+    Callback: _callback.CHECKS,
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of one component; call it to run it."""
+
+    name: str
+    component: Component
+    function: Callable[[Any], None]
+
+    def __call__(self) -> None:
+        """Raise AssertionError, with what to change, if the component breaks the contract."""
+        before = dict(vars(self.component))
+        try:
+            self.function(self.component)
+        except AssertionError:
+            raise
+        except Exception as error:
+            raise AssertionError(
+                f"{self}: {type(error).__name__}: {error}. Change {type(self.component).__name__} "
+                "so that it can be called as its base class in sknn_scratch.contracts says."
+            ) from error
+        assert dict(vars(self.component)) == before, (
+            f"{self}: {self.component!r} changed its own attributes. A component is a value: keep "
+            "what changes in the state or memory that the verbs are handed."
+        )
+
+    def __str__(self) -> str:
+        return f"{type(self.component).__name__}: {self.name}"
+
+
+def checks(component: Component) -> list[Check]:
+    """Return all contract checks of a component.
+
+    Parameters
+    ----------
+    component : instance of an Activation, Loss, Optimizer, Schedule, Initializer or Callback
+
+    Returns
+    -------
+    checks : list of Check
+        Call each; it raises AssertionError with what to change.
+
+    Raises
+    ------
+    TypeError
+        If ``component`` is a class, or not a component.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Relu
+    >>> from sknn_scratch.testing import checks
+    >>> for check in checks(Relu()):
+    ...     check()
+    """
+    if isinstance(component, type):
+        raise TypeError(f"component must be an instance: write {component.__name__}(...).")
+    for kind, functions in _BY_KIND.items():
+        if isinstance(component, kind):
+            return [
+                Check(function.__name__.removeprefix("check_"), component, function)
+                for function in (*_common.CHECKS, *functions)
+            ]
+    kinds = ", ".join(kind.__name__ for kind in _BY_KIND)
+    raise TypeError(
+        f"component must be an instance of a subclass of {kinds} (see sknn_scratch.contracts). "
+        f"Got {component!r}."
+    )
+
+
+def check_component(component: Component) -> None:
+    """Run all checks of a component; raise one AssertionError that lists what failed.
+
+    Parameters
+    ----------
+    component : instance of a component
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adam
+    >>> from sknn_scratch.testing import check_component
+    >>> check_component(Adam(beta_1=0.8))
+    """
+    failures = []
+    for check in checks(component):
+        try:
+            check()
+        except AssertionError as error:
+            failures.append(str(error))
+    assert not failures, "\n".join(failures)
+
+
+def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
+    """Return a pytest decorator that runs every check of every component as its own test.
+
+    Parameters
+    ----------
+    components : iterable of instances of components
+
+    Returns
+    -------
+    decorator : pytest.mark.parametrize over the argument ``check``
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Relu, Tanh
+    >>> from sknn_scratch.testing import parametrize_with_component_checks
+    >>> @parametrize_with_component_checks([Relu(), Tanh()])
+    ... def test_components(check):
+    ...     check()
+    """
+    try:
+        import pytest
+    except ImportError as error:
+        raise ImportError(
+            "parametrize_with_component_checks needs pytest: pip install pytest, or loop over "
+            "sknn_scratch.testing.checks(component)."
+        ) from error
+    every = [check for component in components for check in checks(component)]
+    ids = [f"{check.component!r}-{check.name}" for check in every]
+    return pytest.mark.parametrize("check", every, ids=ids)
