@@ -2,7 +2,11 @@
 
 import os
 
-from hypothesis import settings
+# Before numpy is imported: small products gain nothing from threads, and tests that run side
+# by side lose by them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from hypothesis import settings  # noqa: E402
 
 # Drawn examples are the same in every run: a red test is then a change of the code, never luck.
 settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)

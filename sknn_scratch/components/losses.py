@@ -10,7 +10,7 @@ from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, exprel, log_expit, xlogy
+from scipy.special import expit, exprel, xlogy
 
 from sknn_scratch.contracts import Array, Loss, TargetRange
 from sknn_scratch.core.linalg import (
@@ -356,10 +356,6 @@ class BinaryLogLoss(Loss):
         expit(raw, out=out)
         return np.clip(out, limits.tiny, 1.0 - limits.epsneg, out=out)
 
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        log_expit(raw, out=out)
-        return np.maximum(out, _log_tiny(out), out=out)
-
 
 class _Softmax(Loss):
     """A loss of class probabilities p = softmax(raw): one raw output per class."""
@@ -375,8 +371,9 @@ class _Softmax(Loss):
         return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
+        # Logarithms end where probabilities do, so that both always rank classes alike.
         _log_softmax(raw, out)
-        return np.maximum(out, _log_tiny(out), out=out)
+        return np.maximum(out, np.log(np.finfo(out.dtype).tiny), out=out)
 
 
 @register.loss("log_loss")
@@ -500,15 +497,6 @@ def _log_softmax(raw: Array, out: Array) -> Array:
     """out = log softmax(raw); ``out`` may be ``raw``."""
     subtract_from_rows(raw, row_maxima(raw), out)
     return subtract_from_rows(out, np.log(row_sums(np.exp(out))), out)
-
-
-def _log_tiny(a: Array) -> float:
-    """Return the logarithm of the smallest probability: the smallest normal number.
-
-    Probabilities and their logarithms end at the same place, so that they always rank
-    classes alike, and none is 0 or -inf.
-    """
-    return float(np.log(np.finfo(a.dtype).tiny))
 
 
 def _weighted_inner(a: Array, b: Array, weight: Array | None) -> float:

@@ -374,23 +374,10 @@ class BaseMLP(BaseEstimator, ABC):
                 out[block] = part
         return out
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy (of whole rows for multilabel targets), or R² for regression.
-
-        With several quantile levels it is the mean of their D² pinball scores.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-            1 at best.
-        """
+    def _checked_score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """Return the score of predictions, with messages that name y."""
         y_pred = self.predict(X)
+        y = _validation.check_y(self, y, X, self._y_is_numeric)
         with _validation.naming("y", self):
             return self._score(self._loss, y, y_pred, sample_weight)
 

@@ -365,6 +365,22 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raw = np.concatenate([-raw, raw], axis=1)
         return link(raw, raw)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; for multilabel targets that of whole rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
+        return self._checked_score(X, y, sample_weight)
+
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")

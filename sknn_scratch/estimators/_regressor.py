@@ -298,6 +298,22 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
         )
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R²; with several quantile levels the mean of their D² pinball scores.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
+        return self._checked_score(X, y, sample_weight)
+
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         return NumericTargets(1 if y.ndim == 1 else y.shape[1])
 

@@ -14,6 +14,7 @@ from sknn_scratch.contracts import (
     Loss,
     Optimizer,
     Schedule,
+    Transform,
 )
 from sknn_scratch.testing import (
     _activation,
@@ -45,23 +46,27 @@ class Check:
 
     def __call__(self) -> None:
         """Raise AssertionError, with what to change, if the component breaks the contract."""
-        before = dict(vars(self.component))
+        before = _common.remembered(self.component)
         try:
             self.function(self.component)
-        except AssertionError:
-            raise
+        except AssertionError as error:
+            if _common.name(self.component) in str(error):
+                raise
+            raise AssertionError(f"{self}: {error}") from error
         except Exception as error:
             raise AssertionError(
                 f"{self}: {type(error).__name__}: {error}. Change {type(self.component).__name__} "
                 "so that it can be called as its base class in sknn_scratch.contracts says."
             ) from error
-        assert dict(vars(self.component)) == before, (
-            f"{self}: {self.component!r} changed its own attributes. A component is a value: keep "
-            "what changes in the state or memory that the verbs are handed."
+        after = _common.remembered(self.component)
+        changed = [key for key in before | after if not _common.same_entry(key, before, after)]
+        assert not changed, (
+            f"{self}: using it changed {', '.join(changed)}. A component is a value: keep what "
+            "changes in the state or memory that the verbs are handed, none on self or the class."
         )
 
     def __str__(self) -> str:
-        return f"{type(self.component).__name__}: {self.name}"
+        return f"{_common.name(self.component)}: {self.name}"
 
 
 def checks(component: Component) -> list[Check]:
@@ -88,16 +93,27 @@ def checks(component: Component) -> list[Check]:
     >>> for check in checks(Relu()):
     ...     check()
     """
-    if isinstance(component, type):
-        raise TypeError(f"component must be an instance: write {component.__name__}(...).")
     for kind, functions in _BY_KIND.items():
         if isinstance(component, kind):
             return [
                 Check(function.__name__.removeprefix("check_"), component, function)
                 for function in (*_common.CHECKS, *functions)
             ]
+    raise TypeError(_advice(component))
+
+
+def _advice(component: object) -> str:
+    """Return what to write instead of something that cannot be checked."""
+    if isinstance(component, type):
+        return f"component must be an instance: write {component.__name__}(...)."
+    if isinstance(component, Transform):
+        part = type(component).__name__
+        return (
+            f"component must be a whole optimizer, and {part} is a part of one: write "
+            f'Chain([("sgd", SGD()), ("mine", {part}(...))]), with the part in its place.'
+        )
     kinds = ", ".join(kind.__name__ for kind in _BY_KIND)
-    raise TypeError(
+    return (
         f"component must be an instance of a subclass of {kinds} (see sknn_scratch.contracts). "
         f"Got {component!r}."
     )
@@ -122,7 +138,9 @@ def check_component(component: Component) -> None:
             check()
         except AssertionError as error:
             failures.append(str(error))
-    assert not failures, "\n".join(failures)
+    if failures:
+        # Raised by hand: ``python -O`` takes assert statements away.
+        raise AssertionError("\n".join(failures))
 
 
 def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
@@ -152,5 +170,5 @@ def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
             "sknn_scratch.testing.checks(component)."
         ) from error
     every = [check for component in components for check in checks(component)]
-    ids = [f"{check.component!r}-{check.name}" for check in every]
+    ids = [f"{_common.label(check.component)}-{check.name}" for check in every]
     return pytest.mark.parametrize("check", every, ids=ids)
