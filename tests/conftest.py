@@ -6,7 +6,7 @@ import os
 # by side lose by them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 # Drawn examples are the same in every run: a red test is then a change of the code, never luck.
 settings.register_profile("default", derandomize=True, deadline=None, print_blob=True)

@@ -60,9 +60,10 @@ class Check:
             ) from error
         after = _common.remembered(self.component)
         changed = [key for key in before | after if not _common.same_entry(key, before, after)]
-        assert not changed, (
+        _common.require(
+            not changed,
             f"{self}: using it changed {', '.join(changed)}. A component is a value: keep what "
-            "changes in the state or memory that the verbs are handed, none on self or the class."
+            "changes in the state or memory that the verbs are handed, none on self or the class.",
         )
 
     def __str__(self) -> str:
@@ -138,9 +139,7 @@ def check_component(component: Component) -> None:
             check()
         except AssertionError as error:
             failures.append(str(error))
-    if failures:
-        # Raised by hand: ``python -O`` takes assert statements away.
-        raise AssertionError("\n".join(failures))
+    _common.require(not failures, "\n".join(failures))
 
 
 def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
