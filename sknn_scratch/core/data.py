@@ -52,6 +52,10 @@ class Data(NamedTuple):
         )
         return Batch(self._inputs(rows, into.x), y, weight, float(weight.sum()))
 
+    def targets(self, rows: Any) -> Array:
+        """Return (rows, n_targets) targets in memory of their own."""
+        return self.y[:, rows].T if self.unit is None else self.unit[self.y[rows]]
+
     def _inputs(self, rows: Any, out: Array) -> Any:
         if isinstance(rows, slice) or is_sparse(self.X):
             return self.X[rows]

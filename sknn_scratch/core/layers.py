@@ -62,7 +62,7 @@ class Dense:
     activation: Activation | None = None
 
     @property
-    def keeps_z(self) -> bool:
+    def keeps(self) -> bool:
         """True if z must be kept beside a."""
         return self.activation is not None and self.activation.needs_input
 
@@ -70,7 +70,7 @@ class Dense:
         """Return the shapes of the parameters."""
         return {"W": (n_in, self.units), "b": (self.units,)}
 
-    def forward(self, params: tuple[Array, ...], x: Any, slot: Slot) -> Array:
+    def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Return f(x W + b), in ``slot.a``."""
         W, b = params
         matmul_into(x, W, slot.z)
@@ -94,3 +94,36 @@ class Dense:
         column_sums_into(slot.delta, slot.ones, grads[1])
         if dx is not None:
             np.dot(slot.delta, params[0].T, dx)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """``a = x m / (1 - rate)``, with m 0 at the given rate, else 1: inverted dropout.
+
+    For training alone: the network that predicts is made without it.
+    """
+
+    units: int
+    rate: float
+    keeps = True  # the mask m / (1 - rate), in ``slot.z``
+
+    def shapes(self, n_in: int) -> Shapes:
+        """Return the shapes of the parameters: there are none."""
+        return {}
+
+    def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
+        """Draw a mask from the numpy Generator ``rng`` and apply it."""
+        mask = slot.z
+        rng.random(dtype=mask.dtype, out=mask)
+        np.greater_equal(mask, self.rate, mask)
+        np.multiply(mask, 1.0 / (1.0 - self.rate), mask)
+        return np.multiply(x, mask, slot.a)
+
+    def backward(
+        self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any
+    ) -> None:
+        """Write ∂J/∂x = ∂J/∂a m / (1 - rate)."""
+        np.multiply(slot.delta, slot.z, dx)
+
+
+Layer = Dense | Dropout

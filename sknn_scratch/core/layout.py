@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from math import prod
 from typing import NamedTuple
 
@@ -26,10 +27,8 @@ class Layout:
     """
 
     def __init__(self, layers: Sequence[Shapes]) -> None:
-        self.layers = tuple(layers)
-        named = [
-            (f"{name}{k}", shape) for k, part in enumerate(layers) for name, shape in part.items()
-        ]
+        self.layers = _numbered(layers)
+        named = [item for part in self.layers for item in part.items()]
         decayed = [item for item in named if len(item[1]) == 2]
         rest = [item for item in named if len(item[1]) != 2]
         self.groups: dict[str, slice] = {}
@@ -42,7 +41,17 @@ class Layout:
     def params(self, vector: Array) -> Params:
         """Return the views of ``vector``."""
         layers = tuple(
-            tuple(vector[self.groups[f"{name}{k}"]].reshape(shape) for name, shape in part.items())
-            for k, part in enumerate(self.layers)
+            tuple(vector[self.groups[name]].reshape(shape) for name, shape in part.items())
+            for part in self.layers
         )
         return Params(vector, vector[self.groups["decayed"]], layers)
+
+
+def _numbered(layers: Sequence[Shapes]) -> list[Shapes]:
+    """Number the names of parameters, "W0" and "b0" first; layers without any do not count."""
+    counter = count()
+    return [
+        {f"{name}{k}": shape for name, shape in part.items()}
+        for part in layers
+        for k in [next(counter) if part else None]
+    ]

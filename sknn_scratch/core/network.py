@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sknn_scratch.contracts import Activation, Array
-from sknn_scratch.core.layers import Dense, Slot
+from sknn_scratch.core.layers import Dense, Dropout, Layer, Slot
 from sknn_scratch.core.layout import Layout, Params
 
 
@@ -16,26 +16,42 @@ class Network:
     It holds no weights and no state, so one network may serve any number of threads.
     """
 
-    def __init__(self, n_in: int, layers: Sequence[Dense]) -> None:
+    def __init__(self, n_in: int, layers: Sequence[Layer]) -> None:
         self.n_in = n_in
         self.layers = tuple(layers)
-        self.units = (n_in, *(layer.units for layer in self.layers))
+        inputs = (n_in, *(layer.units for layer in self.layers))
         self.layout = Layout(
-            [layer.shapes(n) for layer, n in zip(self.layers, self.units, strict=False)]
+            [layer.shapes(n) for layer, n in zip(self.layers, inputs, strict=False)]
         )
+        #: Units of the input and of each layer that has parameters.
+        self.units = (n_in, *(layer.units for layer in self.layers if isinstance(layer, Dense)))
 
     @classmethod
     def dense(
-        cls, n_in: int, hidden: Sequence[int], n_raw: int, activations: Sequence[Activation]
+        cls,
+        n_in: int,
+        hidden: Sequence[int],
+        n_raw: int,
+        activations: Sequence[Activation],
+        dropout: Sequence[float] = (),
     ) -> Network:
-        """Return a network of dense layers: hidden ones, then ``n_raw`` linear outputs."""
-        inner = [Dense(units, f) for units, f in zip(hidden, activations, strict=True)]
-        return cls(n_in, [*inner, Dense(n_raw)])
+        """Return a network of dense layers: hidden ones, then ``n_raw`` linear outputs.
 
-    def forward(self, params: Params, x: Any, slots: Sequence[Slot]) -> Array:
-        """Return the raw outputs (rows, n_raw) for x (rows, n_in)."""
+        ``dropout`` holds a rate for each hidden layer; its layers have no parameters, so
+        that networks with and without it share one vector.
+        """
+        layers: list[Layer] = []
+        rates = dropout or [0.0] * len(hidden)
+        for units, f, rate in zip(hidden, activations, rates, strict=True):
+            layers.append(Dense(units, f))
+            if rate:
+                layers.append(Dropout(units, rate))
+        return cls(n_in, [*layers, Dense(n_raw)])
+
+    def forward(self, params: Params, x: Any, slots: Sequence[Slot], rng: Any = None) -> Array:
+        """Return the raw outputs (rows, n_raw) for x (rows, n_in); ``rng`` is for dropout."""
         for layer, own, slot in zip(self.layers, params.layers, slots, strict=True):
-            x = layer.forward(own, x, slot)
+            x = layer.forward(own, x, slot, rng)
         return x
 
     def backward(self, params: Params, grads: Params, x: Any, slots: Sequence[Slot]) -> None:

@@ -1,6 +1,8 @@
 """The objective: network, loss and penalty as one function of the parameters.
 
-    J(θ) = 1/w Σ wᵢ L(yᵢ, raw(xᵢ; θ)) + α/(2w) Σ W²,    w = Σ wᵢ
+    J(θ) = 1/w Σ wᵢ L(yᵢ, raw(xᵢ; θ)) + α/w (½ (1 - λ) Σ W² + λ Σ |W|),    w = Σ wᵢ
+
+with λ the part of the absolute values, ``l1_ratio``; 0 as a rule.
 
 The penalty is divided by the weight sum as in scikit-learn: it stands for α once per
 batch, whatever the batch's size.
@@ -9,11 +11,14 @@ batch, whatever the batch's size.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sknn_scratch.contracts import Loss
+import numpy as np
+
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Batch
 from sknn_scratch.core.layout import Params
-from sknn_scratch.core.linalg import add_scaled
+from sknn_scratch.core.linalg import add_scaled, blocks
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import Rows
 
@@ -25,20 +30,29 @@ class Objective:
     network: Network
     loss: Loss
     alpha: float
+    l1_ratio: float = 0.0
 
-    def value_and_grad(self, params: Params, batch: Batch, rows: Rows, grads: Params) -> float:
-        """Return J on one batch and write its gradient into ``grads``."""
-        value = self.data_term(params, batch, rows, grads, 1.0 / batch.weight_sum)
+    def value_and_grad(
+        self, params: Params, batch: Batch, rows: Rows, grads: Params, rng: Any = None
+    ) -> float:
+        """Return J on one batch and write its gradient into ``grads``; ``rng`` is dropout's."""
+        value = self.data_term(params, batch, rows, grads, 1.0 / batch.weight_sum, rng)
         return value + self.penalty(params, grads, batch.weight_sum)
 
     def data_term(
-        self, params: Params, batch: Batch, rows: Rows, grads: Params, factor: float
+        self,
+        params: Params,
+        batch: Batch,
+        rows: Rows,
+        grads: Params,
+        factor: float,
+        rng: Any = None,
     ) -> float:
         """Return ``factor`` times the sum of the losses of a batch, and write its gradient.
 
         Sums over row blocks and over partitions add up if all use the same factor.
         """
-        raw = self.network.forward(params, batch.x, rows.slots)
+        raw = self.network.forward(params, batch.x, rows.slots, rng)
         delta = rows.slots[-1].delta
         value = self.loss.value_and_grad(batch.y, raw, batch.weight, delta)
         delta *= factor
@@ -46,9 +60,18 @@ class Objective:
         return value * factor
 
     def penalty(self, params: Params, grads: Params, weight_sum: float) -> float:
-        """Return the L2 term and add its gradient to ``grads``."""
+        """Return the penalty and add its gradient to ``grads``."""
         if self.alpha == 0:
             return 0.0
         W = params.decayed
-        add_scaled(self.alpha / weight_sum, W, grads.decayed)
-        return 0.5 * self.alpha / weight_sum * float(W @ W)
+        l2 = self.alpha * (1.0 - self.l1_ratio) / weight_sum
+        add_scaled(l2, W, grads.decayed)
+        value = 0.5 * l2 * float(W @ W)
+        return value + self._l1(W, grads.decayed, weight_sum) if self.l1_ratio else value
+
+    def _l1(self, W: Array, grad: Array, weight_sum: float) -> float:
+        """Return the part with absolute values; its subgradient at 0 is 0."""
+        l1 = self.alpha * self.l1_ratio / weight_sum
+        for w, g in blocks(W, grad):
+            add_scaled(l1, np.sign(w), g)
+        return l1 * float(np.abs(W).sum())

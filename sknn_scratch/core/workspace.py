@@ -49,7 +49,7 @@ class Workspace:
             (
                 _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
                 _buffer(capacity, layer.units, dtype, "F" if layer is last else "C"),
-                _buffer(capacity, layer.units, dtype) if layer.keeps_z else None,
+                _buffer(capacity, layer.units, dtype) if layer.keeps else None,
             )
             for layer in network.layers
         ]
