@@ -27,7 +27,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import Any, ClassVar, NamedTuple, Protocol, Self, dataclass_transform
+from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 import numpy as np
 from numpy.typing import NDArray
@@ -314,16 +314,47 @@ class Initializer(Component):
         """Fill ``W`` (fan_in, fan_out) and ``b`` (fan_out,) in place, drawing from ``rng`` only."""
 
 
-class Run(Protocol):
+class Run(ABC):
     """What a callback may see of a fit, and ask for."""
 
-    epoch: int  #: epochs done
-    max_iter: int
-    loss: float  #: mean training loss of the last epoch
-    validation_score: float | None  #: the last one, None without validation
+    max_iter: int  #: largest number of epochs
+    fingerprint: str  #: of parameters and data: runs of a search have different ones
 
+    @property
+    @abstractmethod
+    def epoch(self) -> int:
+        """Epochs done."""
+
+    @property
+    @abstractmethod
+    def history(self) -> list[dict[str, float]]:
+        """One row for each epoch.
+
+        Keys are epoch, loss, learning_rate, gradient_norm (of the last batch) and seconds;
+        with validation data also validation_score and validation_loss.
+        """
+
+    @property
+    def loss(self) -> float:
+        """Mean training loss of the last epoch."""
+        return self.history[-1]["loss"]
+
+    @property
+    def validation_score(self) -> float | None:
+        """Validation score of the last epoch; None without validation data."""
+        return self.history[-1].get("validation_score")
+
+    @abstractmethod
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch."""
+
+    @abstractmethod
+    def check_path(self, path: str) -> None:
+        """Raise now if a checkpoint could not be written there."""
+
+    @abstractmethod
+    def save(self, path: str) -> None:
+        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
 
 
 class Callback(Component):

@@ -13,7 +13,8 @@ from sknn_scratch.components.activations import (
     Softplus,
     Tanh,
 )
-from sknn_scratch.components.callbacks import PrintProgress
+from sknn_scratch.components.averaging import WeightEMA
+from sknn_scratch.components.callbacks import Checkpoint, CSVLog, PrintProgress
 from sknn_scratch.components.initializers import (
     GlorotNormal,
     GlorotUniform,
@@ -76,7 +77,9 @@ __all__ = [
     "Adaptive",
     "AddDecayedWeights",
     "BinaryLogLoss",
+    "CSVLog",
     "Chain",
+    "Checkpoint",
     "ClipByNorm",
     "ClipByValue",
     "Constant",
@@ -119,5 +122,6 @@ __all__ = [
     "Step",
     "Tanh",
     "Tweedie",
+    "WeightEMA",
     "Zeros",
 ]

@@ -8,9 +8,127 @@ from sknn_scratch.registry import register
 
 @register.callback("print_progress")
 class PrintProgress(Callback):
-    """Print the loss of each epoch, and the validation score where there is one."""
+    """Print one aligned line per epoch: loss, validation score and loss, time left.
+
+    ``verbose=True`` puts it in front of an estimator's callbacks.
+
+    Examples
+    --------
+    >>> from sknn_scratch import MLPRegressor
+    >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
+    >>> est = MLPRegressor(max_iter=1, random_state=0, verbose=True)
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     est = est.fit(X, y)  # doctest: +ELLIPSIS
+    Iteration 1/1  loss 0.76...
+    """
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
-        print(f"Iteration {run.epoch}, loss = {run.loss:.8f}")
-        if run.validation_score is not None:
-            print(f"Validation score: {run.validation_score:.6f}")
+        row = run.history[-1]
+        parts = [f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
+        if "validation_score" in row:
+            parts.append(f"validation score {row['validation_score']:.6f}")
+            parts.append(f"loss {row['validation_loss']:.6f}")
+        print("  ".join(parts) + _time_left(run), flush=True)
+
+
+def _count(run: Run) -> str:
+    """Return the number of the epoch and of all, right-aligned; partial_fit has no end."""
+    if run.epoch > run.max_iter:
+        return str(run.epoch)
+    return f"{run.epoch:{len(str(run.max_iter))}d}/{run.max_iter}"
+
+
+def _time_left(run: Run) -> str:
+    """Return how long it may take to the end, by the mean of the last epochs."""
+    recent = [row["seconds"] for row in run.history[-20:] if "seconds" in row]
+    left = (run.max_iter - run.epoch) * sum(recent) / max(1, len(recent))
+    return f"  {left:.0f} s left at most" if left >= 1 else ""
+
+
+class CSVLog(Callback):
+    """Append one line per epoch to a CSV file, with the columns of ``history_``.
+
+    Parameters
+    ----------
+    path : str
+        The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
+        parameters and data, so that the fits of a search do not overwrite one another.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import CSVLog
+    >>> CSVLog("log-{fingerprint}.csv")
+    CSVLog(path='log-{fingerprint}.csv')
+    """
+
+    path: str
+
+    def __post_init__(self) -> None:
+        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
+
+    def on_fit_begin(self, memory: State, run: Run) -> None:
+        """Write the header; a path that cannot be written raises before training."""
+        if run.epoch == 0:
+            with open(self._where(run), "w", encoding="utf-8") as file:
+                file.write(",".join(COLUMNS) + "\n")
+
+    def on_epoch_end(self, memory: State, run: Run) -> None:
+        row = run.history[-1]
+        with open(self._where(run), "a", encoding="utf-8") as file:
+            file.write(",".join(repr(row[key]) if key in row else "" for key in COLUMNS) + "\n")
+
+    def _where(self, run: Run) -> str:
+        return self.path.replace("{fingerprint}", run.fingerprint)
+
+
+#: Columns of a history, in the order of a CSV file.
+COLUMNS = (
+    "epoch",
+    "loss",
+    "validation_score",
+    "validation_loss",
+    "learning_rate",
+    "gradient_norm",
+    "seconds",
+)
+
+
+class Checkpoint(Callback):
+    """Write a checkpoint every few epochs; ``est.resume(path, X, y)`` goes on from it.
+
+    The file is replaced as a whole: it is readable at any moment, also after a crash.
+
+    Parameters
+    ----------
+    path : str
+        The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
+        that the fits of a search do not overwrite one another.
+    every : int, default=1
+        Epochs between two writings.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Checkpoint
+    >>> Checkpoint("run.npz", every=10)
+    Checkpoint(path='run.npz', every=10)
+    """
+
+    path: str
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
+        is_count = isinstance(self.every, int) and self.every >= 1
+        self.require(is_count, "every", "an integer that is at least 1")
+
+    def on_fit_begin(self, memory: State, run: Run) -> None:
+        run.check_path(self._where(run))
+
+    def on_epoch_end(self, memory: State, run: Run) -> None:
+        if run.epoch % self.every == 0:
+            run.save(self._where(run))
+
+    def _where(self, run: Run) -> str:
+        return self.path.replace("{fingerprint}", run.fingerprint)

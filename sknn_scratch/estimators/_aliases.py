@@ -7,10 +7,9 @@ both: a flat parameter that was set beside an instance would silently do nothing
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
+from numbers import Real
 from typing import Any
-
-import numpy as np
-from sklearn.utils import check_random_state
 
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule
 from sknn_scratch.estimators._params import (
@@ -60,6 +59,23 @@ def activations(estimator: Any) -> tuple[list[Activation], Activation]:
     return each, each[-1] if each else _activation(estimator, "identity")
 
 
+def dropout_rates(estimator: Any) -> list[float]:
+    """Return one rate per hidden layer."""
+    value, n_hidden = estimator.dropout, len(hidden_sizes(estimator))
+    rates = [value] * n_hidden if isinstance(value, Real) else value
+    is_row = isinstance(rates, Sequence) and not isinstance(rates, str)
+    if not is_row or not all(isinstance(r, Real) and 0 <= float(r) < 1 for r in rates):
+        raise invalid(estimator, "dropout", "a rate in [0, 1), or one for each layer", value)
+    if len(rates) != n_hidden:
+        raise invalid(
+            estimator,
+            "dropout",
+            f"a single rate or a sequence of {n_hidden}, one for each hidden layer",
+            value,
+        )
+    return [float(rate) for rate in rates]
+
+
 def schedule(estimator: Any) -> Schedule:
     """Return the schedule; with solver="adam" scikit-learn's own two are ignored, as there."""
     if estimator.solver == "adam" and estimator.learning_rate in ("invscaling", "adaptive"):
@@ -70,6 +86,7 @@ def schedule(estimator: Any) -> Schedule:
 def check_names(estimator: Any) -> None:
     """Raise for a name that is unknown, and for flat parameters beside an instance."""
     activations(estimator)
+    dropout_rates(estimator)
     component(estimator, "schedule", "learning_rate")
     component(estimator, "loss", "loss")
     component(estimator, "initializer", "initializer")
@@ -127,10 +144,3 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
                 f"default when {parameter!r} is an instance, which has parameters of its "
                 f"own. Got {flat}={given!r} beside {parameter}={value!r}: {advice} instead."
             )
-
-
-def own_stream(random_state: Any) -> np.random.RandomState:
-    """Return a stream that is ours: scikit-learn's for an integer, else one seeded from it."""
-    if isinstance(random_state, int | np.integer):
-        return np.random.RandomState(random_state)
-    return np.random.RandomState(check_random_state(random_state).randint(np.iinfo(np.int32).max))

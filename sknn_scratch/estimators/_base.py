@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -14,23 +12,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
-from sknn_scratch.components import PrintProgress
-from sknn_scratch.contracts import Array, Component, Loss, Site
+from sknn_scratch.contracts import Array, Component, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
-from sknn_scratch.core.network import Network
-from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _convert, _holdout, _validation
-from sknn_scratch.estimators._params import CONSTRAINTS, check_params, hidden_sizes
-from sknn_scratch.training.lbfgs import LBFGS
-from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _validation
+from sknn_scratch.estimators._judge import Given, with_judge
+from sknn_scratch.estimators._params import CONSTRAINTS, check_params
+from sknn_scratch.estimators._start import How, make_plan, start
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
-from sknn_scratch.training.stopping import Patience
 
 #: partial_fit keeps this many entries of the curves.
 CURVE_LENGTH = 10_000
-AUTO_BATCH_SIZE = 200
 #: Number of the layout of pickles; raised whenever an older version could not read them.
 FORMAT = 1
 _VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
@@ -49,13 +42,6 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class How(NamedTuple):
-    """How a call begins and ends."""
-
-    is_new: bool  #: draw new weights, learn classes and features anew
-    one_pass: bool  #: partial_fit
-
-
 class BaseMLP(BaseEstimator, ABC):
     """Base of MLPClassifier and MLPRegressor; not to be used itself."""
 
@@ -63,6 +49,7 @@ class BaseMLP(BaseEstimator, ABC):
     _y_is_numeric: ClassVar[bool]
     _sklearn_class: ClassVar[type]
     theta_: Array
+    _state: TrainingState
 
     # --- What the two estimators answer in their own way.
 
@@ -76,31 +63,53 @@ class BaseMLP(BaseEstimator, ABC):
 
     # --- Fitting.
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, one_pass: bool, classes: Any = None) -> Any:
+    def _fit(
+        self, X: Any, y: Any, weight: Any, one_pass: bool, given: Given, classes: Any = None
+    ) -> Any:
         """Do what fit (to the end) and partial_fit (one pass) do."""
         with unchanged_on_error(self):
             check_params(self)
-            _aliases.check_names(self)
-            how = self._how(one_pass)
-            X = _validation.check_X(self, X, reset=how.is_new)
-            y = _validation.check_y(self, y, X, self._y_is_numeric)
-            weight = _validation.check_weight(self, sample_weight, X)
-            targets = self._read_targets(y, how, _validation.check_classes(self, classes))
-            loss = self._resolve_loss(targets.task)
-            data = self._encode(X, y, weight, targets, loss, how)
-            plan = self._plan(data, loss, how)
-            state = self._start(plan, data, how)
-            plan = self._hold_out(plan, data, state, targets)
-            self._solve(plan, data, state, targets)
+            job = self._prepare(X, y, weight, self._how(one_pass), given, classes)
+            self._solve(job)
         # Last, so that nothing is lost where warnings are turned into errors.
-        _advice.warn_at_end(self, state.stop_reason, data)
+        _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
 
-    def _solve(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
+    def _resume(self, path: str, X: Any, y: Any, weight: Any, given: Given) -> Any:
+        """Do what resume does: as fit, from the state in a file."""
+        with unchanged_on_error(self):
+            job = self._prepare(X, y, weight, How(True, False), given, None, path)
+            self._solve(job)
+        _resume.warn_lost_curvature(self)
+        _advice.warn_at_end(self, job.state.stop_reason, job.data)
+        return self
+
+    def _prepare(
+        self, X: Any, y: Any, weight: Any, how: How, given: Given, classes: Any, path: str = ""
+    ) -> Job:
+        """Check and translate everything; draw weights, or read them from a checkpoint."""
+        check_params(self)
+        _aliases.check_names(self)
+        X = _validation.check_X(self, X, reset=how.is_new)
+        y = _validation.check_y(self, y, X, self._y_is_numeric)
+        targets = self._read_targets(y, how, _validation.check_classes(self, classes))
+        loss = self._resolve_loss(targets.task)
+        dtype = self._dtype(X, how)
+        checked = _validation.check_weight(self, weight, X)
+        row_weight = self._weigh(checked, y, targets, how)
+        data = self._encode(X, y, row_weight, targets, loss, dtype)
+        held = self._encode_given(given, targets, loss, how, dtype)
+        plan = make_plan(self, data, loss, how)
+        state = _resume.load(self, path, data) if path else start(self, plan, data, how)
+        return Job(with_judge(self, plan, data, state, targets, held), data, state, targets)
+
+    def _solve(self, job: Job) -> None:
         """Train and publish, also what there is when Ctrl-C ends training."""
+        plan, data, state, targets = job
+        run = FitRun(plan, state, _resume.header(self, data) if plan.callbacks else None)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                plan.strategy.solve(plan, data, state, FitRun(plan, state))
+                plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
             raise
@@ -113,12 +122,21 @@ class BaseMLP(BaseEstimator, ABC):
         goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
         return How(is_new=not goes_on, one_pass=one_pass)
 
+    def _dtype(self, X: Any, how: How) -> Any:
+        """Return the dtype to compute in: that of the weights so far, as set, or X's."""
+        if not how.is_new:
+            return self.theta_.dtype
+        return X.dtype if self.dtype is None else np.dtype(self.dtype)
+
+    def _weigh(self, weight: Array | None, y: Any, targets: Any, how: How) -> Array | None:
+        """Return the weights of rows; the classifier multiplies in those of classes."""
+        return weight
+
     def _encode(
-        self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, how: How
+        self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, dtype: Any
     ) -> Data:
-        dtype = X.dtype if how.is_new else self.theta_.dtype
         if weight is not None:
-            weight = _validation.cast(self, "sample_weight", weight, dtype)
+            weight = np.asarray(_validation.cast(self, "sample_weight", weight, dtype))
         _validation.check_weight_sum(self, weight, "all samples")
         with _validation.naming("y", self):
             y, unit = targets.encode(y, loss, dtype)
@@ -129,6 +147,27 @@ class BaseMLP(BaseEstimator, ABC):
                 f"{y.min():g} to {y.max():g}: choose another loss or transform y."
             )
         return Data(_validation.cast(self, "X", X, dtype), y, unit, weight)
+
+    def _encode_given(
+        self, given: Given, targets: Any, loss: Loss, how: How, dtype: Any
+    ) -> Data | None:
+        """Return the validation data that the user gave, checked as training data is."""
+        if given.X is None and given.y is None:
+            if given.sample_weight is not None:
+                raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
+            return None
+        if given.X is None or given.y is None:
+            missing = "X_val" if given.X is None else "y_val"
+            raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
+        with _validation.naming("X_val", self):
+            X = _validation.check_X(self, given.X, reset=False)
+        with _validation.naming("y_val", self):
+            y = _validation.check_y(self, given.y, X, self._y_is_numeric)
+            targets.check_validation(y)
+        with _validation.naming("sample_weight_val", self):
+            weight = _validation.check_weight(self, given.sample_weight, X)
+            weight = self._weigh(weight, y, targets, how)
+            return self._encode(X, y, weight, targets, loss, dtype)
 
     def _resolve_loss(self, task: str) -> Loss:
         loss: Loss = _aliases.component(self, "loss", "loss")
@@ -144,164 +183,46 @@ class BaseMLP(BaseEstimator, ABC):
             f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets."
         )
 
-    def _plan(self, data: Data, loss: Loss, how: How) -> Plan:
-        """Turn parameters into components, once."""
-        activations, seen_by_output = _aliases.activations(self)
-        network = Network.dense(
-            data.X.shape[1], hidden_sizes(self), loss.n_raw(data.n_targets), activations
-        )
-        return Plan(
-            Objective(network, loss, float(self.alpha)),
-            self._strategy(data.n_samples, how),
-            (PrintProgress(),) if self.verbose else (),
-            one_pass=how.one_pass,
-            sites=tuple(
-                Site(k, len(network.layers), f)
-                for k, f in enumerate([*activations, seen_by_output])
-            ),
-        )
-
-    def _strategy(self, n_samples: int, how: How) -> LBFGS | MiniBatch:
-        if self.solver == "lbfgs":
-            return LBFGS(self.max_iter, self.max_fun, float(self.tol))
-        return MiniBatch(
-            _aliases.component(self, "optimizer", "solver"),
-            _aliases.schedule(self),
-            Patience(float(self.tol), self.n_iter_no_change),
-            float(self.learning_rate_init),
-            self._batch_size(n_samples, how),
-            self.max_iter,
-            bool(self.shuffle),
-        )
-
-    def _batch_size(self, n_samples: int, how: How) -> int:
-        if self.early_stopping:
-            n_samples -= _holdout.n_held_out(n_samples, self.validation_fraction)
-        if self.batch_size == "auto":
-            return min(AUTO_BATCH_SIZE, n_samples)
-        if self.batch_size > n_samples and not how.one_pass:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped from {self.batch_size} to {n_samples}.",
-                stacklevel=5,
-            )
-        return min(int(self.batch_size), n_samples)
-
-    def _start(self, plan: Plan, data: Data, how: How) -> TrainingState:
-        """Return the state before the first step, with the weights drawn or kept."""
-        if how.is_new:
-            state = self._draw(plan, data)
-        else:
-            self._check_fits(plan.objective)
-            state = self._go_on(plan, how)
-        if self.shuffle and self.solver != "lbfgs":
-            state.order = np.arange(data.n_samples)
-        return state
-
-    def _draw(self, plan: Plan, data: Data) -> TrainingState:
-        """Return a state with newly drawn weights."""
-        network = plan.objective.network
-        theta = np.empty(network.layout.size, data.X.dtype)
-        state = TrainingState(theta, _aliases.own_stream(self.random_state))
-        initializer = _aliases.component(self, "initializer", "initializer")
-        for arrays, site in zip(network.layout.params(theta).layers, plan.sites, strict=True):
-            initializer.fill(*arrays, state.rng, site)
-        return state
-
-    def _go_on(self, plan: Plan, how: How) -> TrainingState:
-        """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
-        if not how.one_pass:
-            return TrainingState(np.array(self.theta_), _aliases.own_stream(self.random_state))
-        state: TrainingState = self._state.wake(self.theta_)
-        if self._optimizer is None or not plan.strategy.optimizer.continues(self._optimizer):
-            state.optimizer = {}
-        return state
-
-    def _check_fits(self, objective: Objective) -> None:
-        """Raise if the weights so far are of another shape or meaning."""
-        had = (self._network.units, self.out_activation_)
-        wants = (objective.network.units, objective.loss.out_activation)
-        if had != wants:
-            raise ValueError(
-                f"{type(self).__name__} was fitted with layers of {had[0]} units and "
-                f"{had[1]} outputs, and cannot go on with {wants[0]} and {wants[1]}: keep "
-                "hidden_layer_sizes, loss and the number of columns of y as they were, or fit "
-                "anew with warm_start=False."
-            )
-
-    def _hold_out(self, plan: Plan, data: Data, state: TrainingState, targets: Any) -> Plan:
-        """Choose the validation rows of early stopping; after the weights, as scikit-learn."""
-        if not self.early_stopping:
-            return plan
-        if plan.one_pass:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: set early_stopping=False, or "
-                "call fit."
-            )
-        if self.solver == "lbfgs":
-            warnings.warn("early_stopping is ignored with solver='lbfgs'.", stacklevel=4)
-            return plan
-        strata = targets.strata(data.y)
-        state.order, held_out = _holdout.split(
-            data.n_samples, self.validation_fraction, state.rng, strata
-        )
-        if data.weight is not None:
-            for part, rows in (("training", state.order), ("validation", held_out)):
-                name = f"the {part} part of the early-stopping split"
-                _validation.check_weight_sum(self, data.weight[rows], name)
-        return replace(plan, judge=self._judge(plan, data, held_out, targets))
-
-    def _judge(self, plan: Plan, data: Data, rows: Array, targets: Any) -> Callable[[Array], float]:
-        """Return the function that scores a vector of parameters on some rows."""
-        network = plan.objective.network
-        truth = targets.truth(data.y[..., rows])
-        weight = None if data.weight is None else data.weight[rows]
-
-        inference = Inference(network, len(rows), data.X.dtype)
-        raw = np.empty((len(rows), network.units[-1]), data.X.dtype)
-
-        def judge(theta: Array) -> float:
-            params = network.layout.params(theta)
-            for block, part in inference.raw_blocks(params, data.X, rows):
-                raw[block] = part
-            if not np.isfinite(raw).all():
-                return float("nan")
-            loss = plan.objective.loss
-            return self._score(loss, truth, targets.predict(raw, loss), weight)
-
-        return judge
-
     # --- Publishing.
 
     def _publish(self, plan: Plan, state: TrainingState, targets: Any) -> None:
         """Set all fitted attributes: the only place that does."""
-        state.theta = self._final_theta(plan, state)
-        state.trim_curves(CURVE_LENGTH)
-        for name, value in self._fitted_attributes(plan, state, targets).items():
+        theta = self._final_theta(plan, state)
+        del state.history[:-CURVE_LENGTH]
+        for name, value in self._fitted_attributes(plan, state, targets, theta).items():
             setattr(self, name, value)
 
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
-        """Return the parameters to keep: the best ones if there is a validation score."""
+        """Return the parameters to keep: with early stopping the best ones, else the last."""
         optimizer = getattr(plan.strategy, "optimizer", None)
         last = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
-        if state.stop_reason != "diverged" and np.isfinite(last).all():
-            return last if state.best_theta is None else state.best_theta
-        state.stop_reason = "diverged"
-        if state.best_theta is None:
+        if not np.isfinite(last).all():
+            state.stop_reason = "diverged"
+        if plan.early_stopping and state.best_row and state.best_theta is not None:
+            return state.best_theta
+        if state.stop_reason == "diverged":
             raise ValueError(_advice.divergence(state.epoch, self.learning_rate_init))
-        return state.best_theta
+        return last
 
-    def _fitted_attributes(self, plan: Plan, state: TrainingState, targets: Any) -> dict[str, Any]:
-        scores = state.validation_scores
-        network, loss = plan.objective.network, plan.objective.loss
+    def _fitted_attributes(
+        self, plan: Plan, state: TrainingState, targets: Any, theta: Array
+    ) -> dict[str, Any]:
+        network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
+        kept = state.best_row if plan.early_stopping else {}
+        scores = state.curve("validation_score")
+        # Where partial_fit goes on from other weights than those published.
+        goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
         return {
-            "theta_": state.theta,
-            "loss_": state.loss_curve[-1] if state.loss_curve else float("nan"),
-            "loss_curve_": state.loss_curve,
-            "best_loss_": None if scores else min(state.loss_curve, default=float("nan")),
+            "theta_": theta,
+            "history_": state.history,
+            "loss_": kept.get("loss", curve[-1] if curve else float("nan")),
+            "loss_curve_": curve,
+            "best_loss_": None if plan.early_stopping else min(curve, default=float("nan")),
             "validation_scores_": scores or None,
-            "best_validation_score_": max(scores) if scores else None,
+            "validation_loss_curve_": state.curve("validation_loss") or None,
+            "best_validation_score_": _best(scores),
             "n_iter_": state.epoch,
+            "best_n_iter_": int(kept.get("epoch", state.epoch)),
             "t_": state.samples,
             "n_layers_": len(network.units),
             "n_outputs_": network.units[-1],
@@ -310,7 +231,7 @@ class BaseMLP(BaseEstimator, ABC):
             "_loss": loss,
             "_targets": targets,
             "_optimizer": getattr(plan.strategy, "optimizer", None),
-            "_state": state.at_rest(),
+            "_state": state.at_rest(keep_theta=goes_on),
         }
 
     # --- The fitted network.
@@ -355,6 +276,7 @@ class BaseMLP(BaseEstimator, ABC):
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
         self.theta_ = theta
+        self._state = self._state.at_rest(keep_theta=False)
 
     def _map_raw(self, X: Any, function: Callable[[Array], Array]) -> Array:
         """Return function(raw outputs) of valid X, collected over row blocks."""
@@ -450,6 +372,36 @@ class BaseMLP(BaseEstimator, ABC):
         """
         return _convert.to_sklearn(self, self._sklearn_class)
 
+    def get_state(self) -> State:
+        """Return weights and training state as nested dicts of arrays, numbers and strings.
+
+        For those who store estimators elsewhere than in files of joblib; the parameters are
+        not in it.
+
+        Returns
+        -------
+        state : dict
+        """
+        check_is_fitted(self)
+        return _resume.get_state(self)
+
+    def set_state(self, state: State) -> Any:
+        """Become the fitted estimator that ``state`` was taken of.
+
+        Parameters
+        ----------
+        state : dict
+            From ``get_state`` of an estimator with the same parameters.
+
+        Returns
+        -------
+        self : the estimator
+        """
+        check_params(self)
+        with unchanged_on_error(self):
+            _resume.set_state(self, state)
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         from sknn_scratch import __version__
 
@@ -472,6 +424,22 @@ class BaseMLP(BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+class Job(NamedTuple):
+    """A fit that is ready to run."""
+
+    plan: Plan
+    data: Data
+    state: TrainingState
+    targets: Any
+
+
+def _best(scores: list[float]) -> float | None:
+    """Return the highest score that is a number, nan if none is, None without scores."""
+    if not scores:
+        return None
+    return max((score for score in scores if score == score), default=float("nan"))
 
 
 def is_stochastic(estimator: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn import neural_network
@@ -12,7 +12,11 @@ from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
+from sknn_scratch.estimators._base import BaseMLP, is_stochastic
+from sknn_scratch.estimators._class_weight import row_weights
+from sknn_scratch.estimators._judge import Given
+from sknn_scratch.estimators._params import CLASS_WEIGHT, CONSTRAINTS
+from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import ClassTargets
 from sknn_scratch.estimators._validation import naming
 from sknn_scratch.training.state import Plan, TrainingState
@@ -121,6 +125,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         'glorot_normal', 'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal',
         'orthogonal', 'normal', 'zeros', or an instance.
 
+    scoring : str, callable or None, default=None
+        What validation data is scored by: None is accuracy, 'loss' the negated
+        loss; else the name of a scorer of scikit-learn's, or a callable(estimator, X, y).
+
+    dropout : float or sequence of float in [0, 1), default=0.0
+        Part of the units of hidden layers that is left out at random in each step: one
+        rate for all layers, or one for each. Never active in ``predict``.
+
+    class_weight : dict, 'balanced', list or None, default=None
+        Weights of classes, multiplied into ``sample_weight``: a dict from class to weight
+        (1 for the others), or 'balanced': n_samples / (n_classes * samples of the class).
+        For multilabel targets a list with one of these per label.
+
+    l1_ratio : float in [0, 1], default=0.0
+        Part of the penalty that is on absolute weights instead of squared ones.
+
+    ema_decay : float in [0, 1) or None, default=None
+        Decay of an exponential moving average of the weights over steps, which is then
+        scored and published in place of the last weights.
+
+    callbacks : sequence of Callback or None, default=None
+        What looks on after each epoch; see ``sknn_scratch.components``.
+
+    dtype : {'float32', 'float64'} or None, default=None
+        Type to compute in; None is that of X.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -137,7 +167,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Biases, layer by layer: views of ``theta_``.
 
     loss_ : float
-        Loss of the last epoch.
+        Loss of the epoch whose weights are kept.
 
     best_loss_ : float or None
         Lowest loss of an epoch; None with early stopping.
@@ -147,10 +177,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         10,000 calls of ``partial_fit``.
 
     validation_scores_ : list of float or None
-        Accuracy of the rows held out after each epoch; None without early stopping.
+        Accuracy of the validation data after each epoch; None without any.
 
     best_validation_score_ : float or None
         The highest of them.
+
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation data after each epoch, without the penalty.
+
+    history_ : list of dict
+        One row for each epoch: epoch, loss, learning_rate, gradient_norm (of the last
+        batch), seconds; with validation data validation_score and validation_loss.
+
+    best_n_iter_ : int
+        The epoch whose weights are kept: with early stopping that of the best score, else
+        the last.
 
     n_iter_ : int
         Number of epochs (iterations of 'lbfgs'), those of ``partial_fit`` included.
@@ -201,6 +242,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | CLASS_WEIGHT
     _y_is_numeric = False
     _sklearn_class = neural_network.MLPClassifier
 
@@ -232,6 +274,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_fun=15000,
         loss="log_loss",
         initializer="glorot_uniform",
+        scoring=None,
+        dropout=0.0,
+        class_weight=None,
+        l1_ratio=0.0,
+        ema_decay=None,
+        callbacks=None,
+        dtype=None,
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -258,8 +307,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.max_fun = max_fun
         self.loss = loss
         self.initializer = initializer
+        self.scoring = scoring
+        self.dropout = dropout
+        self.class_weight = class_weight
+        self.l1_ratio = l1_ratio
+        self.ema_decay = ema_decay
+        self.callbacks = callbacks
+        self.dtype = dtype
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPClassifier:
         """Fit the network to X and y.
 
         Parameters
@@ -268,16 +333,63 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
+        X_val, y_val : array-like, default=None
+            Validation data. With ``early_stopping`` it replaces the rows held out, else it
+            is only scored after each epoch.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
 
         Returns
         -------
         self : MLPClassifier
         """
-        return self._fit(X, y, sample_weight, one_pass=False)
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, one_pass=False, given=given)
+
+    def resume(
+        self,
+        path: str,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPClassifier:
+        """Go on with a fit from a checkpoint, as if it had never stopped.
+
+        Parameters
+        ----------
+        path : str
+            A file that a ``Checkpoint`` callback wrote.
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            The same data as in that fit.
+
+        Returns
+        -------
+        self : MLPClassifier
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or of a fit with other parameters or other data; the
+            estimator is left as it was.
+        """
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._resume(path, X, y, sample_weight, given)
 
     @available_if(is_stochastic)
     def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
     ) -> MLPClassifier:
         """Go on training by one pass over X, in a newly drawn order.
 
@@ -290,12 +402,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,), default=None
         classes : array-like of shape (n_classes,), default=None
             All classes of all calls; needed in the first call, may be left out later.
+        X_val, y_val : array-like, default=None
+            Validation data, scored after the pass; ``early_stopping`` needs it.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
 
         Returns
         -------
         self : MLPClassifier
         """
-        return self._fit(X, y, sample_weight, one_pass=True, classes=classes)
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, True, given, classes)
 
     def predict(self, X: Any) -> Any:
         """Predict classes: the most probable one, or each label of probability above ½.
@@ -392,11 +509,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             targets.check_known(y, all_of_them=not how.one_pass)
             return targets
 
+    def _weigh(self, weight: Array | None, y: Any, targets: ClassTargets, how: How) -> Array | None:
+        if self.class_weight is None:
+            return weight
+        if how.one_pass and not isinstance(self.class_weight, dict | list):
+            raise ValueError(
+                "class_weight='balanced' is not supported by partial_fit, which sees a part of "
+                "the data: pass a dict, for example from "
+                "sklearn.utils.class_weight.compute_class_weight."
+            )
+        of_class = row_weights(self.class_weight, y, targets)
+        return of_class if weight is None else weight * of_class
+
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         return float(accuracy_score(truth, y_pred, sample_weight=weight))
 
-    def _fitted_attributes(self, plan: Plan, state: TrainingState, targets: Any) -> dict[str, Any]:
-        attributes = super()._fitted_attributes(plan, state, targets)
+    def _fitted_attributes(
+        self, plan: Plan, state: TrainingState, targets: Any, theta: Array
+    ) -> dict[str, Any]:
+        attributes = super()._fitted_attributes(plan, state, targets, theta)
         return attributes | {"classes_": targets.classes}
 
     def __sklearn_tags__(self) -> Any:

@@ -14,6 +14,7 @@ from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._params import hidden_sizes
+from sknn_scratch.estimators._start import own_stream
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
@@ -65,9 +66,10 @@ def from_sklearn(cls: type, model: Any) -> Any:
     theta = np.concatenate([np.ravel(a) for a in [*model.coefs_, *model.intercepts_]])
     curve = list(getattr(model, "loss_curve_", [model.loss_]))
     state = TrainingState(
-        theta, _aliases.own_stream(ours.random_state), epoch=model.n_iter_, samples=model.t_
+        theta, own_stream(ours.random_state), epoch=model.n_iter_, samples=model.t_
     )
-    state.loss_curve = curve
+    first = model.n_iter_ - len(curve) + 1
+    state.history = [{"epoch": first + k, "loss": loss} for k, loss in enumerate(curve)]
     common = {name: getattr(model, name) for name in COMMON if hasattr(model, name)}
     common.setdefault("best_loss_", min(curve))
     common |= {name: common.get(name) for name in ("validation_scores_", "best_validation_score_")}
@@ -75,11 +77,14 @@ def from_sklearn(cls: type, model: Any) -> Any:
         common,
         theta_=theta,
         loss_curve_=curve,
+        history_=state.history,
+        validation_loss_curve_=None,
+        best_n_iter_=model.n_iter_,
         _network=network,
         _loss=loss,
         _targets=targets,
         _optimizer=None,
-        _state=state.at_rest(),
+        _state=state.at_rest(keep_theta=False),
     )
     return ours
 

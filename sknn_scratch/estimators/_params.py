@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from sknn_scratch.contracts import Component
+from sknn_scratch.contracts import Callback, Component
 from sknn_scratch.registry import KINDS, names
 
 
@@ -36,6 +36,19 @@ class ComponentOrName(Options):
     def __str__(self) -> str:
         known = ", ".join(map(repr, self.known()))
         return f"a name ({known}) or an instance of {KINDS[self.kind].__name__}"
+
+
+class Callbacks(Options):
+    """A list or tuple of callbacks."""
+
+    def __init__(self) -> None:
+        super().__init__(str, set())
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        return isinstance(value, list | tuple) and all(isinstance(c, Callback) for c in value)
+
+    def __str__(self) -> str:
+        return "a list or tuple of instances of Callback"
 
 
 class OnePerLayer(ComponentOrName):
@@ -82,7 +95,16 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_fun": [positive(Integral)],
     "loss": [ComponentOrName("loss")],
     "initializer": [ComponentOrName("initializer")],
+    "scoring": [str, callable, None],
+    "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+    "callbacks": [Callbacks(), None],
+    "dtype": [StrOptions({"float32", "float64"}), None],
 }
+
+#: The classifier has one more.
+CLASS_WEIGHT: dict[str, list[Any]] = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
 
 
 def check_params(estimator: Any) -> None:

@@ -12,7 +12,9 @@ from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._base import BaseMLP, How, is_stochastic
+from sknn_scratch.estimators._base import BaseMLP, is_stochastic
+from sknn_scratch.estimators._judge import Given
+from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
 
 
@@ -117,6 +119,27 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         'glorot_normal', 'he_uniform', 'he_normal', 'lecun_uniform', 'lecun_normal',
         'orthogonal', 'normal', 'zeros', or an instance.
 
+    scoring : str, callable or None, default=None
+        What validation data is scored by: None is R², 'loss' the negated
+        loss; else the name of a scorer of scikit-learn's, or a callable(estimator, X, y).
+
+    dropout : float or sequence of float in [0, 1), default=0.0
+        Part of the units of hidden layers that is left out at random in each step: one
+        rate for all layers, or one for each. Never active in ``predict``.
+
+    l1_ratio : float in [0, 1], default=0.0
+        Part of the penalty that is on absolute weights instead of squared ones.
+
+    ema_decay : float in [0, 1) or None, default=None
+        Decay of an exponential moving average of the weights over steps, which is then
+        scored and published in place of the last weights.
+
+    callbacks : sequence of Callback or None, default=None
+        What looks on after each epoch; see ``sknn_scratch.components``.
+
+    dtype : {'float32', 'float64'} or None, default=None
+        Type to compute in; None is that of X.
+
     Attributes
     ----------
     theta_ : ndarray of shape (n_parameters,)
@@ -130,7 +153,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Biases, layer by layer: views of ``theta_``.
 
     loss_ : float
-        Loss of the last epoch.
+        Loss of the epoch whose weights are kept.
 
     best_loss_ : float or None
         Lowest loss of an epoch; None with early stopping.
@@ -140,10 +163,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         10,000 calls of ``partial_fit``.
 
     validation_scores_ : list of float or None
-        R² of the rows held out after each epoch; None without early stopping.
+        R² of the validation data after each epoch; None without any.
 
     best_validation_score_ : float or None
         The highest of them.
+
+    validation_loss_curve_ : list of float or None
+        Mean loss of the validation data after each epoch, without the penalty.
+
+    history_ : list of dict
+        One row for each epoch: epoch, loss, learning_rate, gradient_norm (of the last
+        batch), seconds; with validation data validation_score and validation_loss.
+
+    best_n_iter_ : int
+        The epoch whose weights are kept: with early stopping that of the best score, else
+        the last.
 
     n_iter_ : int
         Number of epochs (iterations of 'lbfgs'), those of ``partial_fit`` included.
@@ -222,6 +256,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         n_iter_no_change=10,
         max_fun=15000,
         initializer="glorot_uniform",
+        scoring=None,
+        dropout=0.0,
+        l1_ratio=0.0,
+        ema_decay=None,
+        callbacks=None,
+        dtype=None,
     ):
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -248,8 +288,23 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.initializer = initializer
+        self.scoring = scoring
+        self.dropout = dropout
+        self.l1_ratio = l1_ratio
+        self.ema_decay = ema_decay
+        self.callbacks = callbacks
+        self.dtype = dtype
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:
         """Fit the network to X and y.
 
         Parameters
@@ -258,15 +313,63 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
+        X_val, y_val : array-like, default=None
+            Validation data. With ``early_stopping`` it replaces the rows held out, else it
+            is only scored after each epoch.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
 
         Returns
         -------
         self : MLPRegressor
         """
-        return self._fit(X, y, sample_weight, one_pass=False)
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, one_pass=False, given=given)
+
+    def resume(
+        self,
+        path: str,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:
+        """Go on with a fit from a checkpoint, as if it had never stopped.
+
+        Parameters
+        ----------
+        path : str
+            A file that a ``Checkpoint`` callback wrote.
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            The same data as in that fit.
+
+        Returns
+        -------
+        self : MLPRegressor
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or of a fit with other parameters or other data; the
+            estimator is left as it was.
+        """
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._resume(path, X, y, sample_weight, given)
 
     @available_if(is_stochastic)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPRegressor:
         """Go on training by one pass over X, in a newly drawn order.
 
         Weights, optimizer state, random stream and counters are kept between calls.
@@ -276,12 +379,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
+        X_val, y_val : array-like, default=None
+            Validation data, scored after the pass; ``early_stopping`` needs it.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
 
         Returns
         -------
         self : MLPRegressor
         """
-        return self._fit(X, y, sample_weight, one_pass=True)
+        given = Given(X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, one_pass=True, given=given)
 
     def predict(self, X: Any) -> Array:
         """Predict targets.

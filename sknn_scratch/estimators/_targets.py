@@ -23,6 +23,18 @@ class NumericTargets:
         """Return y as (n_targets, n_samples)."""
         return np.ascontiguousarray(y.reshape(len(y), -1).T, dtype=dtype), None
 
+    def blank(self) -> Array:
+        """Return one row of encoded predictions, of no meaning."""
+        return np.zeros((1, self.n_targets))
+
+    def check_validation(self, y: Any) -> None:
+        """Raise unless y has as many columns as in training."""
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        if n_targets != self.n_targets:
+            raise ValueError(
+                f"y_val must have {self.n_targets} columns, as y has. Got {n_targets}."
+            )
+
     def strata(self, y: Array) -> None:
         """Return what the early-stopping split is stratified by: nothing."""
 
@@ -71,6 +83,14 @@ class ClassTargets:
                 f"The classes of partial_fit must be the same in every call: {self.classes}. "
                 f"Got {classes}; fit anew to change them."
             )
+
+    def blank(self) -> Array:
+        """Return one row of encoded predictions, of no meaning."""
+        return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
+
+    def check_validation(self, y: Any) -> None:
+        """Raise unless y holds known classes."""
+        self.check_known(y, all_of_them=False)
 
     def check_known(self, y: Any, all_of_them: bool) -> None:
         """Raise unless the classes of y are known ones, or exactly the known ones."""

@@ -5,74 +5,172 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 
 from sknn_scratch.contracts import Callback, Run, State
-from sknn_scratch.testing._common import is_plain_dict, name, same_state
+from sknn_scratch.testing._common import is_plain_dict, name, require, same
+
+#: Losses, in parts of the first, and validation scores: neither gets better in every epoch.
+LOSSES, SCORES = (0.5, 0.2, 0.3), (0.1, 0.3, 0.2)
 
 
 class FakeRun(Run):
     """A run of three epochs with made-up losses, for checks."""
 
-    max_iter = 3
+    max_iter = len(LOSSES)
+    fingerprint = "0123456789abcdef"
 
-    def __init__(self, first_loss: float) -> None:
-        self.first_loss = self.loss = first_loss
-        self.epoch = 0
-        self.validation_score: float | None = None
-        self.stop_reasons: list[str] = []
+    def __init__(self, first_loss: float, has_validation: bool = True) -> None:
+        self._first_loss = first_loss
+        self._has_validation = has_validation
+        self._history: list[dict[str, float]] = []
+        self.reasons: list[str] = []
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done."""
+        return len(self._history)
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One row for each epoch."""
+        return self._history
+
+    def check_path(self, path: str) -> None:
+        """Find nothing wrong."""
+
+    def save(self, path: str) -> None:
+        """Write nothing."""
 
     def stop(self, reason: str) -> None:
         """Note that the callback asked to stop."""
-        self.stop_reasons.append(reason)
+        self.reasons.append(reason)
 
-    def advance(self, callback: Callback, memory: State) -> None:
+    def advance(self) -> None:
         """Pass one epoch."""
-        self.epoch += 1
-        self.loss = self.first_loss / (1 + self.epoch)
-        self.validation_score = 0.1 * self.epoch
-        callback.on_epoch_end(memory, self)
+        epoch = self.epoch + 1
+        loss = self._first_loss * LOSSES[self.epoch]
+        row = {"epoch": epoch, "loss": loss, "learning_rate": 0.01}
+        row |= {"gradient_norm": 1.0 / epoch, "seconds": 0.5}
+        if self._has_validation:
+            row |= {"validation_score": SCORES[self.epoch], "validation_loss": 2 * loss}
+        self._history.append(row)
 
 
-def _whole(callback: Callback, first_loss: float) -> tuple[State, list[str]]:
-    """Run all hooks of one fit; return the memory and the requests to stop."""
-    memory, run = callback.init(), FakeRun(first_loss)
+def _events(callback: Callback, run: FakeRun) -> Iterator[Callable[[State, Run], None]]:
+    """Yield all hooks of one fit, each when its time has come."""
+    yield callback.on_fit_begin
+    for _ in LOSSES:
+        run.advance()
+        yield callback.on_epoch_end
+    yield callback.on_fit_end
+
+
+def _fit(
+    callback: Callback, run: FakeRun, between: Callable[[State], State] = lambda memory: memory
+) -> State:
+    """Run one fit; return the memory, which passes through ``between`` after every hook."""
+    memory = callback.init()
     with contextlib.redirect_stdout(io.StringIO()):
-        callback.on_fit_begin(memory, run)
-        for _ in range(run.max_iter):
-            run.advance(callback, memory)
-        callback.on_fit_end(memory, run)
-    return memory, run.stop_reasons
+        for hook in _events(callback, run):
+            hook(memory, run)
+            memory = between(memory)
+    return memory
+
+
+def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
+    """Run several fits at a time, hook by hook; return the memories."""
+    memories = [callback.init() for _ in runs]
+    with contextlib.redirect_stdout(io.StringIO()):
+        for hooks in zip(*(_events(callback, run) for run in runs), strict=True):
+            for hook, memory, run in zip(hooks, memories, runs, strict=True):
+                hook(memory, run)
+    return memories
 
 
 def check_memory_is_plain(callback: Callback) -> None:
     """The memory is plain data before and after a fit."""
-    for memory in (callback.init(), _whole(callback, 1.0)[0]):
-        assert is_plain_dict(memory), (
+    for memory in (callback.init(), _fit(callback, FakeRun(1.0))):
+        require(
+            is_plain_dict(memory),
             f"{name(callback)}: the memory must be nested dicts with string keys of arrays, "
-            "numbers, strings or None: that is what a checkpoint can hold."
+            "numbers, strings or None: that is what a checkpoint can hold.",
         )
-        pickle.dumps(memory)
+
+
+def check_works_without_validation(callback: Callback) -> None:
+    """Without validation ``run.validation_score`` is None."""
+    try:
+        _fit(callback, FakeRun(1.0, has_validation=False))
+    except Exception as error:
+        raise AssertionError(
+            f"{name(callback)} fails where there is no validation ({type(error).__name__}: "
+            f"{error}): run.validation_score is then None."
+        ) from error
 
 
 def check_fits_do_not_interfere(callback: Callback) -> None:
-    """Two fits at once leave the memories that they leave one after the other."""
-    desired = [_whole(callback, loss) for loss in (1.0, 5.0)]
-    runs = [FakeRun(loss) for loss in (1.0, 5.0)]
-    memories = [callback.init() for _ in runs]
-    with contextlib.redirect_stdout(io.StringIO()):
-        for memory, run in zip(memories, runs, strict=True):
-            callback.on_fit_begin(memory, run)
-        for _ in range(FakeRun.max_iter):
-            for memory, run in zip(memories, runs, strict=True):
-                run.advance(callback, memory)
-        for memory, run in zip(memories, runs, strict=True):
-            callback.on_fit_end(memory, run)
-    for (memory, reasons), actual, run in zip(desired, memories, runs, strict=True):
-        undisturbed = same_state(memory, actual) and reasons == run.stop_reasons
-        assert undisturbed, (
-            f"{name(callback)} remembers another fit: keep what a fit must remember in `memory`, "
-            "none on self, the class or the module. Clones share callbacks."
-        )
+    """Other fits, before or at the same time, change nothing of what a fit remembers."""
+    alone, together = FakeRun(1.0), FakeRun(1.0)
+    first, second = _fit(callback, alone), _fit(callback, FakeRun(1.0))
+    for loss in (1e3, 1e-3):
+        _fit(callback, FakeRun(loss))
+    last = _fit_together(callback, [together, FakeRun(2e3), FakeRun(5e-4)])[0]
+    undisturbed = together.reasons == alone.reasons and _same_but_times(first, second, last)
+    require(
+        undisturbed,
+        f"{name(callback)} remembers another fit: keep what a fit must remember in `memory`, "
+        "none on self, the class or the module. Clones share callbacks.",
+    )
 
 
-CHECKS = (check_memory_is_plain, check_fits_do_not_interfere)
+def check_resumes(callback: Callback) -> None:
+    """Saved and loaded midway, the memory serves as before."""
+    plain, loaded = FakeRun(1.0), FakeRun(1.0)
+    first, second = _fit(callback, plain), _fit(callback, FakeRun(1.0))
+    kept = []  # so that no memory gets the address of one before
+
+    def store(memory: State) -> State:
+        kept.append(memory)
+        return pickle.loads(pickle.dumps(memory))  # type: ignore[no-any-return]
+
+    last = _fit(callback, loaded, between=store)
+    goes_on = loaded.reasons == plain.reasons and _same_but_times(first, second, last)
+    require(
+        goes_on,
+        f"{name(callback)} goes on differently after its memory was saved and loaded: keep all "
+        "that a fit must remember in `memory`.",
+    )
+
+
+def _same_but_times(first: State, second: State, last: State) -> bool:
+    """Tell whether the last memory is the first, but for floats in which two equal fits differ."""
+    flat, again, end = (dict(_flat(memory)) for memory in (first, second, last))
+    if not flat.keys() == again.keys() == end.keys():
+        return False
+    times = {path for path in flat if _is_float(flat[path]) and not same(flat[path], again[path])}
+    return all(same(flat[path], end[path]) for path in flat.keys() - times)
+
+
+def _flat(memory: State, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the leaves with their paths."""
+    for key, value in memory.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}/")
+        else:
+            yield path + key, value
+
+
+def _is_float(leaf: Any) -> bool:
+    return isinstance(leaf, float | np.ndarray) and np.asarray(leaf).dtype.kind == "f"
+
+
+CHECKS = (
+    check_memory_is_plain,
+    check_works_without_validation,
+    check_fits_do_not_interfere,
+    check_resumes,
+)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.testing._common import assert_close, both_orders, name
+from sknn_scratch.contracts import Array, Loss, TargetRange
+from sknn_scratch.testing._common import both_orders, name, require, require_close
 
 ROWS = 9
 TASKS = ("regression", "binary", "multiclass", "multilabel")
@@ -16,24 +17,43 @@ TASKS = ("regression", "binary", "multiclass", "multilabel")
 def _cases(loss: Loss) -> Iterator[tuple[Array, Array]]:
     """Yield (y, raw) with one and with three columns of y, as far as the loss takes them."""
     rng = np.random.RandomState(0)
-    for n_targets in (1, 3):
-        try:
-            n_raw = loss.n_raw(n_targets)
-        except ValueError:
-            continue
+    for n_targets in _numbers_of_columns(loss):
+        n_raw = loss.n_raw(n_targets)
         yield _targets(loss, n_targets, rng), rng.normal(size=(ROWS, n_raw))
 
 
+def _numbers_of_columns(loss: Loss) -> list[int]:
+    """Return how many columns of y to try: two classes have one, or two if ``one_hot``."""
+    if set(loss.tasks) == {"binary"}:
+        return [2] if loss.one_hot else [1]
+    accepted = []
+    for n_targets in (1, 3):
+        try:
+            loss.n_raw(n_targets)
+        except ValueError:
+            continue
+        accepted.append(n_targets)
+    return accepted
+
+
 def _targets(loss: Loss, n_targets: int, rng: np.random.RandomState) -> Array:
+    """Return targets from all of the range that the loss accepts, its ends included."""
     if loss.one_hot:
         return np.eye(n_targets)[rng.randint(n_targets, size=ROWS)]
-    low, high = loss.target_range.low, loss.target_range.high
+    shape = (ROWS, n_targets)
     if set(loss.tasks) & {"binary", "multilabel"}:
-        return rng.randint(2, size=(ROWS, n_targets)).astype(float)
+        return rng.randint(2, size=shape).astype(float)
+    low, high = loss.target_range.low, loss.target_range.high
     if np.isfinite(low) and np.isfinite(high):
-        return low + (high - low) * rng.uniform(0.05, 0.95, (ROWS, n_targets))
-    y = rng.gamma(2.0, size=(ROWS, n_targets)) + 0.05
-    return low + y if np.isfinite(low) else high - y if np.isfinite(high) else y - 2.0
+        y = low + (high - low) * rng.uniform(0.05, 0.95, shape)
+    else:
+        y = rng.gamma(2.0, size=shape) + 0.05
+        y = low + y if np.isfinite(low) else high - y if np.isfinite(high) else y - 2.0
+    if np.isfinite(low) and not loss.target_range.low_is_open:
+        y[0] = low
+    if np.isfinite(high):
+        y[1] = high
+    return y
 
 
 def _value_and_grad(
@@ -43,50 +63,66 @@ def _value_and_grad(
     return loss.value_and_grad(y, raw, weight, out), out
 
 
+def _weights() -> list[Array | None]:
+    return [None, np.random.RandomState(1).uniform(0.2, 2.0, ROWS)]
+
+
 def check_says_what_it_fits(loss: Loss) -> None:
-    """``tasks`` and ``for_task`` say what the loss is for."""
-    assert loss.tasks, f"{name(loss)}.tasks is empty: name some of {TASKS}."
-    assert set(loss.tasks) <= set(TASKS), f"{name(loss)}.tasks must be among {TASKS}."
+    """``tasks``, ``for_task``, ``n_raw`` and ``target_range`` say what the loss is for."""
+    require(bool(loss.tasks), f"{name(loss)}.tasks is empty: name some of {TASKS}.")
+    known = isinstance(loss.tasks, tuple) and set(loss.tasks) <= set(TASKS)
+    must_be = f'a tuple of some of {TASKS}, such as ("regression",)'
+    require(known, f"{name(loss)}.tasks must be {must_be}. Got {loss.tasks!r}.")
     for task in loss.tasks:
-        assert isinstance(loss.for_task(task), Loss), f"{name(loss)}.for_task must return a loss."
+        other = loss.for_task(task)
+        fits = isinstance(other, Loss) and task in other.tasks
+        message = f"{name(loss)}.for_task({task!r}) must return a loss that has it among its tasks."
+        require(fits, f"{message} Got {other!r}.")
+    message = f"{name(loss)}.n_raw must accept one column of y, or three, and return an integer."
+    require(bool(_numbers_of_columns(loss)), message)
+    is_range = isinstance(loss.target_range, TargetRange)
+    message = f"{name(loss)}.target_range must be a TargetRange, such as TargetRange(low=0.0)."
+    require(is_range, f"{message} Got {loss.target_range!r}.")
 
 
 def check_value(loss: Loss) -> None:
     """The value is a number, and ``value`` returns it too."""
-    for y, raw in _cases(loss):
-        value, _ = _value_and_grad(loss, y, raw)
-        assert np.ndim(value) == 0, (
-            f"{name(loss)}.value_and_grad must return one number, the sum over rows and outputs."
+    for (y, raw), weight in product(_cases(loss), _weights()):
+        value, _ = _value_and_grad(loss, y, raw, weight)
+        message = (
+            f"{name(loss)}.value_and_grad must return one number, the sum over rows and outputs. "
+            f"Got {value!r}"
         )
-        assert_close(
-            loss.value(y, raw, None),
-            value,
-            1e-10,
-            f"{name(loss)}.value differs from what value_and_grad returns",
-        )
+        require(value is not None and np.ndim(value) == 0, message)
+        require(bool(np.isfinite(value)), f"{message} for y from {y.min():g} to {y.max():g}.")
+        message = f"{name(loss)}.value differs from what value_and_grad returns"
+        require_close(loss.value(y, raw, weight), value, 1e-10, message)
 
 
 def check_gradient(loss: Loss) -> None:
     """The gradient is that of the returned value, by central differences."""
-    rng, step = np.random.RandomState(1), 1e-5
-    for y, raw in _cases(loss):
-        for weight in (None, rng.uniform(0.2, 2.0, ROWS)):
-            _, gradient = _value_and_grad(loss, y, raw, weight)
-            slopes = np.empty_like(raw)
-            for index in np.ndindex(*raw.shape):
-                move = np.zeros_like(raw)
-                move[index] = step
-                up, _ = _value_and_grad(loss, y, raw + move, weight)
-                down, _ = _value_and_grad(loss, y, raw - move, weight)
-                slopes[index] = (up - down) / (2 * step)
-            assert_close(
-                gradient,
-                slopes,
-                1e-6,
-                f"{name(loss)}: the gradient in `out` is not that of the returned value"
-                f"{'' if weight is None else ' with weights'}. Both are sums over rows and "
-                "outputs, not means; weights multiply both",
-            )
+    for (y, raw), weight in product(_cases(loss), _weights()):
+        _, gradient = _value_and_grad(loss, y, raw, weight)
+        require_close(
+            gradient,
+            _slopes(loss, y, raw, weight),
+            1e-6,
+            f"{name(loss)}: the gradient in `out` is not that of the returned value"
+            f"{'' if weight is None else ' with weights'}. Both are sums over rows and outputs, "
+            "not means; weights multiply both",
+        )
+
+
+def _slopes(loss: Loss, y: Array, raw: Array, weight: Array | None) -> Array:
+    """Return the gradient of the value by central differences."""
+    slopes, step = np.empty_like(raw), 1e-5
+    for index in np.ndindex(*raw.shape):
+        move = np.zeros_like(raw)
+        move[index] = step
+        up, _ = _value_and_grad(loss, y, raw + move, weight)
+        down, _ = _value_and_grad(loss, y, raw - move, weight)
+        slopes[index] = (up - down) / (2 * step)
+    return slopes
 
 
 def check_is_a_weighted_sum_over_rows(loss: Loss) -> None:
@@ -96,75 +132,97 @@ def check_is_a_weighted_sum_over_rows(loss: Loss) -> None:
         whole, gradient = _value_and_grad(loss, y, raw)
         parts = [_value_and_grad(loss, y[rows], raw[rows]) for rows in (slice(4), slice(4, None))]
         message = f"{name(loss)} must be a sum over rows: that of all is not that of two parts"
-        assert_close(parts[0][0] + parts[1][0], whole, 1e-10, message)
-        assert_close(np.concatenate([parts[0][1], parts[1][1]]), gradient, 1e-10, message)
+        require_close(parts[0][0] + parts[1][0], whole, 1e-10, message)
+        require_close(np.concatenate([parts[0][1], parts[1][1]]), gradient, 1e-10, message)
         repeated, _ = _value_and_grad(loss, y.repeat(times, axis=0), raw.repeat(times, axis=0))
-        weighted, _ = _value_and_grad(loss, y, raw, times.astype(float))
+        weighted, slope = _value_and_grad(loss, y, raw, times.astype(float))
         message = f"{name(loss)}: a weight of k must count as k equal rows"
-        assert_close(weighted, repeated, 1e-10, message)
-        ones, same = _value_and_grad(loss, y, raw, np.ones(ROWS))
-        assert_close(np.append(same, ones), np.append(gradient, whole), 1e-10, message)
+        require_close(weighted, repeated, 1e-10, message)
+        require_close(slope, gradient * times[:, None], 1e-10, message)
 
 
 def check_writes_into_out(loss: Loss) -> None:
-    """All of ``out`` is filled, inputs are left alone, memory order does not matter."""
+    """All of ``out`` is filled, inputs are left alone."""
+    for (y, raw), weight in product(_cases(loss), _weights()):
+        before = [y.copy(), raw.copy(), None if weight is None else weight.copy()]
+        _, gradient = _value_and_grad(loss, y, raw, weight)
+        filled = not np.isnan(gradient).any()
+        require(filled, f"{name(loss)}.value_and_grad must fill all of `out`, with numbers.")
+        arrays = [y, raw, weight]
+        for array, old, what in zip(arrays, before, ("y", "raw", "weight"), strict=True):
+            unchanged = array is None or np.array_equal(array, old)  # type: ignore[arg-type]
+            require(unchanged, f"{name(loss)}.value_and_grad must not change {what}: copy first.")
+
+
+def check_memory_order(loss: Loss) -> None:
+    """C and Fortran order give the same."""
     for y, raw in _cases(loss):
         value, gradient = _value_and_grad(loss, y, raw)
-        assert not np.isnan(gradient).any(), f"{name(loss)}.value_and_grad must fill all of `out`."
-        for y2, raw2 in zip(both_orders(y), both_orders(raw), strict=True):
-            before = y2.copy(), raw2.copy()
+        for y2, raw2 in product(both_orders(y), both_orders(raw)):
             again, gradient2 = _value_and_grad(loss, y2, raw2, np.ones(ROWS))
-            for array, old, what in zip((y2, raw2), before, ("y", "raw"), strict=True):
-                assert np.array_equal(array, old), f"{name(loss)} must not change {what}."
             message = f"{name(loss)} depends on the memory order: no ravel, no reshape"
-            assert_close(np.append(gradient2, again), np.append(gradient, value), 1e-10, message)
+            require_close(again, value, 1e-10, message)
+            require_close(gradient2, gradient, 1e-10, message)
 
 
 def check_link(loss: Loss) -> None:
-    """``predict`` and ``log_predict`` fill ``out``, which may be ``raw``."""
+    """``predict`` and ``log_predict`` fill ``out``, which may be ``raw``, and belong together."""
     for _, raw in _cases(loss):
-        before = raw.copy()
-        for verb in (loss.predict, loss.log_predict):
-            what = f"{name(loss)}.{verb.__name__}"
-            with np.errstate(invalid="ignore", divide="ignore"):
-                out = np.full_like(raw, -7.5)
-                assert verb(raw, out) is out, f"{what} must return the array `out`."
-                inplace = raw.copy()
-                verb(inplace, inplace)
-            assert np.array_equal(raw, before), f"{what} must not change raw unless `out` is raw."
-            np.testing.assert_allclose(
-                inplace, out, rtol=1e-10, err_msg=f"{what} gives another result when out is raw"
-            )
-    _check_log_predict(loss)
-
-
-def _check_log_predict(loss: Loss) -> None:
-    for _, raw in _cases(loss):
-        y_pred = loss.predict(raw, np.empty_like(raw))
+        y_pred = _linked(loss, loss.predict, raw)
+        log_pred = _linked(loss, loss.log_predict, raw)
         if (y_pred > 0).all():
-            assert_close(
-                loss.log_predict(raw, np.empty_like(raw)),
-                np.log(y_pred),
-                1e-8,
-                f"{name(loss)}.log_predict is not the logarithm of predict",
-            )
+            message = f"{name(loss)}.log_predict is not the logarithm of predict"
+            require_close(log_pred, np.log(y_pred), 1e-8, message)
+
+
+def _linked(loss: Loss, verb: Callable[[Array, Array], Array], raw: Array) -> Array:
+    """Return what ``predict`` or ``log_predict`` writes, in place and beside, in both orders."""
+    what, before = f"{name(loss)}.{verb.__name__}", raw.copy()
+    out, inplace = np.full_like(raw, -7.5), raw.copy()
+    # The logarithm of a prediction that is negative is nobody's concern.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = verb(raw, out)
+        verb(inplace, inplace)
+        ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
+    require(result is out, f"{what} must return the array `out` that it was given.")
+    unchanged = np.array_equal(raw, before)
+    require(unchanged, f"{what} must not change raw unless `out` is raw.")
+    agree = np.allclose(inplace, out, rtol=1e-10, equal_nan=True)
+    require(agree, f"{what} gives another result when `out` is raw: read before you write.")
+    agree = all(np.allclose(other, out, rtol=1e-10, equal_nan=True) for other in ordered)
+    require(agree, f"{what} depends on the memory order: no ravel, no reshape.")
+    return out
 
 
 def check_float32(loss: Loss) -> None:
-    """float32 gives float64's results to its precision; nothing is nan at raw = ±1e4."""
-    for y, raw in _cases(loss):
-        value, gradient = _value_and_grad(loss, y, raw)
-        y32, raw32 = y.astype(np.float32), raw.astype(np.float32)
-        value32, gradient32 = _value_and_grad(loss, y32, raw32)
-        message = f"{name(loss)} in float32 differs from float64: choose a stable formula"
-        assert_close(np.append(gradient32, value32), np.append(gradient, value), 1e-4, message)
-        extreme = np.where(np.arange(raw.size).reshape(raw.shape) % 2, 1e4, -1e4)
-        with np.errstate(over="ignore"):
-            value, gradient = _value_and_grad(loss, y32, extreme.astype(np.float32))
-        assert not np.isnan(np.append(gradient, value)).any(), (
-            f"{name(loss)} is not a number at raw = ±1e4 in float32: choose a form that does not "
-            "overflow, such as log-sum-exp with the maximum taken out."
+    """float32 gives float64's results to its precision."""
+    for (y, raw), weight in product(_cases(loss), _weights()):
+        value, gradient = _value_and_grad(loss, y, raw, weight)
+        weight32 = None if weight is None else weight.astype(np.float32)
+        value32, gradient32 = _value_and_grad(
+            loss, y.astype(np.float32), raw.astype(np.float32), weight32
         )
+        message = f"{name(loss)} in float32 differs from float64: choose a stable formula"
+        require_close(value32, value, 1e-4, message)
+        require_close(gradient32, gradient, 1e-4, message)
+
+
+def check_extremes(loss: Loss) -> None:
+    """Nothing is nan at raw = ±1e4 in float32."""
+    for y, raw in _cases(loss):
+        signs = np.where(np.arange(raw.size).reshape(raw.shape) % 2, 1, -1)
+        for extreme in (1e4 * signs, -1e4 * signs):
+            _check_extreme(loss, y.astype(np.float32), extreme.astype(np.float32))
+
+
+def _check_extreme(loss: Loss, y: Array, raw: Array) -> None:
+    hint = "choose a form that does not overflow, such as log-sum-exp with the maximum taken out."
+    with np.errstate(all="ignore"):
+        value, gradient = _value_and_grad(loss, y, raw)
+        y_pred = loss.predict(raw, np.empty_like(raw))
+    where = f"of {name(loss)} at raw = ±1e4 in float32 is not a number"
+    for array, what in ((value, "value"), (gradient, "gradient"), (y_pred, "predict")):
+        require(not np.isnan(array).any(), f"The {what} {where}: {hint}")
 
 
 CHECKS = (
@@ -173,6 +231,8 @@ CHECKS = (
     check_gradient,
     check_is_a_weighted_sum_over_rows,
     check_writes_into_out,
+    check_memory_order,
     check_link,
     check_float32,
+    check_extremes,
 )

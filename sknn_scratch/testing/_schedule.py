@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from numbers import Real
 
 import numpy as np
 
 from sknn_scratch.contracts import Progress, Schedule
-from sknn_scratch.testing._common import name
+from sknn_scratch.testing._common import name, require
 
 GRID = [
     Progress(epoch, step, samples, fraction, stalls)
@@ -17,25 +18,38 @@ GRID = [
 ]
 
 
-def check_is_pure(schedule: Schedule) -> None:
-    """The same progress gives the same factor, whatever was asked before."""
-    forward = [schedule(progress) for progress in GRID]
-    backward = [schedule(progress) for progress in reversed(GRID)][::-1]
-    assert forward == backward, (
-        f"{name(schedule)} gives different factors for the same progress: compute from the "
-        "progress alone, keep nothing between calls."
-    )
+def _factor(schedule: Schedule, progress: Progress) -> float:
+    """Return the factor; raise if there is none."""
+    try:
+        return schedule(progress)
+    except Exception as error:
+        raise AssertionError(
+            f"{name(schedule)} fails at {progress} ({type(error).__name__}: {error}): return a "
+            "factor for every progress."
+        ) from error
 
 
 def check_is_a_factor(schedule: Schedule) -> None:
     """It returns a finite number that is not negative."""
     for progress in GRID:
-        factor = schedule(progress)
-        is_factor = np.ndim(factor) == 0 and np.isfinite(factor) and factor >= 0
-        assert is_factor, (
+        factor = _factor(schedule, progress)
+        is_factor = isinstance(factor, Real) and bool(np.isfinite(factor)) and factor >= 0
+        require(
+            is_factor,
             f"{name(schedule)} returns {factor!r} at {progress}: it must be one finite number, "
-            "not negative."
+            "not negative.",
         )
+
+
+def check_is_pure(schedule: Schedule) -> None:
+    """The same progress gives the same factor, whatever was asked before."""
+    forward = [_factor(schedule, progress) for progress in GRID]
+    backward = [_factor(schedule, progress) for progress in reversed(GRID)][::-1]
+    require(
+        forward == backward,
+        f"{name(schedule)} gives different factors for the same progress: compute from the "
+        "progress alone, keep nothing between calls.",
+    )
 
 
 def check_per_step(schedule: Schedule) -> None:
@@ -44,10 +58,11 @@ def check_per_step(schedule: Schedule) -> None:
         return
     for progress in GRID:
         within = progress._replace(step=progress.step + 5, fraction=0.77)
-        assert schedule(within) == schedule(progress), (
+        require(
+            _factor(schedule, within) == _factor(schedule, progress),
             f"{name(schedule)} changes within an epoch: set per_step = True on the class, or use "
-            "epoch, samples and stalls only."
+            "epoch, samples and stalls only.",
         )
 
 
-CHECKS = (check_is_pure, check_is_a_factor, check_per_step)
+CHECKS = (check_is_a_factor, check_is_pure, check_per_step)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
+from time import perf_counter
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
+from sknn_scratch.core.linalg import norm
 from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
@@ -28,31 +30,43 @@ class LBFGS:
 
     def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
         """Minimise until the gradient is below ``tol`` or a limit is reached."""
+        objective = _FullObjective(plan, data, state)
+        times = [perf_counter()]
 
         def on_iteration(intermediate_result: OptimizeResult) -> None:
             np.copyto(state.theta, intermediate_result.x)
-            state.loss_curve.append(float(intermediate_result.fun))
             state.epoch += 1
+            row = {"epoch": state.epoch, "loss": float(intermediate_result.fun)}
+            row["gradient_norm"] = norm(objective.total.vector)
+            plan.monitor(state.theta, row)
+            times.append(perf_counter())
+            row["seconds"] = times[-1] - times[-2]
+            state.history.append(row)
             run.notify("on_epoch_end")
             if run.stop_reason:
                 raise StopIteration  # scipy's way to be asked to stop
 
         run.notify("on_fit_begin")
         result = minimize(
-            _FullObjective(plan, data, state),
+            objective,
             state.theta.astype(np.float64),
             method="L-BFGS-B",
             jac=True,
             callback=on_iteration,
-            options={"maxfun": self.max_fun, "maxiter": self.max_iter, "gtol": self.tol},
+            options={
+                "maxfun": self.max_fun,
+                "maxiter": self.max_iter - state.epoch,
+                "gtol": self.tol,
+            },
         )
         self._finish(result, state, run)
         run.notify("on_fit_end")
 
     def _finish(self, result: OptimizeResult, state: TrainingState, run: FitRun) -> None:
         np.copyto(state.theta, result.x)
-        state.epoch = min(result.nit, self.max_iter)
-        state.loss_curve = state.loss_curve or [float(result.fun)]
+        state.epoch = min(state.epoch, self.max_iter)
+        if not state.history:
+            state.history.append({"epoch": 0, "loss": float(result.fun)})
         ends = {0: "converged", 1: "max_iter"}
         reason = run.stop_reason or ends.get(result.status, str(result.message))
         state.stop_reason = reason if isfinite(float(result.fun)) else "diverged"
@@ -80,7 +94,8 @@ class _FullObjective:
         self.total.vector.fill(0.0)
         value = sum(self._add_block(start) for start in range(0, self.data.n_samples, self.size))
         value += self.objective.penalty(self.params, self.total, self.weight_sum)
-        return value, self.total.vector.astype(np.float64)
+        # scipy's line search shortens a step to nan; at inf it takes no step and "converges".
+        return value if isfinite(value) else nan, self.total.vector.astype(np.float64)
 
     def _add_block(self, start: int) -> float:
         rows = slice(start, min(start + self.size, self.data.n_samples))

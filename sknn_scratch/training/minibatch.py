@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
+from time import perf_counter
 
 import numpy as np
 
 from sknn_scratch.contracts import Optimizer, Progress, Schedule
 from sknn_scratch.core.data import Batch, Data
-from sknn_scratch.core.linalg import is_sparse
+from sknn_scratch.core.linalg import is_sparse, norm
 from sknn_scratch.core.workspace import Rows, Workspace
 from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.state import Plan, Row, TrainingState
 from sknn_scratch.training.stopping import Patience
 
 #: At or below this step size a stall ends training, whatever the schedule answers.
@@ -37,36 +38,46 @@ class MiniBatch:
         loop = _Loop(self, plan, data, state)
         run.notify("on_fit_begin")
         while not state.stop_reason:
-            state.loss_curve.append(loop.run_epoch())
-            self._judge(plan, state)
-            state.epoch += 1
+            row = self._epoch(plan, state, loop)
+            state.stop_reason = self._reason_to_stop(plan, state, row["loss"])
             run.notify("on_epoch_end")
-            state.stop_reason = self._reason_to_stop(plan, state) or run.stop_reason
+            state.stop_reason = state.stop_reason or run.stop_reason
         run.notify("on_fit_end")
 
     def _complete(self, plan: Plan, state: TrainingState) -> None:
         """Add to the state what this strategy needs and what is not there yet."""
         if not state.optimizer:
-            state.optimizer = self.optimizer.init(state.theta, plan.objective.network.layout.groups)
+            state.optimizer = self.optimizer.init(state.theta, plan.network.layout.groups)
         if not state.patience:
             state.patience = self.patience.start()
 
-    def _judge(self, plan: Plan, state: TrainingState) -> None:
-        """Score the epoch: by rows held out if there are any, else by its loss."""
-        loss = state.loss_curve[-1]
-        if plan.judge is None:
-            self.patience.judge(-loss, state.patience)
-            return
-        theta = self.optimizer.readout(state.theta, state.optimizer)
-        score = plan.judge(theta) if isfinite(loss) else float("nan")
-        state.validation_scores.append(score)
-        if self.patience.judge(score, state.patience):
+    def _epoch(self, plan: Plan, state: TrainingState, loop: _Loop) -> Row:
+        """Run an epoch, judge it and write it down."""
+        start = perf_counter()
+        row = {"epoch": state.epoch + 1} | loop.run_epoch()
+        if isfinite(row["loss"]):
+            plan.monitor(self.optimizer.readout(state.theta, state.optimizer), row)
+        elif plan.judge is not None:
+            row |= {"validation_score": nan, "validation_loss": nan}
+        self._judge(plan, state, row)
+        row["seconds"] = perf_counter() - start
+        state.epoch += 1
+        state.history.append(row)
+        return row
+
+    def _judge(self, plan: Plan, state: TrainingState, row: Row) -> None:
+        """Let patience judge the validation score, or the loss; keep the best weights."""
+        if not plan.early_stopping:
+            self.patience.judge(-row["loss"], state.patience)
+        elif self.patience.judge(row["validation_score"], state.patience):
+            theta = self.optimizer.readout(state.theta, state.optimizer)
             if state.best_theta is None:
                 state.best_theta = np.empty_like(theta)
             np.copyto(state.best_theta, theta)
+            state.best_row = dict(row)
 
-    def _reason_to_stop(self, plan: Plan, state: TrainingState) -> str:
-        if not isfinite(state.loss_curve[-1]):
+    def _reason_to_stop(self, plan: Plan, state: TrainingState, loss: float) -> str:
+        if not isfinite(loss):
             return "diverged"
         if self.patience.has_stalled(state.patience) and not self._slows_down(state):
             return "stalled"
@@ -101,6 +112,7 @@ class _Loop:
         self.params = layout.params(state.theta)
         self.grads = layout.params(np.empty_like(state.theta))
         self.scratch = np.empty_like(state.theta)
+        self.rate, self.gradient_norm = nan, nan
         self.n = data.n_samples if state.order is None else len(state.order)
         self.workspace = Workspace(
             plan.objective.network,
@@ -110,12 +122,12 @@ class _Loop:
             gathers=state.order is not None and not is_sparse(data.X),
         )
 
-    def run_epoch(self) -> float:
+    def run_epoch(self) -> Row:
         """Make a step for each batch; return the mean loss by rows, or the first not finite."""
         if self.how.shuffle:
             self.state.rng.shuffle(self.state.order)
         total, seen = 0.0, 0
-        rate = 0.0 if self.how.schedule.per_step else self._rate(0)
+        self.rate = self._rate(0)
         for start in range(0, self.n, self.how.batch_size):
             stop = min(start + self.how.batch_size, self.n)
             rows = self.workspace.rows(stop - start)
@@ -123,21 +135,30 @@ class _Loop:
             if batch.weight_sum == 0:
                 continue
             if self.how.schedule.per_step:
-                rate = self._rate(start)
-            value = self.step(batch, rows, rate)
+                self.rate = self._rate(start)
+            value = self.step(batch, rows, is_last=stop == self.n)
             if not isfinite(value):
-                return value
+                total, seen = value, 1
+                break
             total += value * (stop - start)
             seen += stop - start
         self.state.samples += self.n
-        return total / seen
+        return {
+            "loss": total / seen,
+            "learning_rate": self.rate,
+            "gradient_norm": self.gradient_norm,
+        }
 
-    def step(self, batch: Batch, rows: Rows, rate: float) -> float:
+    def step(self, batch: Batch, rows: Rows, is_last: bool) -> float:
         """Move theta by one step; return the objective before it.  Not if it is not finite."""
         state, direction = self.state, self.grads.vector
-        value = self.objective.value_and_grad(self.params, batch, rows, self.grads)
+        value = self.objective.value_and_grad(self.params, batch, rows, self.grads, state.noise)
+        if is_last:
+            self.gradient_norm = norm(direction)
         if isfinite(value):
-            self.how.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
+            self.how.optimizer.update(
+                direction, state.optimizer, state.theta, self.rate, self.scratch
+            )
             state.theta += direction
             state.step += 1
         return value

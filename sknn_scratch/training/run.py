@@ -4,40 +4,64 @@ from __future__ import annotations
 
 from typing import Any
 
-from sknn_scratch.contracts import State
-from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.contracts import Run, State
+from sknn_scratch.training import checkpoint
+from sknn_scratch.training.snapshot import snapshot
+from sknn_scratch.training.state import Plan, Row, TrainingState
 
 
-class FitRun:
-    """The one object that callbacks talk to (:class:`sknn_scratch.contracts.Run`)."""
+class FitRun(Run):
+    """The one object that callbacks talk to (:class:`sknn_scratch.contracts.Run`).
 
-    def __init__(self, plan: Plan, state: TrainingState) -> None:
-        self._state = state
-        self._listeners: list[tuple[Any, State]] = [(c, c.init()) for c in plan.callbacks]
+    ``header`` says of which fit a checkpoint is; ``listener`` is an internal one with the
+    verbs of a callback, and with a memory that no checkpoint needs to hold.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: TrainingState,
+        header: State | None = None,
+        listener: Any = None,
+    ) -> None:
+        self.state, self._header = state, header or {}
+        self.fingerprint = str(self._header.get("fingerprint", ""))
         self.max_iter: int = plan.strategy.max_iter
         self.stop_reason = ""
+        self._wanted: list[str] = []
+        self._listeners: list[tuple[Any, dict[str, Any]]] = [
+            (callback, state.memory.setdefault(f"{k} {type(callback).__name__}", callback.init()))
+            for k, callback in enumerate(plan.callbacks)
+        ]
+        if listener is not None:
+            self._listeners.append((listener, {}))
 
     @property
     def epoch(self) -> int:
         """Epochs done."""
-        return self._state.epoch
+        return self.state.epoch
 
     @property
-    def loss(self) -> float:
-        """Mean training loss of the last epoch."""
-        return self._state.loss_curve[-1]
-
-    @property
-    def validation_score(self) -> float | None:
-        """Last validation score; None without validation."""
-        scores = self._state.validation_scores
-        return scores[-1] if scores else None
+    def history(self) -> list[Row]:
+        """One row for each epoch."""
+        return self.state.history
 
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch."""
         self.stop_reason = self.stop_reason or reason
 
+    def check_path(self, path: str) -> None:
+        """Raise now if a checkpoint could not be written there."""
+        checkpoint.check_writable(path)
+
+    def save(self, path: str) -> None:
+        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
+        if path not in self._wanted:
+            self._wanted.append(path)
+
     def notify(self, event: str) -> None:
-        """Tell all callbacks: "on_fit_begin", "on_epoch_end" or "on_fit_end"."""
+        """Tell all callbacks "on_fit_begin", "on_epoch_end" or "on_fit_end"; then save."""
         for callback, memory in self._listeners:
             getattr(callback, event)(memory, self)
+        while self._wanted:
+            checkpoint.save(self._wanted.pop(0), {**self._header, "state": snapshot(self.state)})

@@ -10,22 +10,34 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Callback, Site, State
+from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
+
+#: One row of the history: what is known of an epoch, by name.
+Row = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Plan:
     """All decisions of one fit, made once before it begins."""
 
-    objective: Objective
+    objective: Objective  #: with the network that trains: it may have dropout
+    network: Network  #: the network that predicts, over the same parameters
     strategy: Any
     callbacks: tuple[Callback, ...] = ()
-    #: Scores theta on rows that are held out; None without early stopping.
-    judge: Callable[[Array], float] | None = None
+    #: Turns theta into (score, loss) on validation rows; None without any.
+    judge: Callable[[Array], tuple[float, float]] | None = None
+    #: Whether the validation score decides when to stop and which weights to keep.
+    early_stopping: bool = False
     #: One pass over the data, as partial_fit makes it, instead of ``max_iter`` epochs.
     one_pass: bool = False
     #: Where each layer stands, for the initializer.
     sites: tuple[Site, ...] = ()
+
+    def monitor(self, theta: Array, row: Row) -> None:
+        """Add the validation score and loss to a row of the history."""
+        if self.judge is not None:
+            row["validation_score"], row["validation_loss"] = self.judge(theta)
 
 
 @dataclass
@@ -34,48 +46,57 @@ class TrainingState:
 
     theta: Array
     rng: np.random.RandomState
+    noise: np.random.Generator | None = None  #: dropout's stream
     optimizer: State = field(default_factory=dict)
     patience: State = field(default_factory=dict)
+    memory: State = field(default_factory=dict)  #: of callbacks, by their number
     order: Any = None  #: row numbers in the order of the last epoch; None: all, as they are
+    held_out: Any = None  #: row numbers held out for validation
     best_theta: Array | None = None  #: parameters of the best validation score
+    best_row: Row = field(default_factory=dict)  #: that epoch's row of the history
     epoch: int = 0
     step: int = 0
     samples: int = 0
     stalls: int = 0
-    loss_curve: list[float] = field(default_factory=list)
-    validation_scores: list[float] = field(default_factory=list)
+    history: list[Row] = field(default_factory=list)
     stop_reason: str = ""
 
-    def at_rest(self) -> TrainingState:
-        """Return what ``partial_fit`` goes on from: no theta, no order, no best weights."""
-        nothing: Any = None
-        return replace(self, theta=nothing, order=None, best_theta=None)
+    def curve(self, name: str) -> list[float]:
+        """Return one column of the history, of the epochs that have it."""
+        return [row[name] for row in self.history if name in row]
 
-    def wake(self, theta: Array) -> TrainingState:
-        """Return a deep copy with a copy of ``theta``: training it leaves this one alone."""
+    def at_rest(self, keep_theta: bool) -> TrainingState:
+        """Return what ``partial_fit`` goes on from: no order, no best weights.
+
+        ``keep_theta`` where training goes on from other weights than those published.
+        """
+        nothing: Any = None
+        theta = self.theta if keep_theta else nothing
+        return replace(self, theta=theta, order=None, held_out=None, best_theta=None)
+
+    def wake(self, published: Array) -> TrainingState:
+        """Return a deep copy, to be trained: this state and ``published`` stay as they are."""
+        live = published if self.theta is None else self.theta
         return replace(
             self,
-            theta=np.array(theta),
+            theta=np.array(live),
+            best_theta=np.array(published),
             rng=deepcopy(self.rng),
+            noise=deepcopy(self.noise),
             optimizer=copy_state(self.optimizer),
             patience=copy_state(self.patience),
-            loss_curve=list(self.loss_curve),
-            validation_scores=list(self.validation_scores),
+            memory=copy_state(self.memory),
+            history=list(self.history),
             stop_reason="",
         )
-
-    def trim_curves(self, length: int) -> None:
-        """Keep the last entries of the curves only."""
-        del self.loss_curve[:-length], self.validation_scores[:-length]
 
 
 def copy_state(state: State) -> State:
     """Return a copy of nested dicts of plain data, with arrays in memory of their own."""
-    return {
-        key: copy_state(value)
-        if isinstance(value, dict)
-        else np.array(value)
-        if isinstance(value, np.ndarray)
-        else value
-        for key, value in state.items()
-    }
+    return {key: _copy_leaf(value) for key, value in state.items()}
+
+
+def _copy_leaf(value: Any) -> Any:
+    if isinstance(value, dict):
+        return copy_state(value)
+    return np.array(value) if isinstance(value, np.ndarray) else value

@@ -1,0 +1,64 @@
+"""Averages of the weights over steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sknn_scratch.components.optimizers import SGD
+from sknn_scratch.contracts import Array, Optimizer, State
+from sknn_scratch.core.linalg import blocks, ema
+
+
+class WeightEMA(Optimizer):
+    """An exponential moving average of the weights, around any optimizer.
+
+    e_t = d e_{t-1} + (1 - d) θ_t with e_0 = 0; what is scored and published is
+    e_t / (1 - dᵗ), a weighted mean of all θ_1 .. θ_t. Training itself goes on from θ.
+
+    Parameters
+    ----------
+    optimizer : Optimizer, default=SGD()
+    decay : float in [0, 1), default=0.99
+
+    References
+    ----------
+    B. Polyak and A. Juditsky, *Acceleration of stochastic approximation by averaging*, SIAM
+    Journal on Control and Optimization 30, 1992.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import Adam, WeightEMA
+    >>> WeightEMA(Adam(beta_1=0.8), decay=0.9).decay
+    0.9
+    """
+
+    optimizer: Optimizer = SGD()
+    decay: float = 0.99
+
+    def __post_init__(self) -> None:
+        self.require(isinstance(self.optimizer, Optimizer), "optimizer", "an Optimizer instance")
+        self.require_number("decay", 0, 1, closed="left")
+
+    # State: the inner optimizer's; t, the number of steps; average, a vector of theta's size.
+    def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
+        inner = self.optimizer.init(theta, groups)
+        return {"inner": inner, "t": 0, "average": np.zeros_like(theta)}
+
+    def update(
+        self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
+    ) -> None:
+        self.optimizer.update(direction, state["inner"], theta, lr, scratch)
+        state["t"] += 1
+        for average, step, before, sum_ in blocks(state["average"], direction, theta, scratch):
+            ema(average, np.add(before, step, sum_), self.decay)
+
+    def continues(self, other: Optimizer) -> bool:
+        return isinstance(other, WeightEMA) and self.optimizer.continues(other.optimizer)
+
+    def readout(self, theta: Array, state: State) -> Array:
+        if state["t"] == 0:
+            return theta
+        mean: Array = state["average"] / (1.0 - self.decay ** state["t"])
+        return mean

@@ -1,0 +1,131 @@
+"""Validation: rows held out or given, and the function that scores parameters on them."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.metrics import check_scoring
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.inference import Inference
+from sknn_scratch.estimators import _holdout, _validation
+from sknn_scratch.training.state import Plan, TrainingState
+
+#: (theta, raw outputs, loss) -> score
+Score = Callable[[Array, Array, float], float]
+
+
+class Given(NamedTuple):
+    """Validation data as the user handed it over; all None without any."""
+
+    X: Any = None
+    y: Any = None
+    sample_weight: Any = None
+
+
+class Judge:
+    """Scores a vector of parameters on validation rows: (score, mean loss)."""
+
+    def __init__(self, plan: Plan, data: Data, rows: Array, score: Score) -> None:
+        self.network, self.loss = plan.network, plan.objective.loss
+        self.data, self.rows, self.score = data, rows, score
+        self.inference = Inference(plan.network, len(rows), data.X.dtype)
+        self.raw = np.empty((len(rows), plan.network.units[-1]), data.X.dtype)
+        weight = data.weight
+        self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
+
+    def __call__(self, theta: Array) -> tuple[float, float]:
+        """Return score and loss at theta; nan where outputs are not finite."""
+        params = self.network.layout.params(theta)
+        total = 0.0
+        for block, raw in self.inference.raw_blocks(params, self.data.X, self.rows):
+            rows = self.rows[block]
+            weight = None if self.data.weight is None else self.data.weight[rows]
+            total += self.loss.value(self.data.targets(rows), raw, weight)
+            self.raw[block] = raw
+        loss = total / self.weight_sum
+        if not np.isfinite(self.raw).all():
+            return float("nan"), loss
+        return self.score(theta, self.raw, loss), loss
+
+
+def with_judge(
+    estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any, given: Data | None
+) -> Plan:
+    """Return the plan with a judge, if there are validation rows; drawn after the weights."""
+    wanted = estimator.early_stopping
+    if wanted and estimator.solver == "lbfgs":
+        warnings.warn("early_stopping is ignored with solver='lbfgs'.", stacklevel=4)
+        wanted = False
+    if given is None and not wanted:
+        return plan
+    if given is None:
+        if plan.one_pass:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without validation data: pass "
+                "X_val and y_val, set early_stopping=False, or call fit."
+            )
+        if state.held_out is None:
+            _hold_out(estimator, data, state, targets)
+        rows, given = state.held_out, data
+    else:
+        rows = np.arange(given.n_samples)
+    score = _score(estimator, plan, given, rows, targets)
+    return replace(plan, judge=Judge(plan, given, rows, score), early_stopping=wanted)
+
+
+def _hold_out(estimator: Any, data: Data, state: TrainingState, targets: Any) -> None:
+    """Split off validation rows; the others become the order to train in."""
+    state.order, state.held_out = _holdout.split(
+        data.n_samples, estimator.validation_fraction, state.rng, targets.strata(data.y)
+    )
+    if data.weight is not None:
+        for part, rows in (("training", state.order), ("validation", state.held_out)):
+            name = f"the {part} part of the early-stopping split"
+            _validation.check_weight_sum(estimator, data.weight[rows], name)
+
+
+def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) -> Score:
+    """Return what ``scoring`` stands for, as a function of parameters and outputs."""
+    loss_function = plan.objective.loss
+    if isinstance(estimator.scoring, str) and estimator.scoring == "loss":
+        return lambda theta, raw, loss: -loss
+    truth = targets.truth(data.y[..., rows])
+    weight = None if data.weight is None else data.weight[rows]
+    if estimator.scoring is None:
+        return lambda theta, raw, loss: estimator._score(
+            loss_function, truth, targets.predict(raw, loss_function), weight
+        )
+    stand_in = _evaluation_copy(estimator, plan, targets)
+    scorer = check_scoring(stand_in, estimator.scoring)
+    X, y = data.X[rows], targets.decode(truth)
+    more = {} if weight is None else {"sample_weight": weight}
+
+    def score(theta: Array, raw: Array, loss: float) -> float:
+        stand_in.theta_ = theta
+        return float(scorer(stand_in, X, y, **more))
+
+    return score
+
+
+def _evaluation_copy(estimator: Any, plan: Plan, targets: Any) -> Any:
+    """Return a fitted copy for scorers, whose weights are set before each call."""
+    stand_in = copy.copy(estimator)
+    vars(stand_in).pop("feature_names_in_", None)  # validation rows are arrays by now
+    vars(stand_in).update(
+        theta_=np.empty(0),
+        _network=plan.network,
+        _loss=plan.objective.loss,
+        _targets=targets,
+        n_outputs_=plan.network.units[-1],
+        out_activation_=plan.objective.loss.out_activation,
+    )
+    if hasattr(targets, "classes"):
+        stand_in.classes_ = targets.classes
+    return stand_in

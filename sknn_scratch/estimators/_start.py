@@ -1,0 +1,160 @@
+"""The beginning of a fit: parameters become a plan, and a state to begin with."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sknn_scratch.components import PrintProgress, WeightEMA
+from sknn_scratch.contracts import Loss, Optimizer, Site
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.network import Network
+from sknn_scratch.core.objective import Objective
+from sknn_scratch.estimators import _aliases, _holdout
+from sknn_scratch.estimators._params import hidden_sizes
+from sknn_scratch.training.lbfgs import LBFGS
+from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.stopping import Patience
+
+AUTO_BATCH_SIZE = 200
+
+
+class How(NamedTuple):
+    """How a call begins and ends."""
+
+    is_new: bool  #: draw new weights, learn classes and features anew
+    one_pass: bool  #: partial_fit
+
+
+def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
+    """Turn parameters into components, once."""
+    activations, seen_by_output = _aliases.activations(estimator)
+    shape = (data.X.shape[1], hidden_sizes(estimator), loss.n_raw(data.n_targets), activations)
+    network = Network.dense(*shape)
+    training = Network.dense(*shape, _aliases.dropout_rates(estimator))
+    printing = (PrintProgress(),) if estimator.verbose else ()
+    return Plan(
+        Objective(training, loss, float(estimator.alpha), float(estimator.l1_ratio)),
+        network,
+        _strategy(estimator, data.n_samples, how),
+        (*printing, *(estimator.callbacks or ())),
+        one_pass=how.one_pass,
+        sites=tuple(
+            Site(k, len(network.layers), f) for k, f in enumerate([*activations, seen_by_output])
+        ),
+    )
+
+
+def _strategy(estimator: Any, n_samples: int, how: How) -> LBFGS | MiniBatch:
+    if estimator.solver == "lbfgs":
+        _reject_with_lbfgs(estimator)
+        return LBFGS(estimator.max_iter, estimator.max_fun, float(estimator.tol))
+    return MiniBatch(
+        _optimizer(estimator),
+        _aliases.schedule(estimator),
+        Patience(float(estimator.tol), estimator.n_iter_no_change),
+        float(estimator.learning_rate_init),
+        _batch_size(estimator, n_samples, how),
+        estimator.max_iter,
+        bool(estimator.shuffle),
+    )
+
+
+def _optimizer(estimator: Any) -> Optimizer:
+    optimizer: Optimizer = _aliases.component(estimator, "optimizer", "solver")
+    if estimator.ema_decay is None:
+        return optimizer
+    return WeightEMA(optimizer, float(estimator.ema_decay))
+
+
+def _reject_with_lbfgs(estimator: Any) -> None:
+    """Raise for what needs many small steps."""
+    for name, neutral in (("dropout", 0.0), ("ema_decay", None), ("l1_ratio", 0.0)):
+        value = getattr(estimator, name)
+        if value != neutral and np.any(value):
+            raise ValueError(
+                f"The {name!r} parameter of {type(estimator).__name__} must be {neutral} with "
+                f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r}: "
+                "choose another solver, such as 'adam'."
+            )
+
+
+def _batch_size(estimator: Any, n_samples: int, how: How) -> int:
+    if estimator.early_stopping and not how.one_pass:
+        n_samples -= _holdout.n_held_out(n_samples, estimator.validation_fraction)
+    if estimator.batch_size == "auto":
+        return max(1, min(AUTO_BATCH_SIZE, n_samples))
+    if estimator.batch_size > n_samples and not how.one_pass:
+        warnings.warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+            f"clipped from {estimator.batch_size} to {n_samples}.",
+            stacklevel=6,
+        )
+    return max(1, min(int(estimator.batch_size), n_samples))
+
+
+def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
+    """Return the state before the first step, with the weights drawn or kept."""
+    if how.is_new:
+        state = _draw(estimator, plan, data)
+    else:
+        _check_fits(estimator, plan)
+        state = _go_on(estimator, plan, how)
+    if state.noise is None and any(_aliases.dropout_rates(estimator)):
+        state.noise = np.random.default_rng(state.rng.randint(np.iinfo(np.int32).max))
+    if estimator.shuffle and estimator.solver != "lbfgs":
+        state.order = np.arange(data.n_samples)
+    return state
+
+
+def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
+    """Return a state with newly drawn weights."""
+    layout = plan.network.layout
+    theta = np.empty(layout.size, data.X.dtype)
+    state = TrainingState(theta, own_stream(estimator.random_state))
+    initializer = _aliases.component(estimator, "initializer", "initializer")
+    for arrays, site in zip(layout.params(theta).layers, plan.sites, strict=True):
+        initializer.fill(*arrays, state.rng, site)
+    return state
+
+
+def _go_on(estimator: Any, plan: Plan, how: How) -> TrainingState:
+    """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
+    if not how.one_pass:
+        return TrainingState(np.array(estimator.theta_), own_stream(estimator.random_state))
+    state: TrainingState = estimator._state.wake(estimator.theta_)
+    before = estimator._optimizer
+    if before is None or not plan.strategy.optimizer.continues(before):
+        state.optimizer = {}
+    return state
+
+
+def _check_fits(estimator: Any, plan: Plan) -> None:
+    """Raise if the weights so far are of another shape or meaning."""
+    had = (estimator._network.units, estimator.out_activation_)
+    wants = (plan.network.units, plan.objective.loss.out_activation)
+    if had != wants:
+        raise ValueError(
+            f"{type(estimator).__name__} was fitted with layers of {had[0]} units and {had[1]} "
+            f"outputs, and cannot go on with {wants[0]} and {wants[1]}: keep hidden_layer_sizes, "
+            "loss and the number of columns of y as they were, or fit anew with warm_start=False."
+        )
+
+
+# --- Random streams of our own: the global one, or a user's object, is never held.
+
+
+def own_seed(random_state: Any) -> int:
+    """Return an integer seed: the one given, or one drawn from the stream given."""
+    if isinstance(random_state, int | np.integer):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+
+
+def own_stream(random_state: Any) -> np.random.RandomState:
+    """Return scikit-learn's stream for an integer, else one seeded from the stream given."""
+    return np.random.RandomState(own_seed(random_state))

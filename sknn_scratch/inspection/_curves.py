@@ -1,0 +1,339 @@
+"""Learning curves: the loss of each epoch, and what validation said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.inspection import _access, _plotting
+
+#: What can be drawn: its label, and its line style where colours tell runs apart.
+CURVES = {
+    "loss": ("training loss", "-"),
+    "validation_loss": ("validation loss", "--"),
+    "validation_score": ("validation score", "-."),
+}
+#: Mark the second axes, so that a second run drawn on the same axes finds them, and the line at
+#: the best epoch, which is no curve.
+_TWIN, _MARK = "sknn_scratch scores", "sknn_scratch mark"
+
+
+class Curves(NamedTuple):
+    """The curves of one run, one entry per epoch; nan or None where nothing was measured."""
+
+    name: str | None
+    epochs: Array
+    loss: Array | None
+    validation_loss: Array | None = None
+    validation_score: Array | None = None
+    best_epoch: int | None = None
+
+    @classmethod
+    def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
+        """Read the curves of a fitted network, which may be scikit-learn's own."""
+        estimator = _access.last_step(estimator)
+        loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
+        # Without early stopping, "best" is the last epoch, which needs no mark.
+        has_best = getattr(estimator, "early_stopping", False)
+        kept = getattr(estimator, "best_n_iter_", None) if has_best else None
+        if history := getattr(estimator, "history_", None):
+            return cls.of_history(history, name, kept)
+        first = max(getattr(estimator, "n_iter_", 0) - len(loss), 0) + 1
+        scores = getattr(estimator, "validation_scores_", None)
+        curves = {"loss": loss, "validation_loss": None, "validation_score": scores}
+        return cls.put_together(name, np.arange(first, first + len(loss)), curves, kept)
+
+    @classmethod
+    def of_history(cls, history: Any, name: str | None, best: int | None = None) -> Curves:
+        """Read the curves of a list of dicts, one per epoch, or of a DataFrame of them."""
+        records = getattr(history, "to_dict", None)
+        rows = list(history) if records is None else records("records")
+        if not rows or any("epoch" not in row or "loss" not in row for row in rows):
+            raise ValueError(
+                "history of LossCurveDisplay must be a list of dicts, one per epoch, with the keys "
+                f"'epoch' and 'loss'. Got {rows[:1]!r}."
+            )
+        curves = {key: _numbers([row.get(key) for row in rows]) for key in CURVES}
+        return cls.put_together(name, np.array([row["epoch"] for row in rows]), curves, best)
+
+    @classmethod
+    def put_together(
+        cls, name: str | None, epochs: Array, curves: dict[str, Any], best: int | None
+    ) -> Curves:
+        """Return the run without curves that say nothing; find the best epoch if need be."""
+        loss, val_loss, score = (_measured(curves[key], len(epochs)) for key in CURVES)
+        if val_loss is not None and score is not None:
+            # Early stopping on the loss: the score is the same curve upside down.
+            score = None if np.array_equal(score, -val_loss, equal_nan=True) else score
+        if best is None and score is not None:
+            best = int(epochs[np.nanargmax(score)])
+        elif best is None and val_loss is not None:
+            best = int(epochs[np.nanargmin(val_loss)])
+        return cls(name, epochs, loss, val_loss, score, best)
+
+    def points(self, curve: str) -> tuple[Array, Array]:
+        """Return the epochs that were measured, and the values of a curve there."""
+        values = getattr(self, curve)
+        measured = np.isfinite(values)
+        return self.epochs[measured], values[measured]
+
+    def mark(self, curves: Sequence[str]) -> tuple[str, float] | None:
+        """Return the curve to mark the best epoch on, and its value there."""
+        there = [c for c in reversed(CURVES) if c in curves and getattr(self, c) is not None]
+        at = np.flatnonzero(self.epochs == self.best_epoch)
+        return (there[0], float(getattr(self, there[0])[at[0]])) if there and len(at) else None
+
+
+class LossCurveDisplay:
+    """Loss and validation score by epoch, for one run or for several side by side.
+
+    Make one with :meth:`from_estimator`, :meth:`from_estimators` or :meth:`from_history`.
+    Losses stand on the left axis, which is logarithmic if they span two decades; scores on
+    the right one. The best epoch, whose weights early stopping keeps, is marked.
+
+    Parameters
+    ----------
+    runs : sequence of Curves
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes of the losses
+    score_ax_ : matplotlib Axes of the scores, or None
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        The curves, run by run.
+
+    Examples
+    --------
+    >>> from sknn_scratch import MLPRegressor
+    >>> from sknn_scratch.inspection import LossCurveDisplay
+    >>> est = MLPRegressor((8,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> display = LossCurveDisplay.from_estimator(est)  # doctest: +SKIP
+    >>> display.ax_.set_title("Two points")  # doctest: +SKIP
+    """
+
+    ax_: Any
+    score_ax_: Any
+    figure_: Any
+    lines_: list[Any]
+
+    def __init__(self, runs: Sequence[Curves]) -> None:
+        self.runs = list(runs)
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        ax: Any = None,
+        name: str | None = None,
+        curves: Sequence[str] | None = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> LossCurveDisplay:
+        """Draw the curves of one fitted network.
+
+        Parameters
+        ----------
+        estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
+        ax : matplotlib Axes, default=None
+            None: a new figure. Several displays may share one.
+        name : str, default=None
+            What to call the run in the legend.
+        curves : sequence of {"loss", "validation_loss", "validation_score"}, default=None
+            What to draw; None: all that there is.
+        line_kw : dict, default=None
+            For matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        run = Curves.of_estimator(estimator, name)
+        return cls([run]).plot(ax, curves=curves, line_kw=line_kw)
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any] | Sequence[Any],
+        *,
+        ax: Any = None,
+        curves: Sequence[str] | None = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> LossCurveDisplay:
+        """Draw several runs in one picture: a colour for each run, a line style for each curve.
+
+        Parameters
+        ----------
+        estimators : dict of fitted networks by name, or a sequence of them
+        ax, curves, line_kw
+            As for :meth:`from_estimator`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        if not isinstance(estimators, Mapping):
+            estimators = {f"run {k}": est for k, est in enumerate(estimators, start=1)}
+        runs = [Curves.of_estimator(est, name) for name, est in estimators.items()]
+        return cls(runs).plot(ax, curves=curves, line_kw=line_kw)
+
+    @classmethod
+    def from_history(
+        cls,
+        history: Any,
+        *,
+        ax: Any = None,
+        name: str | None = None,
+        curves: Sequence[str] | None = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> LossCurveDisplay:
+        """Draw the curves of a history, also of a training that is still going on.
+
+        Parameters
+        ----------
+        history : list of dict, one per epoch, or a DataFrame made of them
+            Keys "epoch" and "loss", and where there is validation "validation_loss" and
+            "validation_score".
+        ax, name, curves, line_kw
+            As for :meth:`from_estimator`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+        """
+        return cls([Curves.of_history(history, name)]).plot(ax, curves=curves, line_kw=line_kw)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        curves: Sequence[str] | None = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> LossCurveDisplay:
+        """Draw again, on other axes or other curves.
+
+        Parameters
+        ----------
+        ax, curves, line_kw
+            As for :meth:`from_estimator`.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            This one.
+        """
+        wanted = [c for c in _checked(curves) if any(getattr(r, c) is not None for r in self.runs)]
+        self.ax_ = _plotting.axes(ax, type(self).__name__)
+        self.figure_, self.lines_ = self.ax_.figure, []
+        self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None
+        if len(self.runs) == 1:
+            self._draw_one(self.runs[0], wanted, dict(line_kw or {}))
+        else:
+            self._draw_several(wanted, dict(line_kw or {}))
+        self._finish()
+        return self
+
+    def _draw_one(self, run: Curves, wanted: Sequence[str], line_kw: dict[str, Any]) -> None:
+        """Draw one run: a colour for each curve."""
+        prefix = "" if run.name is None else f"{run.name}: "
+        for curve in wanted:
+            style = {"label": prefix + CURVES[curve][0], "color": _next_color(self.ax_)}
+            self._draw(run, curve, style | line_kw)
+        if run.mark(wanted):
+            label = f"{prefix}best epoch ({run.best_epoch})"
+            self._mark(run, wanted, self.lines_[-1].get_color(), label)
+            self.ax_.axvline(run.best_epoch, color="0.6", linewidth=0.8, zorder=0, gid=_MARK)
+
+    def _draw_several(self, wanted: Sequence[str], line_kw: dict[str, Any]) -> None:
+        """Draw several runs: a colour for each, and a line style for each curve."""
+        for run in self.runs:
+            color, label = _next_color(self.ax_), run.name
+            for curve in wanted:
+                if getattr(run, curve) is not None:
+                    style = {"color": color, "linestyle": CURVES[curve][1], "label": label}
+                    self._draw(run, curve, style | line_kw)
+                    label = None
+            self._mark(run, wanted, color)
+        # What the styles mean stands in the legend once, in grey.
+        for curve in wanted if len(wanted) > 1 else ():
+            label, dashes = CURVES[curve]
+            self.ax_.plot([], [], color="0.4", linestyle=dashes, label=label)
+        if any(run.mark(wanted) for run in self.runs):
+            self.ax_.plot([], [], color="0.4", label="best epoch", **_DOT)
+
+    def _draw(self, run: Curves, curve: str, style: dict[str, Any]) -> None:
+        epochs, values = run.points(curve)
+        marker = "." if len(values) == 1 else None
+        self.lines_ += self._axes(curve).plot(epochs, values, **{"marker": marker} | style)
+
+    def _mark(self, run: Curves, wanted: Sequence[str], color: Any, label: Any = None) -> None:
+        """Put a dot on the curve that chose the best epoch."""
+        mark = run.mark(wanted)
+        if mark is not None:
+            curve, value = mark
+            self._axes(curve).plot(run.best_epoch, value, color=color, label=label, **_DOT)
+
+    def _axes(self, curve: str) -> Any:
+        return self.score_ax_ if curve == "validation_score" else self.ax_
+
+    def _finish(self) -> None:
+        """Label and scale the axes, and write the legend."""
+        ax, twin = self.ax_, self.score_ax_
+        losses = [line.get_ydata() for line in ax.get_lines() if line.get_gid() != _MARK]
+        ax.set(xlabel="epoch", ylabel="loss")
+        ax.locator_params(axis="x", integer=True)
+        ax.grid(alpha=0.3)
+        _plotting.set_scale(ax, "y", np.concatenate([*losses, [np.nan]]))
+        if twin is None:
+            _plotting.legend(ax)
+        else:
+            twin.set_ylabel("validation score")
+            _plotting.legend(ax, twin, loc="center right")
+
+
+_DOT = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "linestyle": "none"}
+
+
+def _numbers(values: Sequence[Any]) -> Array:
+    """Return a list as an array, with nan for None."""
+    return np.array([np.nan if value is None else value for value in values], float)
+
+
+def _measured(values: Any, n_epochs: int) -> Array | None:
+    """Return a curve, filled up in front if it began later; None if it holds no number."""
+    curve = np.full(n_epochs, np.nan)
+    if values is not None and len(values):
+        curve[-len(values) :] = _numbers(values)
+    return curve if np.isfinite(curve).any() else None
+
+
+def _checked(curves: Any) -> list[str]:
+    """Return the names of the curves to draw."""
+    names = list(CURVES if curves is None else [curves] if isinstance(curves, str) else curves)
+    unknown = [name for name in names if name not in CURVES]
+    if unknown or not names:
+        raise ValueError(
+            f"The 'curves' parameter of LossCurveDisplay must be names among {list(CURVES)}. "
+            f"Got {curves!r} instead."
+        )
+    return names
+
+
+def _next_color(ax: Any) -> Any:
+    """Take the next colour of the axes' cycle, also for what is drawn on the second axes."""
+    (line,) = ax.plot([], [])
+    line.remove()
+    return line.get_color()
+
+
+def _twin(ax: Any) -> Any:
+    """Return the second axes over ``ax``, those of an earlier run if there are any."""
+    for other in ax.get_shared_x_axes().get_siblings(ax):
+        if other.get_gid() == _TWIN and other.bbox.bounds == ax.bbox.bounds:
+            return other
+    twin = ax.twinx()
+    twin.set_gid(_TWIN)
+    return twin

@@ -1,0 +1,235 @@
+"""The results of a search: the score as a curve over one parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.inspection import _plotting
+
+
+class ScoreCurve(NamedTuple):
+    """Candidates that differ in one parameter only, sorted by it."""
+
+    label: str | None
+    x: Array
+    mean: Array
+    std: Array
+
+
+class SearchCurveDisplay:
+    """Mean test score of a search's candidates over one numeric parameter.
+
+    One line for each combination of the other parameters, with a band of one standard deviation
+    over the folds; a star marks the best candidate. Candidates of a randomised search, which
+    have no parameter value in common, are points with bars. Make one with
+    :meth:`from_cv_results`.
+
+    Parameters
+    ----------
+    param : str
+        Label of the horizontal axis.
+    curves : sequence of ScoreCurve
+    best : (float, float)
+        Parameter and score of the best candidate.
+    score_name : str
+        Label of the vertical axis.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+    figure_ : matplotlib Figure
+    lines_ : list of matplotlib Line2D
+        One for each curve.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sknn_scratch import MLPClassifier
+    >>> from sknn_scratch.inspection import SearchCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "activation": ["relu", "tanh"]}
+    >>> search = GridSearchCV(MLPClassifier(), grid).fit(X, y)  # doctest: +SKIP
+    >>> display = SearchCurveDisplay.from_cv_results(search, "alpha")  # doctest: +SKIP
+    """
+
+    ax_: Any
+    figure_: Any
+    lines_: list[Any]
+
+    def __init__(
+        self,
+        param: str,
+        curves: Sequence[ScoreCurve],
+        best: tuple[float, float],
+        score_name: str = "score",
+    ) -> None:
+        self.param, self.curves = param, list(curves)
+        self.best, self.score_name = best, score_name
+
+    @classmethod
+    def from_cv_results(
+        cls,
+        results: Any,
+        param: str | None = None,
+        *,
+        metric: str = "score",
+        ax: Any = None,
+        line_kw: Mapping[str, Any] | None = None,
+    ) -> SearchCurveDisplay:
+        """Draw the scores of a search.
+
+        Parameters
+        ----------
+        results : fitted GridSearchCV or the like, its ``cv_results_``, or a DataFrame of these
+        param : str, default=None
+            Name of a numeric parameter; None: the one with the most values.
+        metric : str, default="score"
+            Which score, where the search computed several.
+        ax : matplotlib Axes, default=None
+            None: a new figure.
+        line_kw : dict, default=None
+            For matplotlib's ``plot``.
+
+        Returns
+        -------
+        display : SearchCurveDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter or score, or the parameter is not numeric.
+        """
+        results = getattr(results, "cv_results_", results)
+        columns = {
+            key.removeprefix("param_"): list(results[key])
+            for key in results
+            if key.startswith("param_")
+        }
+        scores = _Scores.read(results, metric)
+        param = _choose(param, columns)
+        x = np.array([v if _is_number(v) else np.nan for v in columns.pop(param)], float)
+        curves = _curves(x, columns, scores)
+        name = "mean test score" if metric == "score" else f"mean test {metric}"
+        display = cls(_last(param), curves, (x[scores.best], scores.mean[scores.best]), name)
+        return display.plot(ax, line_kw=line_kw)
+
+    def plot(
+        self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None
+    ) -> SearchCurveDisplay:
+        """Draw again.
+
+        Parameters
+        ----------
+        ax, line_kw
+            As for :meth:`from_cv_results`.
+
+        Returns
+        -------
+        display : SearchCurveDisplay
+            This one.
+        """
+        self.ax_ = _plotting.axes(ax, type(self).__name__)
+        self.figure_, self.lines_ = self.ax_.figure, []
+        for curve in self.curves:
+            self._draw(curve, dict(line_kw or {}))
+        self.ax_.plot(*self.best, label=f"best ({self.best[1]:.4g})", **_STAR)
+        self.ax_.set(xlabel=self.param, ylabel=self.score_name)
+        self.ax_.grid(alpha=0.3)
+        _plotting.set_scale(self.ax_, "x", np.concatenate([curve.x for curve in self.curves]))
+        _plotting.legend(self.ax_)
+        return self
+
+    def _draw(self, curve: ScoreCurve, line_kw: dict[str, Any]) -> None:
+        """Draw one curve and its band; without a label, points and bars."""
+        points = {"marker": "o", "markersize": 4, "label": curve.label}
+        if curve.label is None:
+            points |= {"linestyle": "none"}
+        (line,) = self.ax_.plot(curve.x, curve.mean, **points | line_kw)
+        self.lines_.append(line)
+        low, high = curve.mean - curve.std, curve.mean + curve.std
+        if curve.label is None:
+            self.ax_.vlines(curve.x, low, high, color=line.get_color(), alpha=0.3)
+        else:
+            self.ax_.fill_between(curve.x, low, high, color=line.get_color(), alpha=0.15, lw=0)
+
+
+_STAR = {"marker": "*", "markersize": 14, "color": "black", "markeredgecolor": "white"} | {
+    "linestyle": "none",
+    "zorder": 5,
+}
+
+
+class _Scores(NamedTuple):
+    """Mean and standard deviation over the folds, and the number of the best candidate."""
+
+    mean: Array
+    std: Array
+    best: int
+
+    @classmethod
+    def read(cls, results: Any, metric: str) -> _Scores:
+        if f"mean_test_{metric}" not in results:
+            known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
+            raise ValueError(
+                f"The 'metric' parameter of SearchCurveDisplay must be one of {known}. "
+                f"Got {metric!r} instead."
+            )
+        mean, std = (np.asarray(results[f"{s}_test_{metric}"], float) for s in ("mean", "std"))
+        return cls(mean, std, int(np.argmin(np.asarray(results[f"rank_test_{metric}"]))))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _choose(param: str | None, columns: dict[str, list[Any]]) -> str:
+    """Return the parameter to draw over."""
+    numeric = {
+        name: len(set(values))
+        for name, values in columns.items()
+        if all(_is_number(v) or v is np.ma.masked for v in values)
+    }
+    if (param or next(iter(numeric), None)) not in numeric:
+        raise ValueError(
+            f"The 'param' parameter of SearchCurveDisplay must be a numeric parameter of the "
+            f"search, one of {list(numeric)}. Got {param!r} instead."
+        )
+    return param or max(numeric, key=lambda name: numeric[name])
+
+
+def _curves(x: Array, columns: dict[str, list[Any]], scores: _Scores) -> list[ScoreCurve]:
+    """Return one curve for each combination of the other parameters that vary."""
+    varying = {name: v for name, v in columns.items() if len(set(map(repr, v))) > 1}
+    groups: dict[str, list[int]] = {}
+    for k in np.flatnonzero(np.isfinite(x)).tolist():
+        groups.setdefault(_label(varying, k), []).append(k)
+    is_scatter = len(groups) > 1 and all(len(rows) == 1 for rows in groups.values())
+    if is_scatter:
+        return [_curve(None, [k for (k,) in groups.values()], x, scores)]
+    return [_curve(label, rows, x, scores) for label, rows in groups.items()]
+
+
+def _curve(label: str | None, rows: list[int], x: Array, scores: _Scores) -> ScoreCurve:
+    rows = sorted(rows, key=lambda k: x[k])
+    return ScoreCurve(label, x[rows], scores.mean[rows], scores.std[rows])
+
+
+def _label(columns: dict[str, list[Any]], k: int) -> str:
+    """Return the values of candidate ``k``, without those that it does not have."""
+    parts = {_last(name): values[k] for name, values in columns.items()}
+    return ", ".join(
+        f"{name}={value:.4g}" if _is_number(value) else f"{name}={value}"
+        for name, value in parts.items()
+        if value is not np.ma.masked
+    )
+
+
+def _last(name: str) -> str:
+    """Return a parameter's name without the steps that lead to it."""
+    return name.rpartition("__")[2]

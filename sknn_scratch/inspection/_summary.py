@@ -1,0 +1,236 @@
+"""A table of a network's layers: shapes, parameters, activations, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from numbers import Integral
+from typing import Any
+
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.layers import Dense
+from sknn_scratch.core.network import Network
+from sknn_scratch.core.workspace import Workspace
+from sknn_scratch.inspection import _access
+
+#: The largest batch that batch_size="auto" makes.
+AUTO_BATCH_SIZE = 200
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """The layers of a network as a table; ``pandas.DataFrame(summary.rows)`` works.
+
+    Attributes
+    ----------
+    title : str
+    rows : list of dict
+        One for what goes in (a batch's x, y and weights), then one for each layer, with the
+        keys "layer" (its number: weights are ``coefs_[layer]``), "kind", "units", "W" and "b"
+        (shapes), "activation", "dropout", "parameters", and in bytes "memory" and "workspace"
+        (None if the batch size is not known).
+    total : dict
+        The sums of "parameters", "memory" and "workspace".
+    """
+
+    title: str
+    rows: list[Row]
+    total: Row
+
+    def __repr__(self) -> str:
+        table = [list(_COLUMNS), *self._cells()]
+        widths = [max(len(cells[k]) for cells in table) for k in range(len(_COLUMNS))]
+        lines = [_aligned(cells, widths) for cells in table]
+        rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+        return "\n".join([self.title, "", lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _repr_html_(self) -> str:
+        """Return the table for a notebook."""
+        *body, total = self._cells()
+        rows = [_html_row("th", _COLUMNS), *(_html_row("td", cells) for cells in body)]
+        table = "\n".join([*rows, _html_row("th", total)])
+        return f"<table>\n<caption>{escape(self.title)}</caption>\n{table}\n</table>"
+
+    def _cells(self) -> list[list[str]]:
+        """Return the rows and the total as text."""
+        return [[_text(row, key) for key in _COLUMNS.values()] for row in [*self.rows, self.total]]
+
+
+#: Headings, and the key of each column.
+_COLUMNS = {
+    "layer": "layer",
+    "": "kind",
+    "W": "W",
+    "b": "b",
+    "activation": "activation",
+    "parameters": "parameters",
+    "memory": "memory",
+    "workspace": "workspace",
+}
+_NUMBERS = ("parameters", "memory", "workspace")
+
+
+def summary(estimator: Any, batch_size: int | None = None) -> Summary:
+    """Return a table of the layers of a fitted network.
+
+    "memory" is what the parameters take; "workspace" is what a training step takes for its
+    batch: inputs, targets and weights gathered, activations and their gradients. The gradient,
+    the scratch vector and each of the optimizer's moments take the memory of all parameters
+    once more.
+
+    Parameters
+    ----------
+    estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
+    batch_size : int, default=None
+        Rows of a batch. None: what training used; unknown for ``solver="lbfgs"``.
+
+    Returns
+    -------
+    summary : Summary
+
+    Raises
+    ------
+    ValueError
+        If the estimator is not fitted, or ``batch_size`` is not a positive integer.
+
+    Examples
+    --------
+    >>> from sknn_scratch import MLPRegressor
+    >>> from sknn_scratch.inspection import summary
+    >>> est = MLPRegressor((8,), solver="lbfgs").fit([[0.0, 1.0], [1.0, 1.0]], [0.0, 1.0])
+    >>> table = summary(est, batch_size=1)
+    >>> table.total["parameters"]
+    33
+    >>> [row["W"] for row in table.rows]
+    [None, (2, 8), (8, 1)]
+    """
+    estimator = _access.last_step(estimator)
+    network, loss = _access.network_and_loss(estimator, "summary")
+    size = _batch_size(estimator) if batch_size is None else _checked(batch_size)
+    rates = _access.dropout_rates(estimator, network)
+    rows = [_input_row(network), *_layer_rows(network, loss, rates, estimator.theta_.itemsize)]
+    for row, n_bytes in zip(rows, _workspace(estimator, network, rates), strict=True):
+        row["workspace"] = None if size is None else size * n_bytes
+    known = [key for key in _NUMBERS if rows[0][key] is not None]
+    total = {"layer": "total"} | {key: sum(row[key] for row in rows) for key in known}
+    return Summary(_title(estimator, network, size), rows, total)
+
+
+def _title(estimator: Any, network: Network, size: int | None) -> str:
+    units = " → ".join(f"{n:,}" for n in network.units)
+    batch = "" if size is None else f", batches of {size:,} rows"
+    return f"{type(estimator).__name__}: {units}, {estimator.theta_.dtype}{batch}"
+
+
+def _checked(batch_size: Any) -> int:
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise ValueError(
+            f"The 'batch_size' parameter of summary must be an integer of at least 1. "
+            f"Got {batch_size!r} instead."
+        )
+    return int(batch_size)
+
+
+def _batch_size(estimator: Any) -> int | None:
+    """Return the rows of a batch when fitting; None if that cannot be told."""
+    if not (estimator.t_ and estimator.n_iter_):
+        return None
+    rows_per_epoch = -(-estimator.t_ // estimator.n_iter_)
+    wanted = AUTO_BATCH_SIZE if estimator.batch_size == "auto" else estimator.batch_size
+    return int(min(wanted, rows_per_epoch))
+
+
+def _input_row(network: Network) -> Row:
+    nothing = dict.fromkeys(("W", "b", "activation", "dropout"))
+    return {"layer": None, "kind": "input", "units": network.n_in} | nothing | _memory(0, 0)
+
+
+def _layer_rows(
+    network: Network, loss: Loss, rates: Sequence[float], itemsize: int
+) -> Iterator[Row]:
+    names = _access.activation_names(network, loss)
+    for k, (name, rate) in enumerate(zip(names, [*rates, 0.0], strict=True)):
+        fan_in, fan_out = network.units[k : k + 2]
+        yield {
+            "layer": k,
+            "kind": _access.kind(network, k),
+            "units": fan_out,
+            "W": (fan_in, fan_out),
+            "b": (fan_out,),
+            "activation": name,
+            "dropout": rate,
+        } | _memory((fan_in + 1) * fan_out, itemsize)
+
+
+def _memory(n_parameters: int, itemsize: int) -> Row:
+    return {"parameters": n_parameters, "memory": n_parameters * itemsize}
+
+
+def _workspace(estimator: Any, network: Network, rates: Sequence[float]) -> list[int]:
+    """Return the bytes of a batch's buffers per row: of what goes in, then of each layer."""
+    hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
+    training = Network.dense(
+        network.n_in,
+        [layer.units for layer in hidden],
+        network.units[-1],
+        [layer.activation for layer in hidden if layer.activation is not None],
+        rates,
+    )
+    gathers = bool(estimator.shuffle) and estimator.t_ > 0
+    # Every buffer grows with the rows, so that one row tells all.
+    n_targets, dtype = _access.n_targets(estimator), estimator.theta_.dtype
+    one = Workspace(training, 1, n_targets, dtype, gathers).rows(1)
+    parts = [_n_bytes(one.x, one.y, one.weight, one.slots[0].ones)]
+    for layer, slot in zip(training.layers, one.slots, strict=True):
+        size = _n_bytes(slot.a, slot.delta, *([slot.z] if layer.keeps else []))
+        if isinstance(layer, Dense):
+            parts.append(size)
+        else:  # dropout, which belongs to the layer below it
+            parts[-1] += size
+    return parts
+
+
+def _n_bytes(*arrays: Array) -> int:
+    return sum(array.nbytes for array in arrays)
+
+
+def _text(row: Row, key: str) -> str:
+    value = row.get(key)
+    if value is None or (row.get("kind") == "input" and value == 0):
+        return ""
+    if key in ("memory", "workspace"):
+        return _in_bytes(value)
+    if key == "activation" and row["dropout"]:
+        return f"{value}, dropout {row['dropout']:g}"
+    return f"{value:,}" if key == "parameters" else str(value)
+
+
+def _in_bytes(n: float) -> str:
+    """Return a number of bytes with its unit, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB"):
+        if n < 1024:
+            return f"{n:.4g} {unit}"
+        n /= 1024
+    return f"{n:,.2f} GiB"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return a line: numbers to the right, all else to the left."""
+    keys = _COLUMNS.values()
+    return "  ".join(
+        f"{cell:>{width}}" if key in _NUMBERS else f"{cell:<{width}}"
+        for cell, width, key in zip(cells, widths, keys, strict=True)
+    ).rstrip()
+
+
+def _html_row(tag: str, cells: Any) -> str:
+    sides = ["right" if key in _NUMBERS else "left" for key in _COLUMNS.values()]
+    return "<tr>{}</tr>".format(
+        "".join(
+            f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
+            for cell, side in zip(cells, sides, strict=True)
+        )
+    )

@@ -1,0 +1,36 @@
+"""A training state as nested dicts of plain data, and back: what a checkpoint holds."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from sknn_scratch.contracts import State
+from sknn_scratch.training.checkpoint import (
+    generator_state,
+    restore_generator,
+    restore_rng,
+    rng_state,
+)
+from sknn_scratch.training.state import TrainingState
+
+
+def snapshot(state: TrainingState) -> State:
+    """Return all of the state; arrays are shared, not copied."""
+    tree: dict[str, Any] = {part.name: getattr(state, part.name) for part in fields(state)}
+    tree["rng"] = rng_state(state.rng)
+    tree["noise"] = None if state.noise is None else generator_state(state.noise)
+    return tree
+
+
+def restore(tree: State) -> TrainingState:
+    """Return the state that a snapshot was taken of.
+
+    Training that had stalled or diverged stays ended; after any other end it can go on.
+    """
+    values = dict(tree)
+    values["rng"] = restore_rng(values["rng"])
+    values["noise"] = None if values["noise"] is None else restore_generator(values["noise"])
+    if values["stop_reason"] not in ("stalled", "diverged"):
+        values["stop_reason"] = ""
+    return TrainingState(**values)

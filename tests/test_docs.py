@@ -1,0 +1,82 @@
+"""The pages for users say what is so: their examples run, and the README's tables are complete."""
+
+import doctest
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sknn_scratch import registry
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, *sorted(ROOT.glob("docs/**/*.md"))]
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+
+
+def python_blocks(text):
+    """Yield (line, text) of each block of Python; lines count from 0."""
+    for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        yield text.count("\n", 0, block.start(1)), block[1]
+
+
+def examples(page):
+    """Return the examples of a page as one doctest, with the page's line numbers."""
+    parser, text = doctest.DocTestParser(), page.read_text(encoding="utf-8")
+    found = []
+    for line, block in python_blocks(text):
+        for example in parser.get_examples(block):
+            example.lineno += line
+            found.append(example)
+    return doctest.DocTest(found, {}, page.name, str(page), 0, text)
+
+
+@pytest.fixture
+def reader(monkeypatch):
+    """A fresh ``__main__`` to type a page's examples into; names registered there are forgotten."""
+    known = {kind: dict(classes) for kind, classes in registry._classes.items()}
+    monkeypatch.setattr(registry, "_classes", known)
+    main = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    return main
+
+
+@each_page
+def test_examples(page, reader):
+    test = examples(page)
+    test.globs = vars(reader)
+    report = []
+    runner = doctest.DocTestRunner(optionflags=OPTIONS)
+    result = runner.run(test, out=report.append, clear_globs=False)
+    assert result.failed == 0, "".join(report)
+
+
+@each_page
+def test_all_python_is_examples(page):
+    for line, block in python_blocks(page.read_text(encoding="utf-8")):
+        assert block.startswith(">>> "), f"line {line + 1}: write it as an example, with >>>"
+
+
+# ------------------------------------------------------------------------ tables of the README
+def built_in(kind):
+    """Return the names of a kind that come with the package, plug-ins left out."""
+    classes = registry._classes[kind]
+    return [n for n, cls in classes.items() if cls.__module__.startswith("sknn_scratch.")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameter", "more"),
+    [
+        ("activation", "activation", []),
+        ("loss", "loss", []),
+        ("optimizer", "solver", ["lbfgs"]),  # a strategy of its own, no component
+        ("schedule", "learning_rate", []),
+        ("initializer", "initializer", []),
+    ],
+)
+def test_readme_lists_every_name(kind, parameter, more):
+    names = ", ".join(f"`{name}`" for name in sorted([*built_in(kind), *more]))
+    assert f"| `{parameter}` | {names} |" in README.read_text(encoding="utf-8").splitlines()
