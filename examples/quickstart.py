@@ -61,15 +61,22 @@ print(f"  R2 on test data           {regressor.score(X_new, y_new):.3f}")
 
 # %% A grid search reaches every parameter, through the pipeline
 grid = {
-    "mlpclassifier__hidden_layer_sizes": [(32,), (64,), (32, 32)],
-    "mlpclassifier__activation": ["relu", "tanh"],
+    "mlpclassifier__hidden_layer_sizes": [(64,), (64, 64)],
+    "mlpclassifier__activation": ["relu", "silu"],
+    "mlpclassifier__dropout": [0.0, 0.2],
 }
 search = GridSearchCV(classifier, grid, cv=3).fit(X_train, y_train)
 
-print("\nGrid search (digits)")
-for name, value in search.best_params_.items():
-    print(f"  {name.removeprefix('mlpclassifier__'):<25} {value}")
-print(f"  accuracy on test data     {search.score(X_test, y_test):.3f}")
+print("\nGrid search (digits), best first")
+print("  accuracy   hidden layers   activation   dropout")
+results = search.cv_results_
+for k in np.argsort(results["rank_test_score"], kind="stable"):
+    accuracy, tried = results["mean_test_score"][k], results["params"][k]
+    sizes, activation, dropout = (tried[name] for name in grid)
+    is_first = all(classifier.get_params()[name] == value for name, value in tried.items())
+    note = "       the model above" if is_first else ""
+    print(f"  {accuracy:<11.3f}{sizes!s:<16}{activation:<13}{dropout}{note}")
+print(f"  accuracy of the best on test data: {search.score(X_test, y_test):.3f}")
 
 # %% Save the winner, load it in another process, and compare what both predict
 reader = "import joblib, sys; model, X, out = sys.argv[1:]; "
@@ -89,7 +96,8 @@ print(f"  size of the file          {size / 1024:.0f} KiB")
 print(f"  same probabilities        {'yes' if same else 'NO'}")
 
 
-# %% Side by side with scikit-learn: the same seed gives the same weights
+# %% Side by side with scikit-learn: the same seed gives the same weights; with two classes,
+# if the loss is binary_log_loss
 def fit_timed(model, X, y):
     """Fit a model and return it with the seconds that it took."""
     start = perf_counter()
@@ -107,7 +115,8 @@ X_cancer, y_cancer = load_breast_cancer(return_X_y=True)
 scale = StandardScaler().fit_transform
 common = {"hidden_layer_sizes": (64,), "max_iter": 1000, "random_state": 0}
 
-# scikit-learn gives two classes one logistic output; here that is a choice of the loss.
+# scikit-learn gives two classes one logistic output, which is loss="binary_log_loss" here. The
+# default, "log_loss", gives them two softmax outputs, and so has other weights.
 cases = {
     "digits": (X / 16, y, MLPClassifier(**common), neural_network.MLPClassifier(**common)),
     "breast cancer": (
@@ -136,6 +145,8 @@ for name, (X_case, y_case, ours, theirs) in cases.items():
         f"  {name:<15}{ours.score(X_new, y_new):>7.3f}{theirs.score(X_new, y_new):>9.3f}"
         f"{seconds:>10.2f}{their_seconds:>9.2f}{largest_difference(ours, theirs):>20.0e}"
     )
+print("  Two classes (breast cancer): loss='binary_log_loss' is scikit-learn's model, with one")
+print("  logistic output. The default, 'log_loss', has two softmax outputs and other weights.")
 
 # %% The loss curves: ours as a line, scikit-learn's as dots upon it
 figure, panels = plt.subplots(1, len(fitted), figsize=(12, 4), layout="constrained")
@@ -151,7 +162,7 @@ for panel, (name, (ours, theirs)) in zip(panels, fitted.items(), strict=True):
         markersize=5,
         label="scikit-learn",
     )
-    panel.set(title=name, xlabel="epoch", yscale="log")
+    panel.set(title=f"{name}, loss={ours.loss!r}", xlabel="epoch", yscale="log")
     panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     panel.yaxis.set_major_formatter("{x:g}")
     panel.yaxis.set_minor_formatter("")

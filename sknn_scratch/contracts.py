@@ -26,7 +26,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 import numpy as np
@@ -105,13 +105,20 @@ class Component(ABC):
         ``closed`` tells which ends belong to the range: "both", "left", "right" or "neither".
         """
         value = getattr(self, field)
-        x = float(value) if isinstance(value, Real) else np.nan
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        x = float(value) if is_number else np.nan
         above = low <= x if closed in ("both", "left") else low < x
         below = x <= high if closed in ("both", "right") else x < high
         left = "[" if closed in ("both", "left") else "("
         right = "]" if closed in ("both", "right") else ")"
         inside = above and below and abs(x) < np.inf
         self.require(inside, field, f"a number in {left}{low:g}, {high:g}{right}")
+
+    def require_integer(self, field: str, low: int) -> None:
+        """Raise ValueError unless ``field`` is an integer that is at least ``low``."""
+        value = getattr(self, field)
+        is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+        self.require(is_integer and int(value) >= low, field, f"an integer >= {low}")
 
     def require_bool(self, field: str) -> None:
         """Raise ValueError unless ``field`` is True or False."""
@@ -170,6 +177,9 @@ class TargetRange(NamedTuple):
 
 class Loss(Component):
     """A loss of raw outputs, together with the link that turns them into predictions.
+
+    For classes the link must rise with raw, and with a single column for two classes, or
+    one for each label, it must be symmetric: p(-raw) = 1 - p(raw).
 
     Values are *sums* over rows and outputs, weighted by row; the objective divides by the
     sum of the weights once.  So mini-batches, row blocks and partitions simply add up.
@@ -337,12 +347,12 @@ class Run(ABC):
     @property
     def loss(self) -> float:
         """Mean training loss of the last epoch."""
-        return self.history[-1]["loss"]
+        return self.history[-1]["loss"] if self.history else float("nan")
 
     @property
     def validation_score(self) -> float | None:
         """Validation score of the last epoch; None without validation data."""
-        return self.history[-1].get("validation_score")
+        return self.history[-1].get("validation_score") if self.history else None
 
     @abstractmethod
     def stop(self, reason: str) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import importlib
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -33,11 +32,19 @@ KINDS: dict[str, type[Component]] = {
     "callback": Callback,
 }
 #: Groups of entry points, such as "sknn_scratch.losses".
-GROUPS = {kind: f"sknn_scratch.{kind}s".replace("losss", "losses") for kind in KINDS}
+GROUPS = {
+    "activation": "sknn_scratch.activations",
+    "loss": "sknn_scratch.losses",
+    "optimizer": "sknn_scratch.optimizers",
+    "schedule": "sknn_scratch.schedules",
+    "initializer": "sknn_scratch.initializers",
+    "callback": "sknn_scratch.callbacks",
+}
 
 _classes: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
-#: Modules to import on a miss, and names that live in another process's ``__main__``.
-_modules: set[str] = set()
+#: Where classes are that another process knew, such as "activation:mine" -> "module:Mine".
+_addresses: dict[str, str] = {}
+#: Names, such as "activation:mine", of classes that no other process can import.
 _in_main: set[str] = set()
 
 C = TypeVar("C", bound=type[Component])
@@ -67,13 +74,21 @@ class _Register:
     def __getattr__(self, kind: str) -> Callable[[str], Callable[[C], C]]:
         if kind not in KINDS:
             raise AttributeError(f"There are no components of kind {kind!r}: {list(KINDS)}.")
-        return lambda name: lambda cls: _add(kind, name, cls)
+        return functools.partial(_decorator, kind)
+
+
+def _decorator(kind: str, name: str) -> Callable[[C], C]:
+    if not isinstance(name, str):
+        raise TypeError(f"register.{kind} needs a name: write @register.{kind}('name').")
+    if (kind, name) == ("optimizer", "lbfgs"):
+        raise ValueError("The optimizer 'lbfgs' is built in; choose another name.")
+    return functools.partial(_add, kind, name)
 
 
 register = _Register()
 
 
-def _add(kind: str, name: str, cls: C) -> C:
+def _add(kind: str, name: Any, cls: C) -> C:
     if not (isinstance(cls, type) and issubclass(cls, KINDS[kind])):
         raise TypeError(
             f"{cls!r} cannot be registered as {kind} {name!r}: it must be a subclass of "
@@ -90,7 +105,7 @@ def _add(kind: str, name: str, cls: C) -> C:
 
 
 def _address(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__qualname__}"
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def names(kind: str) -> list[str]:
@@ -140,7 +155,7 @@ def advice(kind: str, name: str) -> str:
 
 
 def _load(kind: str, name: str) -> None:
-    """Import what may hold the name: its entry point, or the modules that were remembered."""
+    """Import what has the name: its entry point, or the module that was remembered."""
     points = _entry_points(kind).get(name, ())
     if len(points) > 1:
         owners = " and ".join(sorted(_owner(point) for point in points))
@@ -148,11 +163,11 @@ def _load(kind: str, name: str) -> None:
             f"The {kind} {name!r} is offered by {owners}: uninstall one of them, or pass an "
             "instance."
         )
+    remembered_at = _addresses.get(f"{kind}:{name}")
+    if not points and remembered_at:
+        points = (EntryPoint(name, remembered_at, GROUPS[kind]),)
     for point in points:
-        _add(kind, name, _import_entry_point(point))
-        return
-    while _modules and name not in _classes[kind]:
-        importlib.import_module(_modules.pop())
+        _add_entry_point(kind, point)
 
 
 @functools.cache
@@ -165,38 +180,43 @@ def _entry_points(kind: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     return found
 
 
-def _import_entry_point(point: EntryPoint) -> Any:
+def _add_entry_point(kind: str, point: EntryPoint) -> None:
+    """Import a class and register it; whatever goes wrong, say whose it is."""
     try:
-        return point.load()
+        cls = point.load()
     except Exception as error:
         raise ImportError(
-            f"The plug-in {_owner(point)} failed to load {point.name!r} from {point.value!r}: "
-            f"{type(error).__name__}: {error}"
+            f"The {kind} {point.name!r} of {_owner(point)} cannot be loaded from "
+            f"{point.value!r}: {type(error).__name__}: {error}"
         ) from error
+    try:
+        _add(kind, point.name, cls)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error} It is offered by {_owner(point)}.") from error
 
 
 def _owner(point: EntryPoint) -> str:
-    return f"distribution {point.dist.name!r}" if point.dist else f"entry point {point.value!r}"
+    return f"distribution {point.dist.name!r}" if point.dist else f"module {point.module!r}"
 
 
 # --- What travels with an estimator to another process.
 
 
-def remembered() -> dict[str, list[str]]:
+def remembered() -> dict[str, Any]:
     """Return what another process needs in order to know the names of this one."""
-    plugins = [
-        (f"{kind}:{name}", cls.__module__)
-        for kind, known in _classes.items()
-        for name, cls in known.items()
-        if not cls.__module__.startswith("sknn_scratch.")
-    ]
-    return {
-        "modules": sorted(_modules | {m for _, m in plugins if m != "__main__"}),
-        "in_main": sorted(_in_main | {n for n, m in plugins if m == "__main__"}),
-    }
+    addresses, in_main = dict(_addresses), set(_in_main)
+    for kind, known in _classes.items():
+        for name, cls in known.items():
+            if cls.__module__.startswith("sknn_scratch."):
+                continue
+            if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+                in_main.add(f"{kind}:{name}")
+            else:
+                addresses[f"{kind}:{name}"] = _address(cls)
+    return {"addresses": addresses, "in_main": sorted(in_main)}
 
 
-def remember(known: Mapping[str, Iterable[str]]) -> None:
+def remember(known: Mapping[str, Any]) -> None:
     """Take in what another process returned from :func:`remembered`."""
-    _modules.update(known.get("modules", ()))
-    _in_main.update(known.get("in_main", ()))
+    _addresses.update(known["addresses"])
+    _in_main.update(known["in_main"])

@@ -260,6 +260,15 @@ def test_every_array_bit_matters(path):
         check_damaged(path, flipped)
 
 
+@pytest.mark.parametrize("shape", [b"(3000,), }", b"(9000,), }", b"(4000000000000,), }"])
+def test_damaged_shape(shape, path):
+    save(path, {"theta": np.arange(4000.0)})
+    data = path.read_bytes()
+    old = b"(4000,), }".ljust(len(shape))
+    assert data.count(old) == 1
+    check_damaged(path, data.replace(old, shape))
+
+
 class Bomb:
     """Something that a pickle would run."""
 

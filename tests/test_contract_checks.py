@@ -65,7 +65,12 @@ from sknn_scratch.registry import KINDS, lookup, names
 from sknn_scratch.testing import check_component, checks, parametrize_with_component_checks
 
 # ------------------------------------------------------------------------------------- built-ins
-BUILT_IN = [lookup(kind, name)() for kind in KINDS for name in names(kind)]
+BUILT_IN = [
+    lookup(kind, name)()
+    for kind in KINDS
+    for name in names(kind)
+    if lookup(kind, name).__module__.startswith("sknn_scratch.")
+]
 FURTHER = [
     LeakyRelu(0.3),
     Elu(0.5),
@@ -1001,7 +1006,10 @@ except ImportError as error:
 """
 
 
-@pytest.mark.parametrize("options", [[], ["-O"]], ids=["", "optimized"])
+# Slow because all that is imported must be compiled anew with -O.
+@pytest.mark.parametrize(
+    "options", [[], pytest.param(["-O"], marks=pytest.mark.slow)], ids=["", "optimized"]
+)
 def test_without_pytest(options):
     command = [sys.executable, *options, "-W", "error", "-c", textwrap.dedent(NO_PYTEST)]
     result = subprocess.run(command, capture_output=True, text=True)

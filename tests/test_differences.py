@@ -367,6 +367,39 @@ def test_weights_are_views():
     assert set(ours.theta_) == {0.5}
 
 
+def test_loss_is_that_of_the_kept_weights():
+    """`loss_` with `early_stopping`"""
+    ours, theirs = both("MLPClassifier", early_stopping=True, max_iter=30)
+    for model in ours, theirs:
+        model.fit(*load_iris(return_X_y=True))
+    best = ours.best_n_iter_ - 1
+    assert ours.validation_scores_.index(ours.best_validation_score_) == best
+    assert ours.loss_ == ours.loss_curve_[best]
+    assert theirs.loss_ == theirs.loss_curve_[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_short_chunks_do_not_warn(kind):
+    """`batch_size` above the number of rows, in `partial_fit`"""
+    more = {"classes": ["high", "low"]} if kind == "MLPClassifier" else {}
+    ours, theirs = both(kind, solver="sgd", batch_size=10_000)
+    ours.partial_fit(X, target(kind), **more)
+    with pytest.warns(UserWarning, match="batch_size"):
+        theirs.partial_fit(X, target(kind), **more)
+
+
+def test_predictions_that_overflow():
+    """predictions that overflow"""
+    ours, theirs = both("MLPRegressor", loss="poisson")
+    for model in ours, theirs:
+        model.fit(X, np.abs(Y))
+    far = np.vstack([1e12 * X, -1e12 * X])
+    with pytest.raises(ValueError, match="X of MLPRegressor"):
+        ours.predict(far)
+    with np.errstate(over="ignore"):
+        assert not np.isfinite(theirs.predict(far)).all()
+
+
 @pytest.mark.parametrize(("load", "shape"), [(load_breast_cancer, ()), (load_iris, (3,))])
 def test_decision_function(load, shape):
     """`decision_function`"""

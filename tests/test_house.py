@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "contracts registry core components training preprocessing"
+LAYERS = "contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {

@@ -29,7 +29,7 @@ def forget():
         for name, cls in list(known.items()):
             if not cls.__module__.startswith("sknn_scratch."):
                 del registry._classes[kind][name]
-    registry._modules.clear()
+    registry._addresses.clear()
     registry._in_main.clear()
     registry._entry_points.cache_clear()
 
@@ -38,14 +38,15 @@ def forget():
 def fresh():
     """Give every test its own registry, and leave none of its names behind."""
     classes = {kind: dict(known) for kind, known in registry._classes.items()}
-    modules, in_main = registry._modules.copy(), registry._in_main.copy()
+    addresses, in_main = registry._addresses.copy(), registry._in_main.copy()
     loaded = set(sys.modules)
     forget()
     yield
     forget()
     for kind, known in classes.items():
+        registry._classes[kind].clear()
         registry._classes[kind].update(known)
-    registry._modules.update(modules)
+    registry._addresses.update(addresses)
     registry._in_main.update(in_main)
     for name in set(sys.modules) - loaded:
         if name.startswith("plugin_"):
@@ -141,7 +142,7 @@ def test_the_same_module_and_name_replaces():
 def test_any_other_duplicate_is_an_error(name):
     register.activation("half")(Half)
     before = lookup("activation", name)
-    owner = re.escape(f"{before.__module__}.{before.__qualname__}")
+    owner = re.escape(f"{before.__module__}:{before.__qualname__}")
     message = f"The activation '{name}' is already {owner}; choose another name for .*Third"
     with pytest.raises(ValueError, match=message):
         register.activation(name)(Third)
@@ -154,6 +155,17 @@ def test_the_wrong_kind_of_class(wrong):
     with pytest.raises(TypeError, match=message):
         register.activation("mine")(wrong)
     assert "mine" not in names("activation")
+
+
+@pytest.mark.parametrize("name", [Half, 3, None], ids=repr)
+def test_the_name_must_not_be_forgotten(name):
+    with pytest.raises(TypeError, match=r"write @register\.activation\('name'\)"):
+        register.activation(name)
+
+
+def test_lbfgs_is_no_name_for_a_component():
+    with pytest.raises(ValueError, match="'lbfgs' is built in; choose another name"):
+        register.optimizer("lbfgs")(SGD)
 
 
 def test_no_such_kind():
@@ -286,8 +298,8 @@ def test_entry_points_of_other_groups_are_no_names(install):
 def test_a_failing_import_is_reported_with_its_distribution(install, source, reason):
     install("failing", {"sknn_scratch.activations": {"mine": "plugin_failing:Mine"}}, source)
     message = (
-        "The plug-in distribution 'failing' failed to load 'mine' from 'plugin_failing:Mine': "
-        + re.escape(reason)
+        "The activation 'mine' of distribution 'failing' cannot be loaded from "
+        "'plugin_failing:Mine': " + re.escape(reason)
     )
     for _ in range(2):
         with pytest.raises(ImportError, match=message):

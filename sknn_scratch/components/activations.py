@@ -307,6 +307,7 @@ class Gelu(Activation):
     Parameters
     ----------
     approximate : {"none", "tanh"}, default="none"
+        "none" for Φ itself, "tanh" for the formula above, which is faster and differs a little.
 
     References
     ----------

@@ -20,7 +20,9 @@ class WeightEMA(Optimizer):
     Parameters
     ----------
     optimizer : Optimizer, default=SGD()
+        The rule that makes the steps.
     decay : float in [0, 1), default=0.99
+        The d above. The average reaches back over about 1 / (1 - d) steps; 0 is no average.
 
     References
     ----------

@@ -15,13 +15,13 @@ class PrintProgress(Callback):
     Examples
     --------
     >>> from sknn_scratch import MLPRegressor
+    >>> from sknn_scratch.components import PrintProgress
     >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
-    >>> est = MLPRegressor(max_iter=1, random_state=0, verbose=True)
-    >>> import warnings
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore")
-    ...     est = est.fit(X, y)  # doctest: +ELLIPSIS
-    Iteration 1/1  loss 0.76...
+    >>> est = MLPRegressor(tol=9.0, n_iter_no_change=1, callbacks=[PrintProgress()], random_state=0)
+    >>> est = est.fit(X, y)  # doctest: +ELLIPSIS
+    Iteration   1/200  loss 0.66...
+    Iteration   2/200  loss 0.64...
+    Iteration   3/200  loss 0.61...
     """
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
@@ -58,9 +58,20 @@ class CSVLog(Callback):
 
     Examples
     --------
+    >>> import os, tempfile
+    >>> from sknn_scratch import MLPRegressor
     >>> from sknn_scratch.components import CSVLog
-    >>> CSVLog("log-{fingerprint}.csv")
-    CSVLog(path='log-{fingerprint}.csv')
+    >>> X, y = [[0.0], [1.0], [2.0]], [0.0, 1.0, 2.0]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = CSVLog(os.path.join(folder, "log-{fingerprint}.csv"))
+    ...     est = MLPRegressor(solver="lbfgs", callbacks=[log], random_state=0).fit(X, y)
+    ...     (name,) = os.listdir(folder)
+    ...     with open(os.path.join(folder, name)) as file:
+    ...         lines = file.read().splitlines()
+    >>> lines[0]
+    'epoch,loss,validation_score,validation_loss,learning_rate,gradient_norm,seconds'
+    >>> len(lines) - 1 == est.n_iter_
+    True
     """
 
     path: str
@@ -105,14 +116,23 @@ class Checkpoint(Callback):
     path : str
         The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
         that the fits of a search do not overwrite one another.
-    every : int, default=1
-        Epochs between two writings.
+    every : int >= 1, default=1
+        Number of epochs from one writing to the next.
 
     Examples
     --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_scratch import MLPClassifier
     >>> from sknn_scratch.components import Checkpoint
-    >>> Checkpoint("run.npz", every=10)
-    Checkpoint(path='run.npz', every=10)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "run.npz")
+    ...     clf = MLPClassifier(20, learning_rate_init=0.02, tol=1e-3, random_state=0)
+    ...     whole = clf.set_params(callbacks=[Checkpoint(path, every=10)]).fit(X, y).theta_
+    ...     resumed = clf.resume(path, X, y).theta_
+    >>> bool((resumed == whole).all())
+    True
     """
 
     path: str

@@ -202,6 +202,7 @@ class Orthogonal(Initializer):
     Parameters
     ----------
     gain : float > 0, default=1.0
+        Length of those columns or rows.
 
     References
     ----------

@@ -51,7 +51,7 @@ class SquaredError(_IdentityLink):
         np.subtract(raw, y, out=out)
         if weight is None:
             return 0.5 * inner(out, out)
-        residual = out.copy()
+        residual = out.copy(order="K")
         scale_rows(out, weight)
         return 0.5 * inner(residual, out)
 
@@ -129,6 +129,8 @@ class Quantile(_IdentityLink):
     Parameters
     ----------
     level : float in (0, 1), or tuple of these in increasing order, default=0.5
+        The q above: the part of targets that lies below the prediction. A tuple fits all of
+        its levels at once.
 
     References
     ----------
@@ -302,8 +304,12 @@ class Tweedie(_LogLink):
         share = _times_exp(y, b * raw)
         deviance = y**a / (a * b)
         deviance += out / a
-        deviance -= share / b
-        out -= share
+        with np.errstate(invalid="ignore"):
+            deviance -= share / b
+            out -= share
+        # Where both exponentials overflow, inf - inf stands for the larger of the two.
+        np.copyto(deviance, np.inf, where=np.isnan(deviance))
+        np.copyto(out, np.copysign(np.inf, raw), where=np.isnan(out))
         return _weighted(deviance, weight, out)
 
 
@@ -440,6 +446,7 @@ class Focal(_Softmax):
     Parameters
     ----------
     gamma : float >= 0, default=2.0
+        The γ above: the larger, the less a row counts that is classified well.
 
     References
     ----------

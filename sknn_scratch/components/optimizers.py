@@ -7,9 +7,8 @@ from math import sqrt
 
 import numpy as np
 
-from sknn_scratch.components.transforms import bounds, decay
 from sknn_scratch.contracts import Array, Optimizer, State
-from sknn_scratch.core.linalg import add_scaled, blocks, ema, scale
+from sknn_scratch.core.linalg import add_scaled, blocks, bounds, decay, ema, scale
 from sknn_scratch.registry import register
 
 
@@ -22,7 +21,10 @@ class SGD(Optimizer):
     Parameters
     ----------
     momentum : float in [0, 1], default=0.9
+        Part of v that is kept in each step; 0 is plain gradient descent.
     nesterov : bool, default=True
+        Whether the step is the second one above, Nesterov's; without momentum both are the
+        same.
 
     References
     ----------
@@ -69,6 +71,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     epsilon : float > 0, default=1e-10
+        Keeps the step finite where all gradients were close to 0: the ε above.
 
     References
     ----------
@@ -111,9 +114,10 @@ class RMSProp(Optimizer):
     alpha : float in [0, 1), default=0.99
         Decay of the mean of squared gradients; the estimator's ``alpha`` is another one.
     epsilon : float > 0, default=1e-8
+        Keeps the step finite where gradients are close to 0: the ε above.
     momentum : float in [0, 1], default=0.0
-        That of u, which is free of the step size as in PyTorch; the velocity of
-        :class:`SGD` is not.
+        Part of u that is kept in each step; 0 is no momentum. u is free of the step size,
+        as in PyTorch; the velocity of :class:`SGD` is not.
 
     References
     ----------
@@ -166,6 +170,7 @@ class Lion(Optimizer):
     beta_2 : float in [0, 1), default=0.99
         Decay of the mean of gradients.
     weight_decay : float >= 0, default=0.0
+        Part of each weight that a step takes away, in units of lr; 0 for none.
 
     References
     ----------
@@ -259,6 +264,7 @@ class Adam(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
+        Keeps the step finite where gradients are close to 0: the ε above.
 
     References
     ----------
@@ -294,7 +300,9 @@ class AdamW(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
+        Keeps the step finite where gradients are close to 0: the ε above.
     weight_decay : float >= 0, default=0.01
+        Part of each weight that a step takes away, in units of lr; 0 for none.
 
     References
     ----------
@@ -340,6 +348,7 @@ class AMSGrad(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
+        Keeps the step finite where gradients are close to 0: the ε above.
 
     References
     ----------
@@ -382,6 +391,7 @@ class NAdam(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
+        Keeps the step finite where gradients are close to 0: the ε above.
     momentum_decay : float >= 0, default=0.004
         How fast μ grows; 0 keeps it at β₁ / 2.
 

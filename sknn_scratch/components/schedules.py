@@ -1,9 +1,12 @@
-"""Learning-rate schedules: factors on ``learning_rate_init``."""
+"""Learning-rate schedules: factors on ``learning_rate_init``.
+
+Training stalls when more than ``n_iter_no_change`` epochs pass without a gain of ``tol``. It then
+ends, unless the schedule answers one more stall with a smaller factor, as ``Adaptive`` does.
+"""
 
 from __future__ import annotations
 
 from math import cos, inf, log2, pi
-from numbers import Integral
 
 from sknn_scratch.contracts import Progress, Schedule
 from sknn_scratch.registry import register
@@ -12,6 +15,11 @@ from sknn_scratch.registry import register
 @register.schedule("constant")
 class Constant(Schedule):
     """The factor 1.
+
+    Notes
+    -----
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
 
     Examples
     --------
@@ -34,6 +42,15 @@ class InvScaling(Schedule):
     Parameters
     ----------
     power_t : float >= 0, default=0.5
+        Exponent: the larger, the faster the rate falls; 0 keeps it constant.
+
+    Notes
+    -----
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
+
+    The name "invscaling" does nothing with ``solver="adam"``, as in scikit-learn; an instance
+    acts with every optimizer.
 
     Examples
     --------
@@ -57,6 +74,14 @@ class InvScaling(Schedule):
 class Adaptive(Schedule):
     """A fifth of the rate each time that training stalls, instead of stopping.
 
+    Notes
+    -----
+    Training stalls when more than ``n_iter_no_change`` epochs pass without a gain of ``tol``.
+    It ends when it stalls at a step size of 1e-6 or less.
+
+    The name "adaptive" does nothing with ``solver="adam"``, as in scikit-learn; an instance
+    acts with every optimizer.
+
     Examples
     --------
     >>> from sknn_scratch.components import Adaptive
@@ -78,8 +103,14 @@ class Step(Schedule):
     Parameters
     ----------
     every : int >= 1, default=10
-        Epochs.
+        Number of epochs after which the rate falls, again and again.
     factor : float in [0, 1], default=0.1
+        What the rate is multiplied by each time.
+
+    Notes
+    -----
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
 
     Examples
     --------
@@ -94,7 +125,7 @@ class Step(Schedule):
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        _require_integer(self, "every", 1)
+        self.require_integer("every", 1)
         self.require_number("factor", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
@@ -108,6 +139,12 @@ class Exponential(Schedule):
     Parameters
     ----------
     decay : float in [0, 1], default=0.95
+        What the rate is multiplied by after each epoch.
+
+    Notes
+    -----
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
 
     Examples
     --------
@@ -139,6 +176,18 @@ class Cosine(Schedule):
     restarts : int >= 0, default=0
         How often the factor jumps back to 1.
     minimum : float in [0, 1], default=0.0
+        Factor at the end of each cycle.
+
+    Notes
+    -----
+    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
+    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``minimum``):
+    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    :class:`Step`.
+
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
 
     References
     ----------
@@ -158,7 +207,7 @@ class Cosine(Schedule):
     minimum: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_integer(self, "restarts", 0)
+        self.require_integer("restarts", 0)
         self.require_number("minimum", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
@@ -176,7 +225,20 @@ class OneCycle(Schedule):
     peak_at : float in (0, 1), default=0.3
         Part of training after which the factor is 1.
     start : float in [0, 1], default=0.04
+        Factor at the beginning.
     end : float in [0, 1], default=1e-4
+        Factor at the end of training.
+
+    Notes
+    -----
+    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
+    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``end``):
+    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    :class:`Step`.
+
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
 
     References
     ----------
@@ -213,6 +275,17 @@ class CosLog4(Schedule):
 
     t is the part of training done.  0 at t = 0, 1/15, 3/15, 7/15 and 1, and 1 between.
 
+    Notes
+    -----
+    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
+    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (0):
+    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    :class:`Step`.
+
+    It does not depend on ``stalls``, so training ends at the first stall; raise
+    ``n_iter_no_change`` to train longer.
+
     References
     ----------
     D. Holzmüller, L. Grinsztajn and I. Steinwart, *Better by default: strong pre-tuned MLPs
@@ -241,8 +314,20 @@ class LinearWarmup(Schedule):
     Parameters
     ----------
     schedule : Schedule, default=Constant()
+        What follows the warm-up; the line goes up to its first factor.
     warmup : float in [0, 1), default=0.05
-        Part of training.
+        Part of training that the line takes; 0 for none.
+
+    Notes
+    -----
+    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
+    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
+    reaches 1 after ``max_iter`` calls, and ``schedule`` stays at its last value: raise
+    ``max_iter`` to the number of calls, or use a schedule of epochs, such as :class:`Step`,
+    without warm-up.
+
+    Unless ``schedule`` depends on ``stalls``, as :class:`Adaptive` does, training ends at
+    the first stall; raise ``n_iter_no_change`` to train longer.
 
     References
     ----------
@@ -277,9 +362,3 @@ def _half_cosine(start: float, stop: float, x: float) -> float:
     """Go from ``start`` at x = 0 to ``stop`` at x = 1 along half a period of a cosine."""
     weight = 0.5 + 0.5 * cos(pi * x)
     return start * weight + stop * (1.0 - weight)
-
-
-def _require_integer(schedule: Schedule, field: str, low: int) -> None:
-    value = getattr(schedule, field)
-    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
-    schedule.require(is_integer and value >= low, field, f"an integer >= {low}")

@@ -10,18 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform
-from sknn_scratch.core.linalg import add_scaled, norm, scale
-
-
-def bounds(group: slice, theta: Array) -> Array:
-    """Return [start, stop] of a group of parameters: a slice as plain data."""
-    return np.array(group.indices(len(theta))[:2])
-
-
-def decay(direction: Array, group: Array, theta: Array, rate: float) -> None:
-    """direction -= rate * theta, inside the bounds of one group."""
-    part = slice(*group)
-    add_scaled(-rate, theta[part], direction[part])
+from sknn_scratch.core.linalg import bounds, decay, norm, scale
 
 
 class ClipByValue(Transform):
@@ -33,6 +22,7 @@ class ClipByValue(Transform):
     Parameters
     ----------
     max_value : float > 0, default=1.0
+        Largest size of an element of u.
 
     Examples
     --------
@@ -65,6 +55,7 @@ class ClipByNorm(Transform):
     Parameters
     ----------
     max_norm : float > 0, default=1.0
+        Largest length ‖u‖; shorter ones stay as they are.
 
     References
     ----------
@@ -104,6 +95,7 @@ class AddDecayedWeights(Transform):
     Parameters
     ----------
     weight_decay : float >= 0, default=0.01
+        Part of each weight that is taken away, in units of lr; 0 for none.
 
     References
     ----------
@@ -186,9 +178,10 @@ class GroupRates(Transform):
         found = []
         for name, factor in self.factors:
             same = [key for key in state if name in (key, key.rstrip("0123456789"))]
-            known = ", ".join(map(repr, state))
-            must_be = f"pairs whose names are among {known}, or such a name without its number"
-            self.require(bool(same), "factors", must_be)
+            if not same:
+                known = ", ".join(map(repr, state))
+                must_be = f"pairs whose names are among {known}, or such a name without its number"
+                self.require(False, "factors", must_be)
             found += [(state[key], factor) for key in same]
         return found
 

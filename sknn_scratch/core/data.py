@@ -53,7 +53,7 @@ class Data(NamedTuple):
         return Batch(self._inputs(rows, into.x), y, weight, float(weight.sum()))
 
     def targets(self, rows: Any) -> Array:
-        """Return (rows, n_targets) targets in memory of their own."""
+        """Return (rows, n_targets) targets."""
         return self.y[:, rows].T if self.unit is None else self.unit[self.y[rows]]
 
     def _inputs(self, rows: Any, out: Array) -> Any:

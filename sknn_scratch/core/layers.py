@@ -34,7 +34,7 @@ class Part(NamedTuple):
 class Slot:
     """A layer's buffers for one number of rows; arrays are (rows, units)."""
 
-    z: Array  #: the synaptic input; the same array as ``a`` unless the layer keeps both
+    z: Array  #: the synaptic input, where ``a`` is not made in place of it; dropout's mask
     a: Array  #: what the layer returns
     delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass, as is
     ones: Any  #: (rows,) ones

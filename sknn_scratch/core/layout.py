@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import count
 from math import prod
 from typing import NamedTuple
 
@@ -49,9 +48,9 @@ class Layout:
 
 def _numbered(layers: Sequence[Shapes]) -> list[Shapes]:
     """Number the names of parameters, "W0" and "b0" first; layers without any do not count."""
-    counter = count()
-    return [
-        {f"{name}{k}": shape for name, shape in part.items()}
-        for part in layers
-        for k in [next(counter) if part else None]
-    ]
+    numbered: list[Shapes] = []
+    k = 0
+    for part in layers:
+        numbered.append({f"{name}{k}": shape for name, shape in part.items()})
+        k += bool(part)
+    return numbered

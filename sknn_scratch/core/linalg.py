@@ -78,6 +78,17 @@ def keep_where_positive(grad: Array, a: Array, out: Array) -> Array:
     return np.multiply(grad, mask, out)
 
 
+def bounds(group: slice, theta: Array) -> Array:
+    """Return [start, stop] of a group of parameters: a slice as plain data."""
+    return np.array(group.indices(len(theta))[:2])
+
+
+def decay(direction: Array, group: Array, theta: Array, rate: float) -> None:
+    """direction -= rate * theta, inside the bounds of one group."""
+    part = slice(*group)
+    add_scaled(-rate, theta[part], direction[part])
+
+
 def inner(a: Array, b: Array) -> float:
     """Return the sum of a * b, both (rows, units) and of one memory order."""
     if not a.flags.c_contiguous:

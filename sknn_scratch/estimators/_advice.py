@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
 
 #: Scales that differ by more than this slow training down.
 SCALE_RATIO = 100.0
 #: Rows that are looked at to find out.
 SAMPLE_ROWS = 1000
+#: Ends of training that need a warning: a limit, divergence, or scipy's own words.
+_GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line outside this package that called it."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def divergence(epoch: int, learning_rate_init: float) -> str:
@@ -37,10 +52,6 @@ def too_large(estimator: Any) -> str:
     )
 
 
-#: Ends of training that need no warning.
-_GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted")
-
-
 def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
     """Warn if training ended at a limit or diverged, and say what to do."""
     if reason in _GOOD_ENDS:
@@ -48,67 +59,59 @@ def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
     if reason == "diverged":
         message = divergence(estimator.n_iter_, estimator.learning_rate_init)
         message += " The weights of the best validation score are kept."
+    elif isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+        message = _lbfgs_ended(estimator, reason) + scaling_hint(estimator, data)
     else:
-        y = data.y.T if isinstance(estimator, RegressorMixin) else np.empty((0, 1))
-        message = _unconverged(estimator, reason) + scaling_hint(data.X, y)
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        message = _epochs_ended(estimator) + scaling_hint(estimator, data)
+    warn(message, ConvergenceWarning)
 
 
-def _unconverged(estimator: Any, reason: str) -> str:
-    if estimator.solver == "lbfgs":
-        message = (
-            f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) "
-            f"({_LBFGS_ENDS.get(reason, reason)})."
-        )
+def _lbfgs_ended(estimator: Any, reason: str) -> str:
+    limits = f"max_iter (it is {estimator.max_iter}) or max_fun (it is {estimator.max_fun})"
+    if reason == "max_iter":
+        why, remedy = "the limit max_iter or max_fun was reached", f"Increase {limits}"
     else:
-        message = (
-            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
-            "optimization hasn't converged yet."
-        )
-    return f"{message} {_remedy(estimator, reason)}"
-
-
-_LBFGS_ENDS = {"max_iter": "the limit max_iter or max_fun was reached"}
-
-
-def _remedy(estimator: Any, reason: str) -> str:
-    if estimator.solver == "lbfgs":
-        if reason == "max_iter":
-            return (
-                f"Increase max_iter (it is {estimator.max_iter}) or max_fun (it is "
-                f"{estimator.max_fun}), or raise tol."
-            )
-        return "Scale the data, or raise tol."
+        why, remedy = reason, "Scale the data"
     return (
-        f"Increase max_iter, raise learning_rate_init (it is {estimator.learning_rate_init:g}), "
-        "or raise tol."
+        f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) ({why}). "
+        f"{remedy}, or raise tol."
     )
 
 
-def scaling_hint(X: Any, y: Any) -> str:
+def _epochs_ended(estimator: Any) -> str:
+    return (
+        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+        "optimization hasn't converged yet. Increase max_iter, raise learning_rate_init (it is "
+        f"{estimator.learning_rate_init:g}), or raise tol."
+    )
+
+
+def scaling_hint(estimator: Any, data: Data) -> str:
     """Return the advice to scale if features, or the target, are on very different scales."""
-    features = _scales(X[:SAMPLE_ROWS])
-    hints = []
+    features, hint = _scales(data.X[:SAMPLE_ROWS]), ""
     if len(features) and features.max() > SCALE_RATIO * features.min():
-        hints.append(
-            f"The scales of the features differ by a factor of "
+        hint += (
+            " The scales of the features differ by a factor of "
             f"{features.max() / features.min():.2g}: scale them, for example with "
             "sklearn.preprocessing.StandardScaler."
         )
-    target = _scales(y[:SAMPLE_ROWS])
-    if len(target) and max(target.max(), 1 / target.min()) > SCALE_RATIO:
-        hints.append(
-            f"The target has a standard deviation of {target.max():.2g}: scale it, for example "
-            "with sklearn.compose.TransformedTargetRegressor."
-        )
-    return "".join(" " + hint for hint in hints)
+    # Targets of a loss with the log link are on its own scale.
+    if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
+        odd = [s for s in _scales(data.y[:, :SAMPLE_ROWS].T) if not 1 <= s * SCALE_RATIO <= 1e4]
+        if odd:
+            hint += (
+                f" The target has a standard deviation of {odd[0]:.2g}: scale it, for example "
+                "with sklearn.compose.TransformedTargetRegressor."
+            )
+    return hint
 
 
-def _scales(columns: Any) -> Any:
+def _scales(columns: Any) -> Array:
     """Return the standard deviations of all columns that are not constant."""
-    dense = columns.toarray() if issparse(columns) else np.asarray(columns)
-    if len(dense) == 0:
-        return np.empty(0)
     with np.errstate(all="ignore"):
-        deviations = dense.std(axis=0, dtype=np.float64)
-    return deviations[(deviations > 0) & np.isfinite(deviations)]
+        if issparse(columns):
+            deviations = np.sqrt(mean_variance_axis(columns, axis=0)[1])
+        else:
+            deviations = np.asarray(columns).std(axis=0, dtype=np.float64)
+    kept: Array = deviations[(deviations > 0) & np.isfinite(deviations)]
+    return kept

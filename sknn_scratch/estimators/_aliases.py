@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
+from sklearn.metrics import get_scorer_names
+
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
@@ -29,6 +32,11 @@ FLAT: dict[str, dict[str, dict[str, str]]] = {
     },
     "learning_rate": {"invscaling": {"power_t": "power_t"}},
 }
+#: Names that scikit-learn has too: there, parameters of the others are silently ignored.
+OWN_NAMES = {
+    "solver": ("sgd", "adam", "lbfgs"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+}
 
 
 def component(estimator: Any, kind: str, parameter: str) -> Any:
@@ -37,15 +45,17 @@ def component(estimator: Any, kind: str, parameter: str) -> Any:
     if isinstance(value, Component):
         _reject_flat(estimator, parameter, value)
         return value
+    made = _named(estimator, kind, parameter, value)
+    if value not in OWN_NAMES.get(parameter, (value,)):
+        _reject_flat(estimator, parameter, made())
     flat = FLAT.get(parameter, {}).get(value, {})
-    settings = {field: getattr(estimator, name) for field, name in flat.items()}
-    return _named(estimator, kind, parameter, value)(**settings)
+    return made(**{field: getattr(estimator, name) for field, name in flat.items()})
 
 
 def activations(estimator: Any) -> tuple[list[Activation], Activation]:
     """Return one activation per hidden layer, and the one that the output layer sees."""
     value, n_hidden = estimator.activation, len(hidden_sizes(estimator))
-    if isinstance(value, str | Activation):
+    if isinstance(value, str | Activation | type):
         one = _activation(estimator, value)
         return [one] * n_hidden, one
     if len(value) != n_hidden:
@@ -87,11 +97,20 @@ def check_names(estimator: Any) -> None:
     """Raise for a name that is unknown, and for flat parameters beside an instance."""
     activations(estimator)
     dropout_rates(estimator)
+    _check_scoring(estimator)
     component(estimator, "schedule", "learning_rate")
     component(estimator, "loss", "loss")
     component(estimator, "initializer", "initializer")
     if estimator.solver != "lbfgs":
         component(estimator, "optimizer", "solver")
+
+
+def _check_scoring(estimator: Any) -> None:
+    known = [*get_scorer_names(), "loss"]
+    if isinstance(estimator.scoring, str) and estimator.scoring not in known:
+        must_be = "None, 'loss', the name of a scorer of scikit-learn's, or a callable"
+        hint = suggestion(estimator.scoring, known)
+        raise invalid(estimator, "scoring", must_be, estimator.scoring, hint)
 
 
 def tasks(estimator: Any) -> tuple[str, ...]:
@@ -101,26 +120,29 @@ def tasks(estimator: Any) -> tuple[str, ...]:
 
 
 def needs_positive_targets(estimator: Any) -> bool:
-    """Tell whether the loss accepts targets above 0 only."""
+    """Tell whether the loss refuses negative targets."""
     loss = _loss_if_valid(estimator)
-    return loss is not None and loss.target_range.low_is_open and loss.target_range.low == 0
+    return loss is not None and not loss.target_range.contains(np.array(-1.0))
 
 
 def _loss_if_valid(estimator: Any) -> Loss | None:
     try:
         loss: Loss = component(estimator, "loss", "loss")
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, ImportError):
         return None
     return loss if isinstance(loss, Loss) else None
 
 
-def _activation(estimator: Any, value: str | Activation) -> Activation:
+def _activation(estimator: Any, value: Any) -> Activation:
     if isinstance(value, Activation):
         return value
     return _named(estimator, "activation", "activation", value)()  # type: ignore[return-value]
 
 
-def _named(estimator: Any, kind: str, parameter: str, name: str) -> type[Component]:
+def _named(estimator: Any, kind: str, parameter: str, name: Any) -> type[Component]:
+    if isinstance(name, type):
+        hint = f" Write {name.__name__}(): an instance, not the class."
+        raise invalid(estimator, parameter, str(CONSTRAINTS[parameter][0]), name, hint)
     try:
         return lookup(kind, name)
     except LookupError:
@@ -130,7 +152,7 @@ def _named(estimator: Any, kind: str, parameter: str, name: str) -> type[Compone
 
 
 def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
-    """Raise if a flat parameter that only strings listen to is not at its default."""
+    """Raise if a flat parameter that ``value`` does not listen to is not at its default."""
     signature = inspect.signature(type(estimator).__init__).parameters
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
@@ -141,6 +163,6 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
             advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"
             raise ValueError(
                 f"The {flat!r} parameter of {type(estimator).__name__} must be left at its "
-                f"default when {parameter!r} is an instance, which has parameters of its "
-                f"own. Got {flat}={given!r} beside {parameter}={value!r}: {advice} instead."
+                f"default with {parameter}={getattr(estimator, parameter)!r}, which does not "
+                f"listen to it. Got {flat}={given!r}: {advice} instead."
             )

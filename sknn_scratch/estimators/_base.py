@@ -11,14 +11,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sknn_scratch import registry
+from sknn_scratch import inspection, registry
 from sknn_scratch.contracts import Array, Component, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
+from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _validation
-from sknn_scratch.estimators._judge import Given, with_judge
+from sknn_scratch.estimators._judge import Given, Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
-from sknn_scratch.estimators._start import How, make_plan, start
+from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -36,9 +37,12 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     before = dict(vars(estimator))
     try:
         yield
-    except Exception:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+    except BaseException as error:
+        # Ctrl-C publishes what there is, and that is to be kept.
+        published = vars(estimator).get("theta_") is not before.get("theta_")
+        if isinstance(error, Exception) or not published:
+            vars(estimator).clear()
+            vars(estimator).update(before)
         raise
 
 
@@ -59,49 +63,48 @@ class BaseMLP(BaseEstimator, ABC):
 
     @abstractmethod
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        """Return the validation score of predictions, both in the targets' encoded form."""
+        """Return the score of predictions: both encoded, or both decoded."""
 
     # --- Fitting.
 
-    def _fit(
-        self, X: Any, y: Any, weight: Any, one_pass: bool, given: Given, classes: Any = None
-    ) -> Any:
+    def _fit(self, rows: Rows, one_pass: bool, given: Given, classes: Any = None) -> Any:
         """Do what fit (to the end) and partial_fit (one pass) do."""
         with unchanged_on_error(self):
             check_params(self)
-            job = self._prepare(X, y, weight, self._how(one_pass), given, classes)
+            job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job)
         # Last, so that nothing is lost where warnings are turned into errors.
         _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
 
-    def _resume(self, path: str, X: Any, y: Any, weight: Any, given: Given) -> Any:
+    def _resume(self, path: str, rows: Rows, given: Given) -> Any:
         """Do what resume does: as fit, from the state in a file."""
         with unchanged_on_error(self):
-            job = self._prepare(X, y, weight, How(True, False), given, None, path)
+            check_params(self)
+            job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job)
         _resume.warn_lost_curvature(self)
         _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
 
     def _prepare(
-        self, X: Any, y: Any, weight: Any, how: How, given: Given, classes: Any, path: str = ""
+        self, rows: Rows, how: How, given: Given, classes: Any = None, path: str = ""
     ) -> Job:
         """Check and translate everything; draw weights, or read them from a checkpoint."""
-        check_params(self)
         _aliases.check_names(self)
-        X = _validation.check_X(self, X, reset=how.is_new)
-        y = _validation.check_y(self, y, X, self._y_is_numeric)
+        X = _validation.check_X(self, rows.X, reset=how.is_new)
+        y = _validation.check_y(self, rows.y, X, self._y_is_numeric)
         targets = self._read_targets(y, how, _validation.check_classes(self, classes))
-        loss = self._resolve_loss(targets.task)
-        dtype = self._dtype(X, how)
-        checked = _validation.check_weight(self, weight, X)
-        row_weight = self._weigh(checked, y, targets, how)
-        data = self._encode(X, y, row_weight, targets, loss, dtype)
+        loss, dtype = self._resolve_loss(targets.task), self._dtype(X, how)
+        checked = _validation.check_weight(self, rows.sample_weight, X)
+        weight = self._weigh(checked, y, targets, how)
+        data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
         state = _resume.load(self, path, data) if path else start(self, plan, data, how)
-        return Job(with_judge(self, plan, data, state, targets, held), data, state, targets)
+        plan = with_judge(self, plan, data, state, targets, held)
+        warn_if_clipped(self, plan, data, state)
+        return Job(plan, data, state, targets)
 
     def _solve(self, job: Job) -> None:
         """Train and publish, also what there is when Ctrl-C ends training."""
@@ -300,6 +303,7 @@ class BaseMLP(BaseEstimator, ABC):
         """Return the score of predictions, with messages that name y."""
         y_pred = self.predict(X)
         y = _validation.check_y(self, y, X, self._y_is_numeric)
+        sample_weight = _validation.check_weight(self, sample_weight, X)
         with _validation.naming("y", self):
             return self._score(self._loss, y, y_pred, sample_weight)
 
@@ -371,6 +375,33 @@ class BaseMLP(BaseEstimator, ABC):
             or different activations in different layers.
         """
         return _convert.to_sklearn(self, self._sklearn_class)
+
+    def summary(self, batch_size: int | None = None) -> Any:
+        """Return a table of the layers: shapes, parameters, activation and memory.
+
+        Parameters
+        ----------
+        batch_size : int, default=None
+            Rows of a step, for the memory of training; None is that of the fit.
+
+        Returns
+        -------
+        summary : sknn_scratch.inspection.Summary
+        """
+        check_is_fitted(self)
+        return inspection.summary(self, batch_size)
+
+    def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
+        """Return what training would minimise on these rows, without dropout."""
+        check_is_fitted(self)
+        how = How(is_new=False, one_pass=True)
+        X = _validation.check_X(self, X, reset=False)
+        y = _validation.check_y(self, y, X, self._y_is_numeric)
+        targets = self._read_targets(y, how, None)
+        checked = _validation.check_weight(self, sample_weight, X)
+        weight = self._weigh(checked, y, targets, How(is_new=False, one_pass=False))
+        data = self._encode(X, y, weight, targets, self._loss, self.theta_.dtype)
+        return Objective(self._network, self._loss, float(self.alpha), float(self.l1_ratio)), data
 
     def get_state(self) -> State:
         """Return weights and training state as nested dicts of arrays, numbers and strings.

@@ -14,7 +14,7 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._class_weight import row_weights
-from sknn_scratch.estimators._judge import Given
+from sknn_scratch.estimators._judge import Given, Rows
 from sknn_scratch.estimators._params import CLASS_WEIGHT, CONSTRAINTS
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import ClassTargets
@@ -344,7 +344,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self : MLPClassifier
         """
         given = Given(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, one_pass=False, given=given)
+        return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
 
     def resume(
         self,
@@ -377,7 +377,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             estimator is left as it was.
         """
         given = Given(X_val, y_val, sample_weight_val)
-        return self._resume(path, X, y, sample_weight, given)
+        return self._resume(path, Rows(X, y, sample_weight), given)
 
     @available_if(is_stochastic)
     def partial_fit(
@@ -412,7 +412,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self : MLPClassifier
         """
         given = Given(X_val, y_val, sample_weight_val)
-        return self._fit(X, y, sample_weight, True, given, classes)
+        return self._fit(Rows(X, y, sample_weight), True, given, classes)
 
     def predict(self, X: Any) -> Any:
         """Predict classes: the most probable one, or each label of probability above ½.
@@ -440,10 +440,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y_proba : ndarray of shape (n_samples, n_classes)
             Rows sum to one, except for multilabel targets.
         """
-        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.predict))
+        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.predict, 1.0))
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Predict the logarithms of probabilities, computed from raw outputs.
+        """Predict the logarithms of probabilities; none is -inf.
 
         Parameters
         ----------
@@ -453,7 +453,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y_log_proba : ndarray of shape (n_samples, n_classes)
         """
-        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.log_predict))
+        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.log_predict, 0.0))
 
     def decision_function(self, X: Any) -> Array:
         """Return scores before the link; the higher, the more probable.
@@ -474,11 +474,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return raw
         return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
 
-    def _proba(self, raw: Array, link: Any) -> Array:
-        """Apply a link; a single logistic output becomes two columns, from -raw and raw."""
-        if len(self.classes_) == 1 and self._targets.task == "binary":
-            return link(raw, raw) if self._loss.one_hot else np.full_like(raw, link is not None)
-        if self._targets.task == "binary" and raw.shape[1] == 1:
+    def _proba(self, raw: Array, link: Any, certain: float) -> Array:
+        """Apply a link; a single logistic output becomes two columns, from -raw and raw.
+
+        ``certain`` is what stands for the only class that there is.
+        """
+        if self._targets.task == "binary" and raw.shape[1] == 1 and not self._loss.one_hot:
+            if len(self.classes_) == 1:
+                return np.full_like(raw, certain)
             raw = np.concatenate([-raw, raw], axis=1)
         return link(raw, raw)
 
@@ -488,7 +491,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -532,6 +535,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        tags.classifier_tags.multi_class = "multiclass" in _aliases.tasks(self)
+        tasks = _aliases.tasks(self)
+        tags.classifier_tags.multi_label = "multilabel" in tasks
+        tags.classifier_tags.multi_class = "multiclass" in tasks
         return tags

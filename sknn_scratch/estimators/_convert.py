@@ -70,6 +70,9 @@ def from_sklearn(cls: type, model: Any) -> Any:
     )
     first = model.n_iter_ - len(curve) + 1
     state.history = [{"epoch": first + k, "loss": loss} for k, loss in enumerate(curve)]
+    scores = getattr(model, "validation_scores_", None) or []
+    for row, score in zip(state.history, scores, strict=False):
+        row["validation_score"] = score
     common = {name: getattr(model, name) for name in COMMON if hasattr(model, name)}
     common.setdefault("best_loss_", min(curve))
     common |= {name: common.get(name) for name in ("validation_scores_", "best_validation_score_")}
@@ -79,7 +82,7 @@ def from_sklearn(cls: type, model: Any) -> Any:
         loss_curve_=curve,
         history_=state.history,
         validation_loss_curve_=None,
-        best_n_iter_=model.n_iter_,
+        best_n_iter_=int(np.argmax(scores)) + 1 if scores else model.n_iter_,
         _network=network,
         _loss=loss,
         _targets=targets,
@@ -145,6 +148,9 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
     _check_loss(ours._loss)
     if not is_classifier(ours):
         params["loss"] = _their_name(ours._loss)
+    for name, known in _aliases.OWN_NAMES.items():
+        if isinstance(params[name], str) and params[name] not in known:
+            raise ValueError(_impossible(f"{name}={params[name]!r}"))
     for name, flat in (
         ("solver", _aliases.FLAT["solver"]),
         ("learning_rate", _aliases.FLAT["learning_rate"]),

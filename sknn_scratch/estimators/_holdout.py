@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from math import ceil
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.estimators._advice import warn
 
 
 def n_held_out(n: int, fraction: float) -> int:
@@ -40,10 +40,9 @@ def split(
         return _plain(rows, fraction, rng)
     alone = np.isin(strata, np.flatnonzero(np.bincount(strata) == 1))
     if alone.any():
-        warnings.warn(
+        warn(
             "A class with a single member stays in the training part of the early-stopping "
             "split. Add samples of that class, or turn early_stopping off.",
-            stacklevel=2,
         )
     train, held_out = _stratified(rows[~alone], strata, fraction, rng)
     return np.concatenate([train, rows[alone]]), held_out
@@ -54,11 +53,10 @@ def _stratified(
 ) -> tuple[Array, Array]:
     n_test, n_strata = ceil(fraction * len(rows)), len(np.unique(strata[rows]))
     if min(n_test, len(rows) - n_test) < n_strata:
-        warnings.warn(
+        warn(
             f"The early-stopping split cannot be stratified: {n_test} of {len(rows)} samples "
             f"cannot hold all {n_strata} classes. It is drawn without regard to classes; "
             "increase validation_fraction to have it stratified.",
-            stacklevel=3,
         )
         return _plain(rows, fraction, rng)
     return _plain(rows, fraction, rng, stratify=strata[rows])

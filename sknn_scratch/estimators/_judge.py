@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,18 +14,23 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.estimators import _holdout, _validation
+from sknn_scratch.estimators._advice import warn
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: (theta, raw outputs, loss) -> score
 Score = Callable[[Array, Array, float], float]
 
 
-class Given(NamedTuple):
-    """Validation data as the user handed it over; all None without any."""
+class Rows(NamedTuple):
+    """Data as the user handed it over."""
 
     X: Any = None
     y: Any = None
     sample_weight: Any = None
+
+
+#: Validation data; all None without any.
+Given = Rows
 
 
 class Judge:
@@ -61,7 +65,7 @@ def with_judge(
     """Return the plan with a judge, if there are validation rows; drawn after the weights."""
     wanted = estimator.early_stopping
     if wanted and estimator.solver == "lbfgs":
-        warnings.warn("early_stopping is ignored with solver='lbfgs'.", stacklevel=4)
+        warn("early_stopping is ignored with solver='lbfgs'.")
         wanted = False
     if given is None and not wanted:
         return plan

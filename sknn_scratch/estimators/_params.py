@@ -31,7 +31,9 @@ class ComponentOrName(Options):
         return sorted([*names(self.kind), *self.extra_names])
 
     def is_satisfied_by(self, value: Any) -> bool:
-        return isinstance(value, str | KINDS[self.kind])
+        """Tell whether it is one; a class gets its own message later."""
+        is_class = isinstance(value, type) and issubclass(value, KINDS[self.kind])
+        return isinstance(value, str | KINDS[self.kind]) or is_class
 
     def __str__(self) -> str:
         known = ", ".join(map(repr, self.known()))
@@ -133,7 +135,7 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
         raise invalid(
             estimator,
             "hidden_layer_sizes",
-            "> 0: an integer or a sequence of integers, one for each hidden layer",
+            "an integer > 0, or a sequence of these, one for each hidden layer",
             given,
             " Write hidden_layer_sizes=() for a model without hidden layers.",
         )

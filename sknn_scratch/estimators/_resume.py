@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from sknn_scratch.contracts import State
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _aliases
+from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._start import How, make_plan
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training import checkpoint
@@ -72,10 +72,9 @@ def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
 def warn_lost_curvature(estimator: Any) -> None:
     """Say what a checkpoint of L-BFGS does not hold."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
-        warnings.warn(
+        warn(
             "solver='lbfgs' goes on from the weights of the checkpoint; what it had learned of "
-            "the curvature is lost, so it takes other steps than without the break.",
-            stacklevel=3,
+            "the curvature is lost, so it takes other steps than without the break."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,8 @@ from sknn_scratch.contracts import Loss, Optimizer, Site
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _aliases, _holdout
+from sknn_scratch.estimators import _aliases
+from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._params import hidden_sizes
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
@@ -40,7 +40,7 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
     return Plan(
         Objective(training, loss, float(estimator.alpha), float(estimator.l1_ratio)),
         network,
-        _strategy(estimator, data.n_samples, how),
+        _strategy(estimator),
         (*printing, *(estimator.callbacks or ())),
         one_pass=how.one_pass,
         sites=tuple(
@@ -49,7 +49,7 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
     )
 
 
-def _strategy(estimator: Any, n_samples: int, how: How) -> LBFGS | MiniBatch:
+def _strategy(estimator: Any) -> LBFGS | MiniBatch:
     if estimator.solver == "lbfgs":
         _reject_with_lbfgs(estimator)
         return LBFGS(estimator.max_iter, estimator.max_fun, float(estimator.tol))
@@ -58,7 +58,7 @@ def _strategy(estimator: Any, n_samples: int, how: How) -> LBFGS | MiniBatch:
         _aliases.schedule(estimator),
         Patience(float(estimator.tol), estimator.n_iter_no_change),
         float(estimator.learning_rate_init),
-        _batch_size(estimator, n_samples, how),
+        _batch_size(estimator),
         estimator.max_iter,
         bool(estimator.shuffle),
     )
@@ -83,18 +83,21 @@ def _reject_with_lbfgs(estimator: Any) -> None:
             )
 
 
-def _batch_size(estimator: Any, n_samples: int, how: How) -> int:
-    if estimator.early_stopping and not how.one_pass:
-        n_samples -= _holdout.n_held_out(n_samples, estimator.validation_fraction)
-    if estimator.batch_size == "auto":
-        return max(1, min(AUTO_BATCH_SIZE, n_samples))
-    if estimator.batch_size > n_samples and not how.one_pass:
-        warnings.warn(
-            "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-            f"clipped from {estimator.batch_size} to {n_samples}.",
-            stacklevel=6,
+def _batch_size(estimator: Any) -> int:
+    """Return the rows per step; training clips it to the rows that there are."""
+    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else int(estimator.batch_size)
+
+
+def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState) -> None:
+    """Warn if a step cannot have as many rows as asked for; partial_fit gets what it gets."""
+    n = data.n_samples if state.order is None else len(state.order)
+    if plan.one_pass or estimator.solver == "lbfgs" or _batch_size(estimator) <= n:
+        return
+    if estimator.batch_size != "auto":
+        warn(
+            "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
+            f"from {estimator.batch_size} to {n}."
         )
-    return max(1, min(int(estimator.batch_size), n_samples))
 
 
 def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:

@@ -90,7 +90,7 @@ def _numbers(y: Array) -> Array:
 
 
 def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
-    """Return the weights in X's dtype; None stays None."""
+    """Return the weights as floats; None stays None."""
     if sample_weight is None:
         return None
     with naming("sample_weight", estimator):
@@ -130,9 +130,10 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
 
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
-    with np.errstate(over="ignore"):
-        total = 1.0 if weight is None else float(weight.sum())
-    if not 0 < total < np.inf:
+    with np.errstate(over="ignore", divide="ignore"):
+        total = np.float64(1.0 if weight is None else weight.sum())
+        usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
+    if not usable:
         raise ValueError(
             f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.contracts import Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layers import Dense
-from sknn_scratch.core.linalg import is_sparse
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
@@ -66,35 +63,8 @@ def n_targets(estimator: Any) -> int:
     return 1 if is_one_column else int(targets.n_targets)
 
 
-class _How(NamedTuple):
-    """How the estimators' own steps are asked to read more data of a known kind."""
-
-    is_new: bool = False
-    one_pass: bool = True
-
-
 def training_problem(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Objective, Data]:
     """Return the objective, and the given rows in the form in which training sees them."""
-    network, loss = network_and_loss(estimator, "trace")
-    X = X.tocsr() if is_sparse(X) else np.asarray(X)
-    y = y if is_sparse(y) else np.asarray(y)
-    weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-    _check_rows(network, X, y, weight)
-    targets = estimator._read_targets(y, _How(), None)
-    weight = estimator._weigh(weight, y, targets, _How(one_pass=False))
-    data = estimator._encode(X, y, weight, targets, loss, estimator.theta_.dtype)
-    return Objective(network, loss, float(estimator.alpha), float(estimator.l1_ratio)), data
-
-
-def _check_rows(network: Network, X: Any, y: Any, weight: Array | None) -> None:
-    """Raise unless X has the network's features, and y and the weights one entry per row."""
-    if X.ndim != 2 or X.shape[1] != network.n_in or X.shape[0] == 0:
-        raise ValueError(
-            f"X of trace must have one row or more of {network.n_in} features. Got shape {X.shape}."
-        )
-    for name, values in (("y", y), ("sample_weight", weight)):
-        if values is not None and values.shape[:1] != X.shape[:1]:
-            raise ValueError(
-                f"{name} of trace must have one entry for each of the {X.shape[0]} rows of X. "
-                f"Got shape {values.shape}."
-            )
+    network_and_loss(estimator, "trace")
+    problem: tuple[Objective, Data] = estimator._problem(X, y, sample_weight)
+    return problem

@@ -105,12 +105,14 @@ class LossCurveDisplay:
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
         The curves, run by run.
+    legend_ : matplotlib Legend
 
     Examples
     --------
     >>> from sknn_scratch import MLPRegressor
     >>> from sknn_scratch.inspection import LossCurveDisplay
-    >>> est = MLPRegressor((8,), solver="lbfgs").fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> est = MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", random_state=0)
+    >>> est = est.fit([[0.0], [1.0]], [0.0, 1.0])
     >>> display = LossCurveDisplay.from_estimator(est)  # doctest: +SKIP
     >>> display.ax_.set_title("Two points")  # doctest: +SKIP
     """
@@ -119,6 +121,7 @@ class LossCurveDisplay:
     score_ax_: Any
     figure_: Any
     lines_: list[Any]
+    legend_: Any
 
     def __init__(self, runs: Sequence[Curves]) -> None:
         self.runs = list(runs)
@@ -225,7 +228,10 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             This one.
         """
-        wanted = [c for c in _checked(curves) if any(getattr(r, c) is not None for r in self.runs)]
+        asked = _checked(curves)
+        wanted = [c for c in asked if any(getattr(run, c) is not None for run in self.runs)]
+        if not wanted:
+            raise ValueError(f"No run of this LossCurveDisplay has values of {asked} to draw.")
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_, self.lines_ = self.ax_.figure, []
         self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None
@@ -287,11 +293,9 @@ class LossCurveDisplay:
         ax.locator_params(axis="x", integer=True)
         ax.grid(alpha=0.3)
         _plotting.set_scale(ax, "y", np.concatenate([*losses, [np.nan]]))
-        if twin is None:
-            _plotting.legend(ax)
-        else:
+        if twin is not None:
             twin.set_ylabel("validation score")
-            _plotting.legend(ax, twin, loc="center right")
+        self.legend_ = _plotting.legend(ax, twin)
 
 
 _DOT = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "linestyle": "none"}

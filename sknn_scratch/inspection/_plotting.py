@@ -12,6 +12,8 @@ from sknn_scratch.contracts import Array
 #: From this ratio of the largest to the smallest value on, an axis is logarithmic: two decades
 #: (a little less, for rounding).
 WIDE = 99.0
+#: Marks our legends, so that a second run drawn on the same axes replaces them.
+_LEGEND = "sknn_scratch legend"
 
 
 def pyplot(reader: str) -> Any:
@@ -47,13 +49,33 @@ def set_scale(ax: Any, which: str, values: Sequence[float] | Array) -> None:
         ax.set_xscale("symlog", linthresh=positive.min())
 
 
-def legend(ax: Any, *others: Any, **how: Any) -> None:
-    """Draw one legend, on the last of the axes, for what is drawn on all of them."""
+def legend(ax: Any, twin: Any = None) -> Any:
+    """Return one legend, for what is drawn on the axes and on those over it.
+
+    Two axes full of curves leave no room: it then stands below them, if the figure has a layout
+    that makes room and no other axes.
+    """
+    pair = [ax] if twin is None else [ax, twin]
+    named = _named(pair)
+    figure = ax.figure
+    for old in [*(one.get_legend() for one in pair), *figure.legends]:
+        if old is not None and old.get_gid() == _LEGEND:
+            old.remove()
+    if twin is None:
+        new = ax.legend(named.values(), named)
+    elif len(figure.axes) == 2 and figure.get_layout_engine() is not None:
+        columns = 2 if len(named) == 4 or max(map(len, named)) > 18 else 3
+        new = figure.legend(named.values(), named, loc="outside lower center", ncols=columns)
+    else:
+        new = twin.legend(named.values(), named, loc="center right")
+    new.set_gid(_LEGEND)
+    return new
+
+
+def _named(pair: Sequence[Any]) -> dict[str, Any]:
+    """Return what is drawn, by its label."""
     named: dict[str, Any] = {}
-    for one in (ax, *others):
+    for one in pair:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-        if one.get_legend():
-            one.get_legend().remove()
-    if named:
-        (ax, *others)[-1].legend(named.values(), named, **how)
+    return named

@@ -45,6 +45,7 @@ class SearchCurveDisplay:
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
         One for each curve.
+    legend_ : matplotlib Legend
 
     Examples
     --------
@@ -61,6 +62,7 @@ class SearchCurveDisplay:
     ax_: Any
     figure_: Any
     lines_: list[Any]
+    legend_: Any
 
     def __init__(
         self,
@@ -142,7 +144,7 @@ class SearchCurveDisplay:
         self.ax_.set(xlabel=self.param, ylabel=self.score_name)
         self.ax_.grid(alpha=0.3)
         _plotting.set_scale(self.ax_, "x", np.concatenate([curve.x for curve in self.curves]))
-        _plotting.legend(self.ax_)
+        self.legend_ = _plotting.legend(self.ax_)
         return self
 
     def _draw(self, curve: ScoreCurve, line_kw: dict[str, Any]) -> None:

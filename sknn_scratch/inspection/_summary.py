@@ -100,7 +100,8 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     --------
     >>> from sknn_scratch import MLPRegressor
     >>> from sknn_scratch.inspection import summary
-    >>> est = MLPRegressor((8,), solver="lbfgs").fit([[0.0, 1.0], [1.0, 1.0]], [0.0, 1.0])
+    >>> est = MLPRegressor(hidden_layer_sizes=(8,), solver="lbfgs", random_state=0)
+    >>> est = est.fit([[0.0, 1.0], [1.0, 1.0]], [0.0, 1.0])
     >>> table = summary(est, batch_size=1)
     >>> table.total["parameters"]
     33

@@ -143,7 +143,8 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     >>> from sknn_scratch import MLPRegressor
     >>> from sknn_scratch.inspection import trace
     >>> X, y = [[1.0], [3.0]], [0.0, 1.0]
-    >>> est = MLPRegressor((1,), "identity", alpha=0, solver="lbfgs", max_iter=9).fit(X, y)
+    >>> est = MLPRegressor(hidden_layer_sizes=(1,), activation="identity", alpha=0)
+    >>> est = est.set_params(solver="lbfgs", random_state=0).fit(X, y)
     >>> est.coefs_, est.intercepts_ = [[[2.0]], [[0.5]]], [[0.0], [0.0]]
     >>> t = trace(est, X, y)
     >>> t.layers[1].z.T

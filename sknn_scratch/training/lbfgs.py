@@ -43,7 +43,7 @@ class LBFGS:
             row["seconds"] = times[-1] - times[-2]
             state.history.append(row)
             run.notify("on_epoch_end")
-            if run.stop_reason:
+            if run.end:
                 raise StopIteration  # scipy's way to be asked to stop
 
         run.notify("on_fit_begin")
@@ -68,7 +68,7 @@ class LBFGS:
         if not state.history:
             state.history.append({"epoch": 0, "loss": float(result.fun)})
         ends = {0: "converged", 1: "max_iter"}
-        reason = run.stop_reason or ends.get(result.status, str(result.message))
+        reason = run.end or ends.get(result.status, str(result.message))
         state.stop_reason = reason if isfinite(float(result.fun)) else "diverged"
 
 

@@ -41,15 +41,16 @@ class MiniBatch:
             row = self._epoch(plan, state, loop)
             state.stop_reason = self._reason_to_stop(plan, state, row["loss"])
             run.notify("on_epoch_end")
-            state.stop_reason = state.stop_reason or run.stop_reason
+            state.stop_reason = state.stop_reason or run.end
         run.notify("on_fit_end")
 
     def _complete(self, plan: Plan, state: TrainingState) -> None:
         """Add to the state what this strategy needs and what is not there yet."""
         if not state.optimizer:
             state.optimizer = self.optimizer.init(state.theta, plan.network.layout.groups)
-        if not state.patience:
-            state.patience = self.patience.start()
+        criterion = "score" if plan.early_stopping else "loss"
+        if state.patience.get("of") != criterion:
+            state.patience = self.patience.start() | {"of": criterion}
 
     def _epoch(self, plan: Plan, state: TrainingState, loop: _Loop) -> Row:
         """Run an epoch, judge it and write it down."""
@@ -114,9 +115,10 @@ class _Loop:
         self.scratch = np.empty_like(state.theta)
         self.rate, self.gradient_norm = nan, nan
         self.n = data.n_samples if state.order is None else len(state.order)
+        self.batch_size = min(how.batch_size, self.n)
         self.workspace = Workspace(
             plan.objective.network,
-            min(how.batch_size, self.n),
+            self.batch_size,
             data.n_targets,
             state.theta.dtype,
             gathers=state.order is not None and not is_sparse(data.X),
@@ -128,8 +130,8 @@ class _Loop:
             self.state.rng.shuffle(self.state.order)
         total, seen = 0.0, 0
         self.rate = self._rate(0)
-        for start in range(0, self.n, self.how.batch_size):
-            stop = min(start + self.how.batch_size, self.n)
+        for start in range(0, self.n, self.batch_size):
+            stop = min(start + self.batch_size, self.n)
             rows = self.workspace.rows(stop - start)
             batch = self.data.batch(self._choose(start, stop), rows)
             if batch.weight_sum == 0:

@@ -27,7 +27,7 @@ class FitRun(Run):
         self.state, self._header = state, header or {}
         self.fingerprint = str(self._header.get("fingerprint", ""))
         self.max_iter: int = plan.strategy.max_iter
-        self.stop_reason = ""
+        self.reasons: list[str] = []
         self._wanted: list[str] = []
         self._listeners: list[tuple[Any, dict[str, Any]]] = [
             (callback, state.memory.setdefault(f"{k} {type(callback).__name__}", callback.init()))
@@ -48,7 +48,12 @@ class FitRun(Run):
 
     def stop(self, reason: str) -> None:
         """Ask for training to end after this epoch."""
-        self.stop_reason = self.stop_reason or reason
+        self.reasons.append(reason)
+
+    @property
+    def end(self) -> str:
+        """Return "asked" if a callback asked to stop, else nothing."""
+        return "asked" if self.reasons else ""
 
     def check_path(self, path: str) -> None:
         """Raise now if a checkpoint could not be written there."""

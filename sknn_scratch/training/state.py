@@ -81,7 +81,7 @@ class TrainingState:
             self,
             theta=np.array(live),
             best_theta=np.array(published),
-            rng=deepcopy(self.rng),
+            rng=copy_stream(self.rng),
             noise=deepcopy(self.noise),
             optimizer=copy_state(self.optimizer),
             patience=copy_state(self.patience),
@@ -89,6 +89,13 @@ class TrainingState:
             history=list(self.history),
             stop_reason="",
         )
+
+
+def copy_stream(rng: np.random.RandomState) -> np.random.RandomState:
+    """Return a stream that goes on as ``rng`` would; several times faster than deepcopy."""
+    twin = np.random.RandomState(0)
+    twin.set_state(rng.get_state(legacy=False))
+    return twin
 
 
 def copy_state(state: State) -> State:

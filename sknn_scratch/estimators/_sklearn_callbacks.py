@@ -1,0 +1,152 @@
+"""scikit-learn's own callbacks: one listener, built for each fit that has any.
+
+A fit is the root task, each epoch (iteration of L-BFGS) one task below it.  Hooks get the
+rows trained on, and a ``fitted_estimator`` with copies of the weights of that very epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from sknn_scratch.contracts import Array, State
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.inference import Inference
+from sknn_scratch.estimators import _validation
+from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.state import Plan, TrainingState
+
+#: Rows whose outputs tell whether training has diverged.
+ROWS_LOOKED_AT = 200
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a listener may look at: a fit, and the data as the user handed it over."""
+
+    estimator: Any
+    plan: Plan
+    data: Data
+    state: TrainingState
+    targets: Any
+    given: Rows
+
+    @cached_property
+    def shown(self) -> Rows:
+        """The rows trained on; copied, once, where others are held out."""
+        estimator, order = self.estimator, self.state.order
+        X, y, weight = self.given
+        checked = _validation.check_X(estimator, X, reset=False)
+        # Names of columns stay, for fitted_estimator warns of X without them.
+        X = X if hasattr(estimator, "feature_names_in_") else checked
+        y = _validation.check_y(estimator, y, checked, estimator._y_is_numeric)
+        whole = Rows(X, y, _validation.check_weight(estimator, weight, checked))
+        if order is None or len(order) == checked.shape[0]:
+            return whole
+        order = np.sort(order)
+        return Rows(*(None if a is None else _safe_indexing(a, order) for a in whole))
+
+    def metadata(self) -> dict[str, Any] | None:
+        """Return what every scorer takes: ScoringMonitor hands all of it to its scorer."""
+        weight = self.shown.sample_weight
+        return None if weight is None else {"sample_weight": weight}
+
+    def attributes(self) -> dict[str, Any] | None:
+        """Return copies of the fitted attributes as of now; None once training has diverged.
+
+        The weights are those of now: with early stopping, too, not the best ones so far.
+        """
+        plan, state = self.plan, self.state
+        optimizer = getattr(plan.strategy, "optimizer", None)
+        theta = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
+        if not self._can_predict(theta):
+            return None
+        now = replace(state.wake(theta), best_row=state.history[-1] if state.history else {})
+        last = now.theta if theta is state.theta else now.best_theta
+        attributes: dict[str, Any] = self.estimator._fitted_attributes(
+            plan, now, self.targets, last
+        )
+        return attributes
+
+    def _can_predict(self, theta: Array) -> bool:
+        """Tell whether outputs are finite, else a scorer would raise before the fit itself does."""
+        network, loss = self.plan.network, self.plan.objective.loss
+        blocks = Inference(network, ROWS_LOOKED_AT, theta.dtype).raw_blocks(
+            network.layout.params(theta), self.data.X[:ROWS_LOOKED_AT]
+        )
+        return bool(np.isfinite(theta).all()) and all(
+            np.isfinite(raw).all() and np.isfinite(loss.predict(raw, raw)).all()
+            for _, raw in blocks
+        )
+
+
+def listen(
+    estimator: Any, job: tuple[Plan, Data, TrainingState, Any], given: Rows
+) -> Listener | None:
+    """Return the listener of a fit, None for an estimator without callbacks.
+
+    The caller must be decorated with ``with_callbacks``, which tears the callbacks down.
+    """
+    if not hasattr(estimator, "_skl_callbacks"):
+        return None
+    return Listener(Subject(estimator, *job, given))
+
+
+class Listener:
+    """Passes the events of one fit on to scikit-learn's callbacks."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._root: Any = None  # context of the whole fit
+        self._epoch: Any = None  # context of the epoch that has begun
+
+    def on_fit_begin(self, memory: State, run: FitRun) -> None:
+        """Begin the root task, and the first epoch."""
+        one_pass = self._subject.plan.one_pass
+        self._root = self._subject.estimator._init_callback_context(
+            task_name="partial_fit" if one_pass else "fit",
+            max_subtasks=1 if one_pass else max(1, int(run.max_iter) - run.epoch),
+        )
+        self._root.call_on_fit_task_begin(**self._shown())
+        if not self._subject.state.stop_reason:  # a finished fit that is resumed has one
+            self._begin_epoch()
+
+    def on_epoch_end(self, memory: State, run: FitRun) -> None:
+        """End the epoch, stop training if a hook asks for that, or begin the next one."""
+        if self._epoch.call_on_fit_task_end(**self._shown(), **self._fitted()):
+            run.stop("a callback of scikit-learn")
+        self._epoch = None
+        ends = self._subject.state.stop_reason or run.end
+        if not ends and run.epoch < run.max_iter:
+            self._begin_epoch()
+
+    def on_fit_end(self, memory: State, run: FitRun) -> None:
+        """End the iteration that has begun in vain: L-BFGS says only now that it has converged."""
+        if self._epoch is not None:
+            self._epoch.call_on_fit_task_end(**self._shown())
+
+    def on_published(self) -> None:
+        """End the root task; the estimator itself has its fitted attributes by now."""
+        self._root.call_on_fit_task_end(**self._shown(), reconstruction_attributes={})
+
+    def _begin_epoch(self) -> None:
+        self._epoch = self._root.subcontext(task_name="epoch")
+        self._epoch.call_on_fit_task_begin(**self._shown(), **self._fitted())
+
+    def _shown(self) -> dict[str, Any]:
+        """Return what all hooks get; the functions are called where a hook asks for them."""
+        subject = self._subject
+        return {
+            "estimator": subject.estimator,
+            "X": lambda: subject.shown.X,
+            "y": lambda: subject.shown.y,
+            "metadata": subject.metadata,
+        }
+
+    def _fitted(self) -> dict[str, Any]:
+        return {"reconstruction_attributes": self._subject.attributes}

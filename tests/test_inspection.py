@@ -1,0 +1,684 @@
+"""Inspection: traces equal what training computes, tables the arrays; pictures show the data."""
+
+import doctest
+import subprocess
+import sys
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csc_array, csr_matrix
+from scipy.special import expit, softmax
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.neural_network import MLPClassifier as SklearnClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch.components import Quantile, Softplus
+from sknn_scratch.core.workspace import Workspace
+from sknn_scratch.estimators import _start
+from sknn_scratch.inspection import (
+    LossCurveDisplay,
+    SearchCurveDisplay,
+    WeightsDisplay,
+    _summary,
+    summary,
+    trace,
+)
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(12, 4))
+TARGETS = {
+    "one": X @ [1.0, -1.0, 0.5, 0.0],
+    "two": X[:, :2] ** 2,
+    "positive": np.exp(X[:, 0]),
+    "binary": np.where(X[:, 0] > 0, "yes", "no"),
+    "classes": np.digitize(X[:, 1], [-0.5, 0.5]),
+    "labels": (X[:, :3] > 0).astype(int),
+}
+WEIGHT = RNG.uniform(0.5, 2.0, len(X))
+
+
+class Case(NamedTuple):
+    """An estimator and the kind of its targets."""
+
+    estimator: object
+    target: str
+    sample_weight: object = None
+
+
+def regressor(**params):
+    return MLPRegressor(hidden_layer_sizes=(5, 3), max_iter=3, random_state=0, **params)
+
+
+def classifier(**params):
+    return MLPClassifier(hidden_layer_sizes=(5, 3), max_iter=3, random_state=0, **params)
+
+
+CASES = {
+    "squared error": Case(regressor(activation="tanh"), "one"),
+    "two outputs, weighted": Case(regressor(activation="logistic", alpha=0.3), "two", WEIGHT),
+    "z is kept": Case(regressor(activation=("gelu", "tanh"), alpha=0.1), "one"),
+    "a component": Case(regressor(activation=Softplus()), "one"),
+    "log link": Case(regressor(activation="tanh", loss="poisson"), "positive", WEIGHT),
+    "several quantiles": Case(regressor(activation="tanh", loss=Quantile((0.2, 0.7))), "one"),
+    "binary": Case(classifier(activation="tanh"), "binary"),
+    "one output": Case(classifier(activation="tanh", loss="binary_log_loss"), "binary", WEIGHT),
+    "softmax": Case(classifier(activation=("relu", "identity"), alpha=1.0), "classes", WEIGHT),
+    "labels": Case(classifier(activation="logistic"), "labels"),
+    "class weights": Case(
+        classifier(activation="tanh", class_weight={"yes": 3.0}), "binary", WEIGHT
+    ),
+    "dropout": Case(regressor(activation="tanh", dropout=0.5), "one"),
+    "l1": Case(regressor(activation="tanh", alpha=0.5, l1_ratio=0.4), "one"),
+    "linear": Case(MLPRegressor(hidden_layer_sizes=(), max_iter=3, random_state=0), "two"),
+}
+
+
+def fit(case, data=X, **params):
+    """Return the fitted estimator of a case, and y."""
+    est, y = clone(case.estimator).set_params(**params), TARGETS[case.target]
+    with pytest.warns(ConvergenceWarning):
+        return est.fit(data, y, case.sample_weight), y
+
+
+each_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+# ---------------------------------------------------------------------------------------- trace
+F = {
+    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+    "logistic": (expit, lambda z: expit(z) * expit(-z)),
+    "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
+    "identity": (lambda z: z, np.ones_like),
+    "identities": (lambda z: z, np.ones_like),
+}
+#: Cases whose arithmetic is written out below: hidden functions, the link, and the loss of a row.
+BY_HAND = {
+    "squared error": (["tanh"] * 2, lambda z: z, lambda p, y: ((p - y) ** 2).sum(1) / 2),
+    "two outputs, weighted": (
+        ["logistic"] * 2,
+        lambda z: z,
+        lambda p, y: ((p - y) ** 2).sum(1) / 2,
+    ),
+    "softmax": (
+        ["relu", "identity"],
+        lambda z: softmax(z, axis=1),
+        lambda p, y: -np.log((p * y).sum(1)),
+    ),
+    "labels": (
+        ["logistic"] * 2,
+        expit,
+        lambda p, y: -np.log(np.where(y > 0, p, 1 - p)).sum(1),
+    ),
+    "linear": ([], lambda z: z, lambda p, y: ((p - y) ** 2).sum(1) / 2),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_trace_equals_plain_numpy(name):
+    est, y = fit(CASES[name])
+    functions, link, loss = BY_HAND[name]
+    w = np.ones(len(X)) if CASES[name].sample_weight is None else WEIGHT
+    Y = np.eye(3)[y] if name == "softmax" else y.reshape(len(y), -1).astype(float)
+    zs, xs = [], [X]
+    for W, b in zip(est.coefs_, est.intercepts_, strict=True):
+        zs.append(xs[-1] @ W + b)
+        xs.append(F[functions[len(zs) - 1]][0](zs[-1]) if len(zs) <= len(functions) else None)
+    xs[-1] = link(zs[-1])
+
+    t = trace(est, X, y, CASES[name].sample_weight)
+    penalty = est.alpha / 2 / w.sum() * sum((W**2).sum() for W in est.coefs_)
+    assert_allclose(t.J, w @ loss(xs[-1], Y) / w.sum() + penalty)
+    assert_allclose([t.loss + t.penalty, t.penalty], [t.J, penalty])
+    assert_array_equal(t.y, Y)
+    delta = (xs[-1] - Y) * w[:, None] / w.sum()
+    for k in reversed(range(len(zs))):
+        layer, W = t.layers[k], est.coefs_[k]
+        for got, expected in [
+            (layer.x, xs[k]),
+            (layer.z, zs[k]),
+            (layer.a, xs[k + 1]),
+            (layer.delta, delta),
+            (layer.dJ_dW, xs[k].T @ delta + est.alpha / w.sum() * W),
+            (layer.dJ_db, delta.sum(axis=0)),
+        ]:
+            assert_allclose(got, expected, rtol=1e-10, atol=1e-14)
+        if k:
+            delta = (delta @ W.T) * F[functions[k - 1]][1](zs[k - 1])
+
+
+@each_case
+def test_trace_equals_finite_differences(case):
+    est, y = fit(case)
+    t = trace(est, X, y, case.sample_weight)
+    theta, step = est.theta_.copy(), 1e-6
+    slopes = np.empty_like(theta)
+    for k in range(len(theta)):
+        ends = []
+        for sign in (1, -1):
+            est.theta_ = theta.copy()
+            est.theta_[k] += sign * step
+            ends.append(trace(est, X, y, case.sample_weight).J)
+        slopes[k] = (ends[0] - ends[1]) / (2 * step)
+    # The vector holds all weights, then all biases.
+    parts = [layer.dJ_dW for layer in t.layers] + [layer.dJ_db for layer in t.layers]
+    assert_allclose(np.concatenate([p.ravel() for p in parts]), slopes, rtol=1e-5, atol=1e-7)
+
+
+@each_case
+def test_trace_equals_a_training_step(case):
+    lr = 0.25
+    est, y = fit(case, solver="sgd", momentum=0.0, learning_rate_init=lr, dropout=0.0)
+    est.set_params(shuffle=False, batch_size=len(X))
+    t = trace(est, X, y, case.sample_weight)
+    before = est.theta_.copy()
+    est.partial_fit(X, y, case.sample_weight)
+    parts = [layer.dJ_dW for layer in t.layers] + [layer.dJ_db for layer in t.layers]
+    step = -lr * np.concatenate([p.ravel() for p in parts])
+    assert_array_equal(est.theta_, before + step)
+    assert_allclose(est.history_[-1]["loss"], t.J, rtol=1e-14)
+
+
+@each_case
+def test_trace_is_made_of_copies(case):
+    est, y = fit(case)
+    theta = est.theta_.copy()
+    t = trace(est, X, y, case.sample_weight)
+    again = trace(est, X, y, case.sample_weight)
+    for layer in t.layers:
+        for name, array in vars(layer).items():
+            if isinstance(array, np.ndarray):
+                array[...] = np.nan
+                assert array.flags.c_contiguous, name
+    assert_array_equal(est.theta_, theta)
+    assert np.isfinite(again.J)
+    assert all(np.isfinite(layer.dJ_dW).all() for layer in again.layers)
+
+
+@each_case
+def test_trace_of_the_output(case):
+    est, y = fit(case)
+    t = trace(est, X, y)
+    assert t.y_pred is t.layers[-1].a
+    predict = getattr(est, "predict_proba", est.predict)
+    expected = predict(X).reshape(len(X), -1)
+    if t.y_pred.shape[1] == 1:
+        expected = expected[:, -1:]
+    assert_allclose(t.y_pred, expected, rtol=1e-12)
+
+
+def test_trace_of_a_worked_example():
+    # y = w2 tanh(w1 x), J = ½ (y - 1)², x = 2, w1 = ½, w2 = 3
+    est = MLPRegressor(hidden_layer_sizes=(1,), activation="tanh", alpha=0, solver="lbfgs")
+    est.fit([[2.0], [1.0]], [1.0, 0.0])
+    est.coefs_, est.intercepts_ = [[[0.5]], [[3.0]]], [[0.0], [0.0]]
+    hidden, output = trace(est, [[2.0]], [1.0]).layers
+    a = np.tanh(1.0)
+    assert_allclose([hidden.z.item(), hidden.a.item(), output.a.item()], [1.0, a, 3 * a])
+    assert_allclose(output.delta, [[3 * a - 1]])
+    assert_allclose(output.dJ_dW, [[(3 * a - 1) * a]])
+    assert_allclose(hidden.delta, [[(3 * a - 1) * 3 * (1 - a**2)]])
+    assert_allclose(hidden.dJ_dW, 2 * hidden.delta)
+
+
+@pytest.mark.parametrize("form", [csr_matrix, csc_array, list, np.asfortranarray])
+def test_trace_takes_what_fit_takes(form):
+    est, y = fit(CASES["softmax"])
+    expected, got = trace(est, X, y), trace(est, form(X), list(y), list(WEIGHT * 0 + 1))
+    assert_allclose(got.J, expected.J, rtol=1e-12)
+    for one, other in zip(got.layers, expected.layers, strict=True):
+        assert_allclose(one.dJ_dW, other.dJ_dW, rtol=1e-9, atol=1e-12)
+    assert "∂J/∂W" in repr(got)
+
+
+def test_trace_in_single_precision():
+    est, y = fit(CASES["squared error"], X.astype(np.float32))
+    t = trace(est, X, y)
+    assert {a.dtype for a in vars(t.layers[0]).values() if isinstance(a, np.ndarray)} == {
+        np.dtype(np.float32)
+    }
+
+
+def test_trace_repr():
+    est, y = fit(CASES["z is kept"])
+    lines = repr(trace(est, X[:2], y[:2])).split("\n")
+    assert lines[0].startswith("J = ")
+    assert "over 2 rows: loss" in lines[0]
+    assert lines[2].startswith("layer 0: hidden, Gelu")
+    letters = [line.split()[0] for line in lines[4:12]]
+    assert letters == ["x", "W", "b", "z", "a", "δ", "∂J/∂W", "∂J/∂b"]
+    assert "(2, 5)" in lines[7]
+    assert max(map(len, lines)) <= 90
+
+
+@pytest.mark.parametrize(
+    ("rows", "y", "weight", "message"),
+    [
+        (X[:, :3], TARGETS["classes"], None, "4 features"),
+        (X[0], TARGETS["classes"], None, "in X of MLPClassifier"),
+        (X[:0], TARGETS["classes"][:0], None, "in X of MLPClassifier"),
+        (X, TARGETS["classes"][:5], None, "in y of MLPClassifier"),
+        (X, TARGETS["classes"], [1.0], "sample_weight"),
+        (X, TARGETS["classes"] + 7, None, "not in `self.classes_`"),
+    ],
+)
+def test_trace_says_what_is_wrong(rows, y, weight, message):
+    est, _ = fit(CASES["softmax"])
+    with pytest.raises(ValueError, match=message):
+        trace(est, rows, y, weight)
+
+
+def test_trace_wants_the_network_itself():
+    pipe = make_pipeline(StandardScaler(), CASES["softmax"].estimator)
+    with pytest.raises(ValueError, match=r"pipe\[:-1\]\.transform"):
+        trace(pipe, X, TARGETS["classes"])
+
+
+# -------------------------------------------------------------------------------------- summary
+@each_case
+def test_summary_counts_parameters(case):
+    est, _ = fit(case)
+    table = summary(est)
+    first, *layers = table.rows
+    assert [row["W"] for row in layers] == [W.shape for W in est.coefs_]
+    assert [row["b"] for row in layers] == [b.shape for b in est.intercepts_]
+    assert [row["layer"] for row in layers] == list(range(len(layers)))
+    assert table.total["parameters"] == est.theta_.size
+    assert table.total["memory"] == est.theta_.nbytes
+    assert layers[-1]["activation"] == est.out_activation_
+    assert (first["kind"], first["units"]) == ("input", 4)
+
+
+@each_case
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_summary_counts_the_workspace(case, dtype, monkeypatch):
+    made = []
+
+    class Spy(Workspace):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    module = sys.modules["sknn_scratch.training.minibatch"]
+    monkeypatch.setattr(module, "Workspace", Spy)
+    est, _ = fit(case, X.astype(dtype))
+    rows = made[0].rows(len(X))
+    arrays = [a for s in rows.slots for a in (s.a, s.z, s.delta, s.ones)]
+    # By address: some are the same memory.
+    buffers = {a.ctypes.data: a.nbytes for a in [rows.x, rows.y, rows.weight, *arrays]}
+    total = sum(buffers.values())
+    assert summary(est).total["workspace"] == total
+    assert summary(est, batch_size=3).total["workspace"] == total / 4
+
+
+def test_summary_of_lbfgs_knows_no_batch():
+    est = MLPRegressor(solver="lbfgs").fit(X, TARGETS["one"])
+    assert "workspace" not in summary(est).total
+    assert summary(est).rows[0]["workspace"] is None
+    assert summary(est, batch_size=len(X)).total["workspace"] > 0
+    assert "batches" not in repr(summary(est))
+
+
+def test_summary_as_text():
+    est, _ = fit(CASES["dropout"])
+    lines = repr(summary(est)).split("\n")
+    assert lines[0] == "MLPRegressor: 4 → 5 → 3 → 1, float64, batches of 12 rows"
+    assert lines[2].split() == [
+        "layer",
+        "W",
+        "b",
+        "activation",
+        "parameters",
+        "memory",
+        "workspace",
+    ]
+    assert " ".join(lines[5].split()).startswith("0 hidden (4, 5) (5,) Tanh, dropout 0.5 25 200 B")
+    assert lines[-1].split()[:2] == ["total", "47"]
+    ends = {len(line) for line in [lines[2], *lines[4:8], lines[-1]]}
+    assert len(ends) == 1, "the last column is aligned to the right"
+
+
+def test_summary_as_html_and_frame():
+    pandas = pytest.importorskip("pandas")
+    est, _ = fit(CASES["class weights"])
+    html = summary(est)._repr_html_()
+    assert html.count("<tr>") == 1 + 4 + 1
+    assert html.count("<td") == 4 * 8
+    assert pandas.DataFrame(summary(est).rows)["parameters"].sum() == est.theta_.size
+
+
+def test_summary_of_a_pipeline_and_of_a_search():
+    pipe = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(5,), alpha=0.1))
+    pipe.set_params(mlpregressor__solver="lbfgs", mlpregressor__random_state=0)
+    search = GridSearchCV(pipe, {"mlpregressor__alpha": [1.0]}, cv=2).fit(X, TARGETS["one"])
+    assert summary(search).total["parameters"] == 5 * 5 + 6
+
+
+def test_auto_batch_size_is_the_estimators():
+    assert _summary.AUTO_BATCH_SIZE == _start.AUTO_BATCH_SIZE
+
+
+@pytest.mark.parametrize("batch_size", [0, 2.5, "auto"])
+def test_summary_checks_the_batch_size(batch_size):
+    est, _ = fit(CASES["linear"])
+    with pytest.raises(ValueError, match="'batch_size' parameter of summary"):
+        summary(est, batch_size)
+
+
+# ------------------------------------------------------------------------------------- pictures
+@pytest.fixture
+def plt():
+    """matplotlib without a screen; figures are closed at the end."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield pyplot
+    pyplot.close("all")
+
+
+def stopping(**params):
+    est = MLPClassifier(
+        hidden_layer_sizes=(8,),
+        early_stopping=True,
+        validation_fraction=0.25,
+        max_iter=12,
+        random_state=0,
+        **params,
+    )
+    return quietly(est)
+
+
+def quietly(est):
+    """Fit, whatever it says about convergence."""
+    data = np.tile(X, (4, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return est.fit(data, np.tile(TARGETS["classes"], 4))
+
+
+def labels(display):
+    return [text.get_text() for text in display.legend_.get_texts()]
+
+
+def test_loss_curve_of_an_estimator(plt):
+    est = stopping()
+    display = LossCurveDisplay.from_estimator(est)
+    display.figure_.canvas.draw()
+    loss, *_, score = display.lines_
+    assert_array_equal(loss.get_ydata(), est.loss_curve_)
+    assert_array_equal(loss.get_xdata(), np.arange(1, 13))
+    assert_array_equal(score.get_ydata(), est.validation_scores_)
+    assert score.axes is display.score_ax_ is not display.ax_
+    assert f"best epoch ({est.best_n_iter_})" in labels(display)
+    assert display.ax_.get_xlabel() == "epoch"
+    assert len({line.get_color() for line in display.lines_}) == len(display.lines_)
+    assert display.plot(curves="loss").score_ax_ is None
+
+
+def test_loss_curve_after_early_stopping_on_the_loss(plt):
+    display = LossCurveDisplay.from_estimator(stopping(scoring="loss"))
+    assert display.score_ax_ is None, "the score is the validation loss upside down"
+    assert labels(display)[:2] == ["training loss", "validation loss"]
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, SklearnClassifier])
+def test_loss_curve_without_validation(plt, cls):
+    est = quietly(cls(hidden_layer_sizes=(8,), max_iter=5))
+    display = LossCurveDisplay.from_estimator(est, name="mine", line_kw={"linewidth": 3})
+    assert display.score_ax_ is None
+    assert labels(display) == ["mine: training loss"]
+    assert [line.get_linewidth() for line in display.lines_] == [3]
+
+
+def test_loss_curve_of_scikit_learns_own(plt):
+    est = quietly(SklearnClassifier(hidden_layer_sizes=(8,), early_stopping=True, max_iter=5))
+    display = LossCurveDisplay.from_estimator(est)
+    assert f"best epoch ({np.argmax(est.validation_scores_) + 1})" in labels(display)
+
+
+def test_loss_curves_side_by_side(plt):
+    runs = {name: stopping(solver=name) for name in ("adam", "sgd")}
+    display = LossCurveDisplay.from_estimators(runs, curves=["loss", "validation_score"])
+    assert labels(display) == [
+        "adam",
+        "sgd",
+        "training loss",
+        "validation score",
+        "best epoch",
+    ]
+    adam, sgd = display.lines_[:2], display.lines_[2:]
+    assert adam[0].get_color() == adam[1].get_color() != sgd[0].get_color()
+    assert adam[0].get_linestyle() == sgd[0].get_linestyle() != adam[1].get_linestyle()
+    numbered = LossCurveDisplay.from_estimators(list(runs.values()), curves="loss")
+    assert labels(numbered) == ["run 1", "run 2", "best epoch"]
+
+
+def test_two_displays_on_one_axes(plt):
+    first = LossCurveDisplay.from_estimator(stopping(), name="first")
+    second = LossCurveDisplay.from_estimator(stopping(), name="second", ax=first.ax_)
+    assert second.ax_ is first.ax_
+    assert second.score_ax_ is first.score_ax_
+    assert len(first.figure_.axes) == 2
+    assert first.figure_.legends == [second.legend_], "one legend, for both"
+    assert {"first: training loss", "second: training loss"} < set(labels(second))
+    other = plt.subplots(1, 2, sharex=True)[1]
+    for ax in other:
+        display = LossCurveDisplay.from_estimator(stopping(), ax=ax)
+        assert display.score_ax_.get_legend() is display.legend_
+    assert len(other[0].figure.axes) == 4, "one second axes for each"
+
+
+HISTORY = [
+    {"epoch": k, "loss": 100.0 / k**2, "validation_loss": 1.0 + (k - 6) ** 2, "seconds": 0.1}
+    for k in range(1, 21)
+]
+
+
+def test_loss_curve_of_a_history(plt):
+    display = LossCurveDisplay.from_history(HISTORY)
+    assert labels(display) == ["training loss", "validation loss", "best epoch (6)"]
+    assert display.ax_.get_yscale() == "log", "losses span two decades"
+    pandas = pytest.importorskip("pandas")
+    again = LossCurveDisplay.from_history(pandas.DataFrame(HISTORY))
+    assert_array_equal(again.lines_[1].get_ydata(), display.lines_[1].get_ydata())
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [([1, 2, 3], "linear"), ([1, 100], "log"), ([0, 1, 100], "linear"), ([-1, 500], "linear")],
+)
+def test_loss_scale(plt, values, scale):
+    rows = [{"epoch": k, "loss": v, "validation_score": None} for k, v in enumerate(values)]
+    assert LossCurveDisplay.from_history(rows).ax_.get_yscale() == scale
+
+
+def test_loss_curve_with_gaps(plt):
+    rows = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0, "validation_score": 0.5}]
+    rows += [{"epoch": 3, "loss": float("inf"), "validation_score": float("nan")}]
+    display = LossCurveDisplay.from_history(rows)
+    display.figure_.canvas.draw()
+    assert [line.get_xdata().tolist() for line in display.lines_] == [[1, 2], [2]]
+    assert display.lines_[1].get_marker() == ".", "a single point is seen"
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LossCurveDisplay.from_estimator(MLPClassifier()), "call fit first"),
+        (lambda: LossCurveDisplay.from_history([]), "list of dicts"),
+        (lambda: LossCurveDisplay.from_history([{"loss": 1.0}]), "'epoch' and 'loss'"),
+        (lambda: LossCurveDisplay.from_history(HISTORY, curves="los"), "names among"),
+        (lambda: LossCurveDisplay.from_history(HISTORY, curves=[]), "names among"),
+        (lambda: LossCurveDisplay.from_history(HISTORY, curves="validation_score"), "No run"),
+        (lambda: WeightsDisplay.from_estimator(MLPClassifier()), "call fit first"),
+        (lambda: summary(MLPClassifier()), "call fit first"),
+        (lambda: trace(MLPClassifier(), X, TARGETS["classes"]), "call fit first"),
+    ],
+)
+def test_displays_say_what_is_wrong(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_weights_as_images(plt):
+    est, _ = fit(Case(classifier(), "classes"))
+    display = WeightsDisplay.from_estimator(est)
+    display.figure_.canvas.draw()
+    W = est.coefs_[0]
+    assert len(display.images_) == 5
+    for k, image in enumerate(display.images_):
+        assert_array_equal(image.get_array(), W[:, k].reshape(2, 2))
+        low, high = image.get_clim()
+        assert high == -low == display.images_[0].get_clim()[1] > 0
+    extents = np.array([image.get_extent() for image in display.images_])
+    assert len(np.unique(extents, axis=0)) == 5
+    assert display.colorbar_.ax in display.figure_.axes
+
+
+@pytest.mark.parametrize(
+    ("params", "n", "shape"),
+    [
+        ({"n": 2}, 2, (2, 2)),
+        ({"n": 99}, 5, (2, 2)),
+        ({"image_shape": (1, 4)}, 5, (1, 4)),
+        ({"layer": 1, "image_shape": (5, 1)}, 3, (5, 1)),
+        ({"layer": -1, "image_shape": (3, 1), "cmap": "PuOr"}, 3, (3, 1)),
+    ],
+)
+def test_weights_parameters(plt, params, n, shape):
+    est, _ = fit(Case(classifier(), "classes"))
+    figure, ax = plt.subplots()
+    display = WeightsDisplay.from_estimator(est, **params, ax=ax)
+    assert display.figure_ is figure
+    assert display.images.shape == (n, *shape)
+
+
+def test_weights_of_zero(plt):
+    est, _ = fit(Case(classifier(), "classes"))
+    est.coefs_ = [np.zeros_like(W) for W in est.coefs_]
+    WeightsDisplay.from_estimator(est).figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"layer": 3}, "'layer' parameter .* from -3 to 2"),
+        ({"layer": 0.0}, "'layer' parameter"),
+        ({"layer": 1}, "product of 5, the number of inputs"),
+        ({"image_shape": (2, 3)}, "product of 4"),
+        ({"image_shape": (2, 2, 1)}, "product of 4"),
+        ({"n": 0}, "'n' parameter"),
+    ],
+)
+def test_weights_say_what_is_wrong(params, message):
+    est, _ = fit(Case(classifier(), "classes"))
+    with pytest.raises(ValueError, match=message):
+        WeightsDisplay.from_estimator(est, **params)
+
+
+# ------------------------------------------------------------------------------------- searches
+def search(grid, cls=GridSearchCV, scoring=None, **params):
+    """Search over a quick network in a pipeline."""
+    pipe = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(2,), max_fun=3))
+    pipe.set_params(mlpregressor__solver="lbfgs", mlpregressor__max_iter=3)
+    grid = {f"mlpregressor__{name}": values for name, values in grid.items()}
+    refit = not isinstance(scoring, list)
+    with pytest.warns(ConvergenceWarning):
+        return cls(pipe, grid, scoring=scoring, cv=3, refit=refit, **params).fit(X, TARGETS["one"])
+
+
+def test_search_curve(plt):
+    found = search({"alpha": [1.0, 1e-4, 0.01], "activation": ["relu", "tanh"]})
+    display = SearchCurveDisplay.from_cv_results(found)
+    display.figure_.canvas.draw()
+    results = found.cv_results_
+    assert len(display.lines_) == 2
+    relu = np.asarray(results["param_mlpregressor__activation"]) == "relu"
+    order = [1, 2, 0]
+    assert_array_equal(display.lines_[0].get_xdata(), [1e-4, 0.01, 1.0])
+    assert_array_equal(display.lines_[0].get_ydata(), results["mean_test_score"][relu][order])
+    assert display.ax_.get_xscale() == "log"
+    assert (display.ax_.get_xlabel(), display.ax_.get_ylabel()) == ("alpha", "mean test score")
+    assert labels(display)[:2] == ["activation=relu", "activation=tanh"]
+    assert labels(display)[2].startswith("best (")
+    assert display.best == (found.best_params_["mlpregressor__alpha"], found.best_score_)
+    bands = display.ax_.collections
+    assert len(bands) == 2
+
+
+def test_search_curve_over_one_parameter(plt):
+    found = search({"alpha": [0.0, 0.01, 100.0]})
+    display = SearchCurveDisplay.from_cv_results(found.cv_results_, "mlpregressor__alpha")
+    assert display.ax_.get_xscale() == "symlog", "with zero among the values"
+    assert len(display.lines_) == 1
+    assert len(labels(display)) == 1, "a line alone needs no name"
+    pandas = pytest.importorskip("pandas")
+    frame = SearchCurveDisplay.from_cv_results(pandas.DataFrame(found.cv_results_))
+    assert_array_equal(frame.lines_[0].get_ydata(), display.lines_[0].get_ydata())
+
+
+def test_search_curve_chooses_the_parameter_with_most_values(plt):
+    found = search({"alpha": [0.1, 0.2], "max_iter": [1, 2, 3], "tol": [1e-4]})
+    display = SearchCurveDisplay.from_cv_results(found)
+    assert display.param == "max_iter"
+    assert [curve.label for curve in display.curves] == ["alpha=0.1", "alpha=0.2"]
+
+
+def test_search_curve_of_a_randomised_search(plt):
+    drawn = {"alpha": np.geomspace(1e-4, 1, 50), "tol": np.geomspace(1e-6, 1e-2, 50)}
+    found = search(drawn, RandomizedSearchCV, n_iter=6, random_state=0)
+    display = SearchCurveDisplay.from_cv_results(found, "mlpregressor__alpha")
+    assert [line.get_linestyle() for line in display.lines_] == ["None"]
+    assert len(display.lines_[0].get_xdata()) == 6
+
+
+def test_search_curve_of_several_metrics(plt):
+    found = search({"alpha": [0.1, 0.2]}, scoring=["r2", "neg_mean_absolute_error"])
+    display = SearchCurveDisplay.from_cv_results(found, metric="r2")
+    assert display.ax_.get_ylabel() == "mean test r2"
+    with pytest.raises(ValueError, match=r"'metric' parameter .*'neg_mean_absolute_error'"):
+        SearchCurveDisplay.from_cv_results(found)
+
+
+@pytest.mark.parametrize(
+    ("grid", "param", "message"),
+    [
+        ({"alpha": [0.1, 0.2]}, "alpha", r"one of \['mlpregressor__alpha'\]. Got 'alpha'"),
+        ({"activation": ["relu", "tanh"]}, None, r"one of \[\]"),
+        ({"activation": ["relu", "tanh"]}, "mlpregressor__activation", "must be a numeric"),
+        ({"shuffle": [True, False]}, None, "must be a numeric"),
+    ],
+)
+def test_search_curve_says_what_is_wrong(grid, param, message):
+    with pytest.raises(ValueError, match=message):
+        SearchCurveDisplay.from_cv_results(search(grid), param)
+
+
+def test_pictures_need_matplotlib(monkeypatch):
+    est, _ = fit(Case(classifier(), "classes"))
+    for name in [*(m for m in sys.modules if m.partition(".")[0] == "matplotlib"), "matplotlib"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    assert summary(est).total
+    assert trace(est, X, TARGETS["classes"]).layers
+    for display in (LossCurveDisplay, WeightsDisplay):
+        with pytest.raises(ImportError, match=r'pip install "sknn-scratch\[plot\]"'):
+            display.from_estimator(est)
+
+
+def test_import_leaves_matplotlib_alone():
+    code = "import sknn_scratch.inspection, sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["_curves", "_search", "_summary", "_trace", "_weights"])
+def test_docstring_examples(name):
+    module = sys.modules[f"sknn_scratch.inspection.{name}"]
+    result = doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert result.attempted > 2
+    assert result.failed == 0

@@ -1,0 +1,511 @@
+"""scikit-learn's callbacks: each epoch is a task of theirs, with an estimator that predicts."""
+
+import pickle
+import traceback
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.callback import _callback_support as support
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler, scale
+
+from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch.components import Checkpoint
+from sknn_scratch.estimators import _sklearn_callbacks
+
+ignore_max_iter = pytest.mark.filterwarnings("ignore:.*(Maximum iterations|limit max_iter)")
+ESTIMATORS = [MLPClassifier, MLPRegressor]
+EPOCHS = 4
+SETTINGS = [
+    {},
+    {"solver": "sgd", "learning_rate_init": 0.1},
+    {"solver": "lbfgs"},
+    {"solver": "sgd", "shuffle": False},
+    {"dropout": 0.2, "ema_decay": 0.9},
+]
+each_setting = pytest.mark.parametrize("setting", SETTINGS, ids=str)
+
+
+def small(cls=MLPClassifier, **params):
+    return cls(**{"hidden_layer_sizes": 8, "max_iter": EPOCHS, "random_state": 0} | params)
+
+
+def data_for(cls):
+    X, y = (load_iris if cls is MLPClassifier else load_diabetes)(return_X_y=True)
+    return scale(X), y if cls is MLPClassifier else scale(y)
+
+
+X, y = data_for(MLPClassifier)
+
+
+class Watch:
+    """Writes down every hook, and what ``look`` sees in its fitted_estimator."""
+
+    def __init__(self, look=lambda model: None, stop_after=None):
+        self.look, self.stop_after = look, stop_after
+        self.hooks = []  # (hook, task name, task id, what look returned)
+        self.contexts, self.X, self.y, self.metadata = [], [], [], []
+
+    def setup(self, estimator, context):
+        self._write("setup", context, None)
+
+    def teardown(self, estimator, context):
+        self._write("teardown", context, None)
+
+    def on_fit_task_begin(self, estimator, context, *, fitted_estimator=None):
+        self._write("begin", context, fitted_estimator)
+
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
+        self._write("end", context, fitted_estimator)
+        self.X.append(X)
+        self.y.append(y)
+        self.metadata.append(metadata)
+        if context.task_name == "epoch":
+            return context.task_id + 1 == self.stop_after
+
+    def _write(self, hook, context, model):
+        seen = None if model is None else self.look(model)
+        self.hooks.append((hook, context.task_name, context.task_id, seen))
+        self.contexts.append(context)
+
+    def seen(self, hook):
+        """What ``look`` returned at each epoch."""
+        return [h[3] for h in self.hooks if h[:2] == (hook, "epoch")]
+
+
+class StopAfter:
+    """Prunes: asks to stop at the end of an epoch. Goes to other processes."""
+
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name == "epoch" and context.task_id + 1 == self.epochs
+
+
+class Fails(StopAfter):
+    """Raises in one of its hooks."""
+
+    def __init__(self, hook, error):
+        self.hook, self.error = hook, error
+        self.torn_down = 0
+
+    def _maybe_raise(self, hook):
+        if hook == self.hook:
+            raise self.error
+
+    def setup(self, estimator, context):
+        self._maybe_raise("setup")
+
+    def teardown(self, estimator, context):
+        self.torn_down += 1
+        self._maybe_raise("teardown")
+
+    def on_fit_task_begin(self, estimator, context):
+        self._maybe_raise(f"begin {context.task_name}")
+
+    def on_fit_task_end(self, estimator, context):
+        self._maybe_raise(f"end {context.task_name}")
+
+
+# --- The tree of tasks
+
+
+@ignore_max_iter
+@each_setting
+def test_one_task_per_epoch(setting):
+    watch = Watch()
+    small(**setting).set_callbacks(watch).fit(X, y)
+    epochs = [(hook, "epoch", k, None) for k in range(EPOCHS) for hook in ("begin", "end")]
+    around = [(hook, "fit", 0, None) for hook in ("setup", "begin", "end", "teardown")]
+    assert watch.hooks == [*around[:2], *epochs, *around[2:]]
+    root, epoch = watch.contexts[0], watch.contexts[2]
+    assert (root.max_subtasks, root.parent, root.estimator_name) == (EPOCHS, None, "MLPClassifier")
+    assert (epoch.max_subtasks, epoch.parent) == (0, root)
+
+
+def test_partial_fit_is_a_fit_of_one_epoch():
+    watch = Watch()
+    model = small().set_callbacks(watch)
+    for _ in range(EPOCHS + 2):  # more calls than max_iter
+        model.partial_fit(X, y, classes=[0, 1, 2])
+    assert watch.contexts[0].max_subtasks == 1
+    names = ["setup", "begin", "begin", "end", "end", "teardown"]
+    assert [h[0] for h in watch.hooks] == names * (EPOCHS + 2)
+    assert {h[1] for h in watch.hooks} == {"partial_fit", "epoch"}
+
+
+@ignore_max_iter
+def test_resume_is_a_fit_of_the_epochs_left(tmp_path):
+    path, watch = str(tmp_path / "run.npz"), Watch()
+    small(max_iter=1, callbacks=[Checkpoint(path, every=1)]).fit(X, y)
+    small().set_callbacks(watch).resume(path, X, y)
+    assert watch.contexts[0].max_subtasks == len(watch.seen("end")) == EPOCHS - 1
+
+
+def test_lbfgs_that_converges_ends_what_it_has_begun():
+    watch = Watch(look=lambda model: model.n_iter_)
+    model = small(solver="lbfgs", max_iter=500, tol=1e-2).set_callbacks(watch).fit(X, y)
+    assert 1 < model.n_iter_ < 500
+    begun, ended = watch.seen("begin"), watch.seen("end")
+    assert len(begun) == len(ended)
+    assert ended == [*range(1, model.n_iter_ + 1), None]  # None: the iteration that never was
+
+
+# --- scikit-learn's own callbacks
+
+
+@ignore_max_iter
+@each_setting
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_scoring_monitor_logs_a_score_per_epoch(cls, setting):
+    X, y = data_for(cls)
+    name = "neg_log_loss" if cls is MLPClassifier else "r2"
+    monitor = ScoringMonitor(scoring=name)
+    watch = Watch(look=lambda model: model.predict(X))
+    model = small(cls, **setting).set_callbacks(monitor, watch).fit(X, y)
+    log = monitor.get_logs().data
+    assert [(row["task_name"], row["task_id"]) for row in log] == [
+        ("fit", 0),
+        *(("epoch", k) for k in range(EPOCHS)),
+    ]
+    assert log[0][name] == log[-1][name]
+    assert len({row[name] for row in log[1:]}) == EPOCHS
+    # The same as of fits that end there, weights included.
+    for k in range(EPOCHS):
+        monitor = ScoringMonitor(scoring=name)
+        shorter = small(cls, **setting | {"max_iter": k + 1}).set_callbacks(monitor).fit(X, y)
+        assert monitor.get_logs().data[0][name] == log[k + 1][name]
+        np.testing.assert_array_equal(shorter.predict(X), watch.seen("end")[k])
+    np.testing.assert_array_equal(model.theta_, small(cls, **setting).fit(X, y).theta_)
+
+
+@pytest.fixture
+def progress(monkeypatch):
+    """How far each of ProgressBar's bars was after each task: {description: [tasks done, ...]}."""
+    rich_progress = pytest.importorskip("rich.progress")
+    bars, update = {}, rich_progress.Progress.update
+
+    def noting_update(self, task_id, *, completed=None, **more):
+        name = self._tasks[task_id].description.strip()
+        bars.setdefault(name, []).append(completed)
+        update(self, task_id, completed=completed, **more)
+
+    monkeypatch.setattr(rich_progress.Progress, "update", noting_update)
+    return bars
+
+
+@ignore_max_iter
+@each_setting
+def test_progress_bar_shows_epochs(setting, progress, capsys):
+    small(**setting).set_callbacks(ProgressBar()).fit(X, y)
+    assert progress == {"MLPClassifier - fit": [*range(1, EPOCHS + 1), 1]}  # 1 of 1: all is done
+    assert "MLPClassifier - fit" in capsys.readouterr().out
+
+
+@ignore_max_iter
+def test_progress_bar_of_a_pipeline_shows_epochs(progress, capsys):
+    model = make_pipeline(StandardScaler(), small()).set_callbacks(ProgressBar())
+    model.fit(X, y)
+    name = "Pipeline - fit-final-estimator | MLPClassifier - fit #1"
+    assert progress[name] == [*range(1, EPOCHS + 1), 1]
+    assert name in capsys.readouterr().out
+    assert not hasattr(model[-1], "_skl_callbacks")
+    assert not hasattr(model[-1], "_parent_callback_ctx")
+
+
+@ignore_max_iter
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_grid_search_over_a_pipeline(n_jobs, progress, capsys):
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = make_pipeline(StandardScaler(), small().set_callbacks(monitor))
+    grid = {"mlpclassifier__alpha": [1e-4, 1e-1]}
+    search = GridSearchCV(model, grid, cv=2, n_jobs=n_jobs, error_score="raise")
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    # Four fits, at the same time with two jobs, and the one with the best parameters.
+    name = "Pipeline - fit-final-estimator | MLPClassifier - fit #1"
+    assert sorted(progress[name]) == sorted([*range(1, EPOCHS + 1), 1] * 5)
+    assert capsys.readouterr().out.count("MLPClassifier") == 5
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(rows) == 5 * EPOCHS
+    assert len({row["parent_task_id_path"] for row in rows}) == 5
+    assert all(0 <= row["accuracy"] <= 1 for row in rows)
+
+
+# --- Stopping
+
+
+@each_setting
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_true_from_the_hook_stops(cls, setting):
+    X, y = data_for(cls)
+    watch = Watch(stop_after=2)
+    model = small(cls, **setting).set_callbacks(watch).fit(X, y)  # and it warns of nothing
+    assert model.n_iter_ == len(model.loss_curve_) == len(watch.seen("begin")) == 2
+    assert len(watch.seen("end")) == 2
+    with pytest.warns(ConvergenceWarning):
+        shorter = small(cls, **setting | {"max_iter": 2}).fit(X, y)
+    np.testing.assert_array_equal(model.theta_, shorter.theta_)
+
+
+def test_stopping_with_early_stopping_keeps_the_best_weights():
+    watch = Watch(stop_after=3)
+    model = small(early_stopping=True, max_iter=50, learning_rate_init=0.5).set_callbacks(watch)
+    model.fit(X, y)
+    assert model.n_iter_ == 3
+    assert model.best_n_iter_ == np.argmax(model.validation_scores_) + 1
+
+
+def test_pruning_in_a_search():
+    monitor = ScoringMonitor(scoring="accuracy")
+    network = small().set_callbacks(StopAfter(2), monitor)
+    model = Pipeline([("scale", StandardScaler()), ("net", network)])
+    grid = {"net__alpha": [1e-4, 1e-1]}
+    search = GridSearchCV(model, grid, cv=2, n_jobs=2, error_score="raise").fit(X, y)
+    assert search.best_estimator_[-1].n_iter_ == 2
+    rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(rows) == 5 * 2
+
+
+# --- What hooks get
+
+
+@ignore_max_iter
+@each_setting
+def test_fitted_estimator_is_a_copy(setting):
+    kept = []
+    watch = Watch(look=lambda model: kept.append((model, model.predict_proba(X))))
+    small(**setting).set_callbacks(watch).fit(X, y)
+    for model, y_proba in kept:
+        np.testing.assert_array_equal(model.predict_proba(X), y_proba)
+    assert len({id(model) for model, _ in kept}) == 2 * EPOCHS + 1
+
+
+@ignore_max_iter
+def test_fitted_estimator_has_all_attributes():
+    def look(model):
+        return (
+            model.n_iter_,
+            model.loss_,
+            len(model.history_),
+            model.validation_scores_,
+            model.best_n_iter_,
+        )
+
+    watch = Watch(look)
+    model = small().set_callbacks(watch).fit(X, y, X_val=X[::2], y_val=y[::2])
+    scores = model.validation_scores_
+    assert watch.seen("end") == [
+        (k, model.loss_curve_[k - 1], k, scores[:k], k) for k in range(1, EPOCHS + 1)
+    ]
+    assert [n for n, *_ in watch.seen("begin")] == list(range(EPOCHS))
+    assert np.isnan(watch.seen("begin")[0][1])
+
+
+@pytest.mark.parametrize("setting", [{}, {"dropout": 0.2, "ema_decay": 0.9}], ids=str)
+@ignore_max_iter
+def test_fitted_estimator_can_go_on(setting):
+    copies = []
+    small(**setting).set_callbacks(Watch(look=copies.append)).fit(X, y)
+    model = small(**setting | {"max_iter": 1}).fit(X, y)
+    after_one_epoch = copies[1].set_callbacks()
+    for either in (model, after_one_epoch):
+        either.partial_fit(X, y).partial_fit(X, y)
+    np.testing.assert_array_equal(model.theta_, after_one_epoch.theta_)
+
+
+@pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+def test_early_stopping_shows_the_rows_trained_on():
+    frame = pd.DataFrame(X, columns=list("abcd"), index=np.arange(1000, 1150))
+    labels = np.array(["x", "y", "z"])[y]
+    weight = np.arange(1.0, 151)
+
+    def look(model):
+        return model.predict(frame), model.validation_scores_, model.best_n_iter_, model.loss_
+
+    watch = Watch(look)
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = small(early_stopping=True, learning_rate_init=0.1)
+    model.set_callbacks(watch, monitor).fit(frame, labels, sample_weight=weight)
+    part = watch.X[0]
+    assert list(part.columns) == list("abcd")
+    assert len(part) == 135
+    assert all(other is part for other in watch.X)  # copied once
+    np.testing.assert_array_equal(labels[part.index - 1000], watch.y[0])
+    np.testing.assert_array_equal(weight[part.index - 1000], watch.metadata[0]["sample_weight"])
+    # The weights of each epoch, and in the end the best ones.
+    held_out = ~frame.index.isin(part.index)
+    for k, (y_pred, scores, epoch, loss) in enumerate(watch.seen("end")):
+        score = accuracy_score(labels[held_out], y_pred[held_out], sample_weight=weight[held_out])
+        assert scores == model.validation_scores_[: k + 1]
+        assert scores[-1] == pytest.approx(score)
+        assert (epoch, loss) == (k + 1, model.loss_curve_[k])
+    accuracy = model.score(part, watch.y[0], sample_weight=watch.metadata[0]["sample_weight"])
+    assert monitor.get_logs().data[0]["accuracy"] == pytest.approx(accuracy)
+
+
+@ignore_max_iter
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (X, np.ndarray),
+        (X.tolist(), np.ndarray),
+        (csr_array(X), csr_array),
+        (csr_array(X).tocsc(), csr_array),
+        (pd.DataFrame(X, columns=list("abcd")), pd.DataFrame),
+        (pd.DataFrame(X), np.ndarray),
+    ],
+    ids=["array", "list", "csr", "csc", "named", "nameless"],
+)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_data_of_all_kinds(given, shown, early_stopping):
+    watch, monitor = Watch(), ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
+    small(early_stopping=early_stopping).set_callbacks(watch, monitor).fit(given, list(y))
+    assert all(isinstance(X, shown) for X in watch.X)
+    assert watch.metadata[0] is None
+    assert len(monitor.get_logs().data) == EPOCHS + 1
+
+
+@ignore_max_iter
+def test_several_targets():
+    Y = np.column_stack([y == 1, y > 0]).astype(int)
+    monitor = ScoringMonitor(scoring=["accuracy", "f1_macro"])
+    for targets in (Y, csr_array(Y)):
+        small(early_stopping=True).set_callbacks(monitor).fit(X, targets)
+        assert len(monitor.get_logs().data) == EPOCHS + 1
+
+
+def test_nothing_is_copied_that_no_hook_asks_for(monkeypatch):
+    for name in ("shown", "attributes"):
+        monkeypatch.setattr(_sklearn_callbacks.Subject, name, None)
+    small().set_callbacks(StopAfter(2)).fit(X, y)
+
+
+def test_without_callbacks_there_is_no_listener(monkeypatch):
+    monkeypatch.setattr(_sklearn_callbacks, "Listener", None)
+    monkeypatch.setattr(support.CallbackContext, "_from_estimator", None)
+    with pytest.warns(ConvergenceWarning):
+        small().fit(X, y)
+    small().set_callbacks(StopAfter(2)).set_callbacks().partial_fit(X, y, classes=[0, 1, 2])
+
+
+# --- Errors
+
+
+HOOKS = ["setup", "begin fit", "begin epoch", "end epoch", "end fit", "teardown"]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("setting", [{}, {"solver": "lbfgs"}, {"warm_start": True}], ids=str)
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_callback_that_raises(hook, setting, is_fitted):
+    error = RuntimeError("by design")
+    callback = Fails(hook, error)
+    model = small(**setting)
+    if is_fitted:
+        model.fit(X, y)
+    twin = pickle.loads(pickle.dumps(model))
+    before = dict(vars(model.set_callbacks(callback)))
+    with pytest.raises(RuntimeError, match="by design") as caught:
+        model.fit(X, y)
+    assert caught.value is error
+    assert traceback.extract_tb(error.__traceback__)[-1].name == "_maybe_raise"
+    assert callback.torn_down == 1
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+    if is_fitted:
+        np.testing.assert_array_equal(model.theta_, twin.theta_)
+    for either in (model.set_callbacks(), twin):
+        either.fit(X, y)
+    np.testing.assert_array_equal(model.theta_, twin.theta_)
+
+
+def test_a_callback_that_raises_in_partial_fit():
+    model = small().partial_fit(X, y, classes=[0, 1, 2])
+    twin = clone(model).partial_fit(X, y, classes=[0, 1, 2])
+    model.set_callbacks(Fails("end epoch", RuntimeError("by design")))
+    with pytest.raises(RuntimeError, match="by design"):
+        model.partial_fit(X, y)
+    model.set_callbacks()
+    np.testing.assert_array_equal(model.partial_fit(X, y).theta_, twin.partial_fit(X, y).theta_)
+
+
+def test_ctrl_c_in_a_hook_keeps_the_weights_so_far():
+    callback = Fails("end epoch", KeyboardInterrupt())
+    model = small().set_callbacks(callback)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert model.n_iter_ == callback.torn_down == 1
+    assert not hasattr(model, "_callback_fit_ctx")
+    with pytest.warns(ConvergenceWarning):
+        shorter = small(max_iter=1).fit(X, y)
+    np.testing.assert_array_equal(model.theta_, shorter.theta_)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_divergence_is_reported_as_without_callbacks(early_stopping):
+    model = small(MLPRegressor, solver="sgd", learning_rate_init=1e4, max_iter=50, tol=0)
+    model.set_params(early_stopping=early_stopping)
+    model.set_callbacks(ScoringMonitor(scoring="r2"))
+    if early_stopping:
+        with pytest.warns(ConvergenceWarning, match="non-finite parameter weights"):
+            model.fit(X, y)
+    else:
+        with pytest.raises(ValueError, match="non-finite parameter weights"):
+            model.fit(X, y)
+
+
+# --- Clones and pickles
+
+
+@ignore_max_iter
+def test_clones_and_pickles():
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = small().set_callbacks(monitor).fit(X, y)
+    assert clone(model)._skl_callbacks[0] is monitor
+    clone(model).fit(X, y)
+    assert len(monitor.get_logs(select="all")) == 2
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    plain = small().fit(X, y)
+    assert vars(model).keys() - vars(plain).keys() == {"_skl_callbacks"}
+    assert len(pickle.dumps(model.set_callbacks())) == pytest.approx(
+        len(pickle.dumps(plain)), rel=0.01
+    )
+
+
+class Stores(StopAfter):
+    """Writes the estimator of each epoch to a file."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        joblib.dump(fitted_estimator, self.folder / f"{context.task_name}{context.task_id}")
+
+
+@ignore_max_iter
+def test_storing_the_estimator_of_each_epoch(tmp_path):
+    model = make_pipeline(small().set_callbacks(Stores(tmp_path))).fit(X, y)
+    for k in range(EPOCHS):
+        loaded = joblib.load(tmp_path / f"epoch{k}")
+        assert loaded.n_iter_ == k + 1
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
