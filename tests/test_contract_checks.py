@@ -1,5 +1,6 @@
 """The contract checks: built-ins pass them all, and every kind of mistake is found by its check."""
 
+import os
 import re
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from sknn_scratch.components import (
     AddDecayedWeights,
     BinaryLogLoss,
     Chain,
+    Checkpoint,
     ClipByNorm,
     ClipByValue,
     Constant,
     Cosine,
+    CSVLog,
     Elu,
     Exponential,
     Focal,
@@ -50,6 +53,7 @@ from sknn_scratch.components import (
     Step,
     Tanh,
     Tweedie,
+    WeightEMA,
     Zeros,
 )
 from sknn_scratch.contracts import (
@@ -101,6 +105,7 @@ FURTHER = [
     Chain([("l2", AddDecayedWeights()), ("sgd", SGD(0.5)), ("decay", AddDecayedWeights(0.1))]),
     Chain([("adam", Adam()), ("rates", GroupRates([("b", 0.5), ("W0", 2), ("W1", 1.0)]))]),
     Chain([("inner", Chain([("clip", ClipByNorm()), ("lion", Lion())]))]),
+    WeightEMA(Adam(), decay=0.5),
     Step(3, 0.5),
     Exponential(1.0),
     Cosine(restarts=3, minimum=0.1),
@@ -109,6 +114,8 @@ FURTHER = [
     LinearWarmup(LinearWarmup(Step(), warmup=0.0), warmup=0.3),
     Normal(0.1),
     Orthogonal(1.4),
+    Checkpoint("{fingerprint}.npz", every=2),
+    CSVLog(os.devnull),
 ]
 
 

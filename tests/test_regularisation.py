@@ -118,9 +118,11 @@ def test_rates_of_zero_are_no_dropout(rates):
 @pytest.mark.parametrize(("rates", "all_moved"), [((0.5, 0.0), [0, 1]), ((0.0, 0.5), [1, 0])])
 def test_rates_belong_to_their_layers(rates, all_moved):
     """One step on one row moves the biases of all units but those that were left out."""
-    params = {"max_iter": 1, "solver": "sgd", "activation": "identity", "dropout": rates}
+    params = {"max_iter": 1, "batch_size": 1, "solver": "sgd", "activation": "identity"}
     start, end = (
-        small(MLPRegressor, **params, learning_rate_init=rate).fit(X[:1], Y[:1]).intercepts_
+        small(MLPRegressor, **params, dropout=rates, learning_rate_init=rate)
+        .fit(X[:1], Y[:1])
+        .intercepts_
         for rate in (1e-300, 0.1)
     )
     moved = [a != b for a, b in zip(start[:2], end[:2], strict=True)]

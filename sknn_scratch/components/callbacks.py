@@ -80,15 +80,13 @@ class CSVLog(Callback):
         self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
-        """Write the header; a path that cannot be written raises before training."""
-        if run.epoch == 0:
-            with open(self._where(run), "w", encoding="utf-8") as file:
-                file.write(",".join(COLUMNS) + "\n")
+        """Write the header, and what a resumed fit has done; a bad path raises here."""
+        with open(self._where(run), "w", encoding="utf-8") as file:
+            file.writelines([",".join(COLUMNS) + "\n", *map(_csv_line, run.history)])
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
-        row = run.history[-1]
         with open(self._where(run), "a", encoding="utf-8") as file:
-            file.write(",".join(repr(row[key]) if key in row else "" for key in COLUMNS) + "\n")
+            file.write(_csv_line(run.history[-1]))
 
     def _where(self, run: Run) -> str:
         return self.path.replace("{fingerprint}", run.fingerprint)
@@ -104,6 +102,10 @@ COLUMNS = (
     "gradient_norm",
     "seconds",
 )
+
+
+def _csv_line(row: dict[str, float]) -> str:
+    return ",".join(repr(row[key]) if key in row else "" for key in COLUMNS) + "\n"
 
 
 class Checkpoint(Callback):

@@ -72,6 +72,7 @@ def activations(estimator: Any) -> tuple[list[Activation], Activation]:
 def dropout_rates(estimator: Any) -> list[float]:
     """Return one rate per hidden layer."""
     value, n_hidden = estimator.dropout, len(hidden_sizes(estimator))
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     rates = [value] * n_hidden if isinstance(value, Real) else value
     is_row = isinstance(rates, Sequence) and not isinstance(rates, str)
     if not is_row or not all(isinstance(r, Real) and 0 <= float(r) < 1 for r in rates):

@@ -99,17 +99,21 @@ class BaseMLP(BaseEstimator, ABC):
         checked = _validation.check_weight(self, rows.sample_weight, X)
         weight = self._weigh(checked, y, targets, how)
         data = self._encode(X, y, weight, targets, loss, dtype)
-        held = self._encode_given(given, targets, loss, how, dtype)
+        held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
-        state = _resume.load(self, path, data) if path else start(self, plan, data, how)
+        state, origin = _resume.load(self, path) if path else (start(self, plan, data, how), None)
         plan = with_judge(self, plan, data, state, targets, held)
+        is_watched = bool(plan.callbacks) or origin is not None
+        header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
+        if origin is not None:
+            _resume.check_same(origin, header, path)
         warn_if_clipped(self, plan, data, state)
-        return Job(plan, data, state, targets)
+        return Job(plan, data, state, targets, header)
 
     def _solve(self, job: Job) -> None:
         """Train and publish, also what there is when Ctrl-C ends training."""
-        plan, data, state, targets = job
-        run = FitRun(plan, state, _resume.header(self, data) if plan.callbacks else None)
+        plan, data, state, targets, header = job
+        run = FitRun(plan, state, header)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 plan.strategy.solve(plan, data, state, run)
@@ -131,16 +135,23 @@ class BaseMLP(BaseEstimator, ABC):
             return self.theta_.dtype
         return X.dtype if self.dtype is None else np.dtype(self.dtype)
 
-    def _weigh(self, weight: Array | None, y: Any, targets: Any, how: How) -> Array | None:
-        """Return the weights of rows; the classifier multiplies in those of classes."""
+    def _weigh(
+        self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
+    ) -> Array | None:
+        """Return the weights of rows; the classifier multiplies in those of classes.
+
+        ``reference`` is the y whose classes are to be balanced; None is y itself.
+        """
         return weight
 
     def _encode(
         self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, dtype: Any
     ) -> Data:
-        if weight is not None:
-            weight = np.asarray(_validation.cast(self, "sample_weight", weight, dtype))
-        _validation.check_weight_sum(self, weight, "all samples")
+        y, unit = self._encode_y(y, targets, loss, dtype)
+        weight = self._encode_weight(weight, dtype, "all samples")
+        return Data(_validation.cast(self, "X", X, dtype), y, unit, weight)
+
+    def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
             y, unit = targets.encode(y, loss, dtype)
         if unit is None and not (loss.target_range.contains(y) and np.isfinite(y).all()):
@@ -149,10 +160,16 @@ class BaseMLP(BaseEstimator, ABC):
                 f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
                 f"{y.min():g} to {y.max():g}: choose another loss or transform y."
             )
-        return Data(_validation.cast(self, "X", X, dtype), y, unit, weight)
+        return y, unit
+
+    def _encode_weight(self, weight: Array | None, dtype: Any, part: str) -> Array | None:
+        if weight is not None:
+            weight = np.asarray(_validation.cast(self, "sample_weight", weight, dtype))
+        _validation.check_weight_sum(self, weight, part)
+        return weight
 
     def _encode_given(
-        self, given: Given, targets: Any, loss: Loss, how: How, dtype: Any
+        self, given: Given, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
         """Return the validation data that the user gave, checked as training data is."""
         if given.X is None and given.y is None:
@@ -164,13 +181,16 @@ class BaseMLP(BaseEstimator, ABC):
             raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
         with _validation.naming("X_val", self):
             X = _validation.check_X(self, given.X, reset=False)
+            X = _validation.cast(self, "X", X, dtype)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, X, self._y_is_numeric)
             targets.check_validation(y)
+            encoded, unit = self._encode_y(y, targets, loss, dtype)
         with _validation.naming("sample_weight_val", self):
             weight = _validation.check_weight(self, given.sample_weight, X)
-            weight = self._weigh(weight, y, targets, how)
-            return self._encode(X, y, weight, targets, loss, dtype)
+            weight = self._weigh(weight, y, targets, how, reference=train_y)
+            weight = self._encode_weight(weight, dtype, "the validation data")
+        return Data(X, encoded, unit, weight)
 
     def _resolve_loss(self, task: str) -> Loss:
         loss: Loss = _aliases.component(self, "loss", "loss")
@@ -464,6 +484,7 @@ class Job(NamedTuple):
     data: Data
     state: TrainingState
     targets: Any
+    header: State  #: what a checkpoint says of this fit
 
 
 def _best(scores: list[float]) -> float | None:

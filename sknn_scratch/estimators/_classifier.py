@@ -512,7 +512,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             targets.check_known(y, all_of_them=not how.one_pass)
             return targets
 
-    def _weigh(self, weight: Array | None, y: Any, targets: ClassTargets, how: How) -> Array | None:
+    def _weigh(
+        self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
+    ) -> Array | None:
         if self.class_weight is None:
             return weight
         if how.one_pass and not isinstance(self.class_weight, dict | list):
@@ -521,7 +523,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "the data: pass a dict, for example from "
                 "sklearn.utils.class_weight.compute_class_weight."
             )
-        of_class = row_weights(self.class_weight, y, targets)
+        with naming("class_weight", self):
+            of_class = row_weights(
+                self.class_weight, y, y if reference is None else reference, targets
+            )
         return of_class if weight is None else weight * of_class
 
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -109,13 +110,19 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
     stand_in = _evaluation_copy(estimator, plan, targets)
     scorer = check_scoring(stand_in, estimator.scoring)
     X, y = data.X[rows], targets.decode(truth)
-    more = {} if weight is None else {"sample_weight": weight}
+    more = {"sample_weight": weight} if weight is not None and _takes_weight(scorer) else {}
 
     def score(theta: Array, raw: Array, loss: float) -> float:
-        stand_in.theta_ = theta
+        stand_in.theta_ = np.array(theta)
         return float(scorer(stand_in, X, y, **more))
 
     return score
+
+
+def _takes_weight(scorer: Any) -> bool:
+    """Tell whether a scorer, or the metric that it is made of, takes sample_weight."""
+    parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    return "sample_weight" in parameters
 
 
 def _evaluation_copy(estimator: Any, plan: Plan, targets: Any) -> Any:

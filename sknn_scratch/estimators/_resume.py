@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from sknn_scratch.contracts import State
 from sknn_scratch.core.data import Data
@@ -15,51 +18,94 @@ from sknn_scratch.estimators._start import How, make_plan
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training import checkpoint
 from sknn_scratch.training.snapshot import restore, snapshot
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 #: Parameters that may differ between a checkpoint and the estimator that goes on from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
-def header(estimator: Any, data: Data) -> State:
+def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
     """Return what says of which fit a checkpoint is."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
-        "parameters": {name: repr(value) for name, value in params if name not in FREE},
+        "parameters": {name: _written(value) for name, value in params if name not in FREE},
         "data": {
             "shape of X": f"{data.X.shape[0]} x {data.X.shape[1]}",
             "dtype": str(data.X.dtype),
-            "y": _digest(data.y.tobytes()),
-            "sample_weight": _digest(b"" if data.weight is None else data.weight.tobytes()),
+            **_digests(data, ""),
+            "classes": _written(getattr(targets, "classes", None)),
+            "kind of validation data": _kind(judge, data),
+            **(_digests(judge.data, "_val") if _kind(judge, data) == "given" else {}),
         },
     }
     seed = repr(estimator.random_state)
     return own | {"fingerprint": _digest((repr(own) + seed).encode())}
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+def _kind(judge: Any, data: Data) -> str:
+    if judge is None:
+        return "none"
+    return "held out" if judge.data is data else "given"
 
 
-def load(estimator: Any, path: str, data: Data) -> TrainingState:
-    """Return the state of a checkpoint of the same fit.
+def _digests(data: Data, suffix: str) -> dict[str, str]:
+    """Return short codes of the data, by the names of arguments."""
+    X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
+    weight = [] if data.weight is None else [data.weight]
+    parts = {"X": X, "y": [data.y], "sample_weight": weight}
+    return {
+        name + suffix: _digest(*(np.ascontiguousarray(a).data for a in arrays))
+        for name, arrays in parts.items()
+    }
+
+
+def _digest(*buffers: Any) -> str:
+    code = hashlib.blake2b(digest_size=8)
+    for buffer in buffers:
+        code.update(buffer)
+    return code.hexdigest()
+
+
+def _written(value: Any) -> str:
+    """Return how a parameter is written, alike in every process and for numpy's numbers."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_written, value))})"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return repr(value)
+
+
+def load(estimator: Any, path: str) -> tuple[TrainingState, State]:
+    """Return the state that a checkpoint holds, and what it says of its fit.
 
     Raises
     ------
     ValueError
-        If the file is not such a checkpoint; the message names the first difference.
+        If the file is no checkpoint of a fit.
     """
     tree = checkpoint.load(path)
-    wanted = header(estimator, data)
-    if tree.get("estimator") != wanted["estimator"]:
-        raise ValueError(_refusal(path, "estimator", tree.get("estimator"), wanted["estimator"]))
+    if not {"estimator", "parameters", "data", "state"} <= tree.keys():
+        raise ValueError(
+            f"{path!r} holds no checkpoint of a fit, as the callback Checkpoint writes it: pass "
+            "such a file, or use set_state for what get_state returned."
+        )
+    return restore(tree["state"]), tree
+
+
+def check_same(stored: State, wanted: State, path: str) -> None:
+    """Raise ValueError, which names the first difference, unless both are of the same fit."""
+    if stored["estimator"] != wanted["estimator"]:
+        raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
-        for name, value in wanted[group].items():
-            stored = tree[group].get(name)
-            if stored != value:
-                raise ValueError(_refusal(path, name, stored, value))
-    return restore(tree["state"])
+        for name in wanted[group] | stored[group]:
+            before, now = stored[group].get(name), wanted[group].get(name)
+            if before != now:
+                raise ValueError(_refusal(path, name, before, now))
 
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
@@ -83,14 +129,17 @@ def warn_lost_curvature(estimator: Any) -> None:
 
 def get_state(estimator: Any) -> State:
     """Return weights, training state and targets as nested dicts of plain data."""
-    return {
+    names = getattr(estimator, "feature_names_in_", None)
+    tree: State = {
         "format": 1,
         "estimator": type(estimator).__name__,
         "n_features": estimator.n_features_in_,
+        "feature_names": None if names is None else names.tolist(),
         "targets": _targets_tree(estimator._targets),
         "theta": np.array(estimator.theta_),
         "state": snapshot(estimator._state),
     }
+    return deepcopy(tree)
 
 
 def set_state(estimator: Any, tree: State) -> None:
@@ -100,9 +149,20 @@ def set_state(estimator: Any, tree: State) -> None:
             f"state must come from get_state of a {type(estimator).__name__}. Got format "
             f"{tree.get('format')!r} of {tree.get('estimator')!r}."
         )
-    targets = _targets_from(tree["targets"])
+    tree = deepcopy(tree)
+    targets, theta = _targets_from(tree["targets"]), np.array(tree["theta"])
+    plan = _plan_of(estimator, tree["n_features"], targets, theta)
+    state = restore(tree["state"])
+    plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
+    attributes = estimator._fitted_attributes(plan, state, targets, theta)
+    vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
+    if tree["feature_names"] is not None:
+        estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
+
+
+def _plan_of(estimator: Any, n_features: int, targets: Any, theta: Any) -> Plan:
+    """Return the plan of an estimator's parameters for data of a known form."""
     loss = _aliases.component(estimator, "loss", "loss").for_task(targets.task)
-    n_features, theta = tree["n_features"], np.array(tree["theta"])
     y, unit = targets.encode(targets.decode(targets.blank()), loss, theta.dtype)
     data = Data(np.empty((1, n_features), theta.dtype), y, unit)
     plan = make_plan(estimator, data, loss, How(is_new=False, one_pass=True))
@@ -112,10 +172,7 @@ def set_state(estimator: Any, tree: State) -> None:
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
             "set hidden_layer_sizes and loss as they were."
         )
-    state = restore(tree["state"])
-    attributes = estimator._fitted_attributes(plan, state, targets, theta)
-    attributes["_state"] = state
-    vars(estimator).update(attributes, n_features_in_=n_features)
+    return plan
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

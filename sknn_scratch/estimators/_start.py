@@ -41,7 +41,7 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
         Objective(training, loss, float(estimator.alpha), float(estimator.l1_ratio)),
         network,
         _strategy(estimator),
-        (*printing, *(estimator.callbacks or ())),
+        (*(estimator.callbacks or ()), *printing),
         one_pass=how.one_pass,
         sites=tuple(
             Site(k, len(network.layers), f) for k, f in enumerate([*activations, seen_by_output])

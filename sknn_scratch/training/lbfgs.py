@@ -47,6 +47,9 @@ class LBFGS:
                 raise StopIteration  # scipy's way to be asked to stop
 
         run.notify("on_fit_begin")
+        if state.epoch >= self.max_iter:
+            state.stop_reason = "max_iter"
+            return
         result = minimize(
             objective,
             state.theta.astype(np.float64),

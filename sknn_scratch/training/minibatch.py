@@ -36,6 +36,8 @@ class MiniBatch:
         """Run epochs until ``max_iter``, a stall, a request to stop or divergence."""
         self._complete(plan, state)
         loop = _Loop(self, plan, data, state)
+        if not plan.one_pass and state.epoch >= self.max_iter:
+            state.stop_reason = state.stop_reason or "max_iter"
         run.notify("on_fit_begin")
         while not state.stop_reason:
             row = self._epoch(plan, state, loop)
