@@ -393,6 +393,8 @@ BAD = [
         {"learning_rate": InvScaling(), "power_t": 0.3},
         r"write learning_rate=InvScaling\(power_t=0\.3\)",
     ),
+    # A flat parameter beside a name that does not listen to it.
+    (MLPClassifier, {"solver": "adamw", "beta_1": 0.5}, r"write solver=AdamW\(beta_1=0\.5\)"),
     # Activations that are not one for each layer.
     (MLPClassifier, {"activation": ["relu"] * 3} | TWO, "a single activation or a sequence of 2"),
     (MLPClassifier, {"activation": ()} | TWO, "a single activation or a sequence of 2"),

@@ -533,5 +533,7 @@ def test_factors_that_are_none(factors):
 
 
 def test_flat_parameter_beside_a_chain():
-    with pytest.raises(ValueError, match=r"'beta_1' parameter .* when 'solver' is an instance"):
+    with pytest.raises(
+        ValueError, match=r"'beta_1' parameter .* must be left at its default with solver=Chain"
+    ):
         MLPClassifier(solver=make_chain(), beta_1=0.5).fit(X, Y)

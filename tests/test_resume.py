@@ -299,11 +299,11 @@ def train(path, max_iter, started):
 
 
 def start_method():
-    """A server that has this module imported, where there can be one."""
+    """A server that has imported what this module imports, where there can be one."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload(["pandas", "pytest", "sklearn.datasets", "sknn_scratch"])
     return context
 
 
@@ -353,7 +353,7 @@ REFUSED = {
     "other y": ({}, {"y": Y + OTHER}, r"\by is"),
     "y in another order": ({}, {"y": Y[::-1]}, r"\by is"),
     "sample_weight": ({}, {"sample_weight": WEIGHT}, "sample_weight"),
-    "no validation data": ({}, {"X_val": None, "y_val": None}, "_val"),
+    "no validation data": ({}, {"X_val": None, "y_val": None}, "X_val"),
     "other validation data": ({}, {"y_val": Y[:30]}, "y_val"),
     "less validation data": ({}, {"X_val": X[70:], "y_val": Y[70:]}, "_val"),
     "weights of validation data": ({}, {"sample_weight_val": WEIGHT[:30]}, "sample_weight_val"),
@@ -375,7 +375,7 @@ def test_split_or_validation_data(path):
     params = {"early_stopping": True, "callbacks": [Checkpoint(str(path))]}
     for one, other in ({}, VALIDATION), (VALIDATION, {}):
         small(MLPRegressor, **params).fit(X, Y, **one)
-        with pytest.raises(ValueError, match=r"of another fit.*_val"):
+        with pytest.raises(ValueError, match=r"of another fit.*X_val"):
             small(MLPRegressor, **params).resume(str(path), X, Y, **other)
 
 

@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+import warnings
 
 import joblib
 import numpy as np
@@ -158,6 +159,19 @@ def test_resume_is_a_fit_of_the_epochs_left(tmp_path):
     small(max_iter=1, callbacks=[Checkpoint(path, every=1)]).fit(X, y)
     small().set_callbacks(watch).resume(path, X, y)
     assert watch.contexts[0].max_subtasks == len(watch.seen("end")) == EPOCHS - 1
+
+
+@ignore_max_iter
+@each_setting
+def test_resuming_what_has_ended_is_a_fit_without_epochs(setting, tmp_path):
+    path, watch = str(tmp_path / "run.npz"), Watch()
+    small(callbacks=[Checkpoint(path, every=EPOCHS)], **setting).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "solver='lbfgs' goes on")
+        small(**setting).set_callbacks(watch).resume(path, X, y)
+    assert [hook[:2] for hook in watch.hooks] == [
+        (hook, "fit") for hook in ("setup", "begin", "end", "teardown")
+    ]
 
 
 def test_lbfgs_that_converges_ends_what_it_has_begun():

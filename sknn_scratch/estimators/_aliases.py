@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
-from sknn_scratch.contracts import Activation, Component, Loss, Schedule
+from sknn_scratch.contracts import Activation, Component, Loss, Schedule, Transform
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
     ComponentOrName,
@@ -42,6 +42,9 @@ OWN_NAMES = {
 def component(estimator: Any, kind: str, parameter: str) -> Any:
     """Return the component that a parameter of the estimator stands for."""
     value = getattr(estimator, parameter)
+    if isinstance(value, Transform):
+        hint = f" Write Chain([('a', {value!r}), ('b', Adam())]): it is no optimizer alone."
+        raise invalid(estimator, parameter, str(CONSTRAINTS[parameter][0]), value, hint)
     if isinstance(value, Component):
         _reject_flat(estimator, parameter, value)
         return value

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import inspection, registry
@@ -19,6 +20,7 @@ from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _validation
 from sknn_scratch.estimators._judge import Given, Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
+from sknn_scratch.estimators._sklearn_callbacks import listen
 from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
@@ -46,12 +48,13 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of MLPClassifier and MLPRegressor; not to be used itself."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
     _sklearn_class: ClassVar[type]
+    _usual_loss: ClassVar[str]
     theta_: Array
     _state: TrainingState
 
@@ -72,7 +75,7 @@ class BaseMLP(BaseEstimator, ABC):
         with unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
-            self._solve(job)
+            self._solve(job, rows)
         # Last, so that nothing is lost where warnings are turned into errors.
         _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
@@ -82,7 +85,7 @@ class BaseMLP(BaseEstimator, ABC):
         with unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
-            self._solve(job)
+            self._solve(job, rows)
         _resume.warn_lost_curvature(self)
         _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
@@ -110,10 +113,13 @@ class BaseMLP(BaseEstimator, ABC):
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
-    def _solve(self, job: Job) -> None:
+    # Not around _fit: on an error unchanged_on_error would take away what is to be torn down.
+    @with_callbacks
+    def _solve(self, job: Job, rows: Rows) -> None:
         """Train and publish, also what there is when Ctrl-C ends training."""
         plan, data, state, targets, header = job
-        run = FitRun(plan, state, header)
+        listener = listen(self, job, rows)
+        run = FitRun(plan, state, header, listener)
         try:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 plan.strategy.solve(plan, data, state, run)
@@ -123,6 +129,8 @@ class BaseMLP(BaseEstimator, ABC):
         finally:
             if state.stop_reason:
                 self._publish(plan, state, targets)
+        if listener is not None:
+            listener.on_published()
 
     def _how(self, one_pass: bool) -> How:
         """Tell how a call begins: the only reader of ``warm_start``."""
@@ -203,7 +211,8 @@ class BaseMLP(BaseEstimator, ABC):
             )
         raise ValueError(
             f"The 'loss' parameter of {type(self).__name__} must be a loss for {task} targets. "
-            f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets."
+            f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets: use "
+            f"loss={self._usual_loss!r} instead."
         )
 
     # --- Publishing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def _of_classes(class_weight: Any, codes: Array, classes: Any) -> Array:
     unknown = [key for key in class_weight if key not in known]
     if unknown:
         raise ValueError(f"class_weight names classes that y has not: {unknown}. It has {known}.")
-    values = np.array([class_weight.get(key, 1.0) for key in known], dtype=np.float64)
-    if not (np.isfinite(values).all() and (values >= 0).all()):
-        raise ValueError(f"class_weight must hold finite weights >= 0. Got {class_weight!r}.")
-    return values
+    values = [class_weight.get(key, 1.0) for key in known]
+    if not all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in values):
+        raise ValueError(f"class_weight must hold finite numbers >= 0. Got {class_weight!r}.")
+    return np.array(values, dtype=np.float64)

@@ -244,6 +244,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | CLASS_WEIGHT
     _y_is_numeric = False
+    _usual_loss = "log_loss"
     _sklearn_class = neural_network.MLPClassifier
 
     def __init__(

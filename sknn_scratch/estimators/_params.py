@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
-from sknn_scratch.contracts import Callback, Component
+from sknn_scratch.contracts import Callback, Component, Transform
 from sknn_scratch.registry import KINDS, names
 
 
@@ -31,9 +31,10 @@ class ComponentOrName(Options):
         return sorted([*names(self.kind), *self.extra_names])
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Tell whether it is one; a class gets its own message later."""
-        is_class = isinstance(value, type) and issubclass(value, KINDS[self.kind])
-        return isinstance(value, str | KINDS[self.kind]) or is_class
+        """Tell whether it is one; a class, or a part of a chain, gets its own message later."""
+        kinds = (KINDS[self.kind], Transform) if self.kind == "optimizer" else (KINDS[self.kind],)
+        is_class = isinstance(value, type) and issubclass(value, kinds)
+        return isinstance(value, (str, *kinds)) or is_class
 
     def __str__(self) -> str:
         known = ", ".join(map(repr, self.known()))

@@ -226,6 +226,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _y_is_numeric = True
+    _usual_loss = "squared_error"
     _sklearn_class = neural_network.MLPRegressor
 
     def __init__(

@@ -45,8 +45,8 @@ def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
 
 def _kind(judge: Any, data: Data) -> str:
     if judge is None:
-        return "none"
-    return "held out" if judge.data is data else "given"
+        return "not given"
+    return "held out of X" if judge.data is data else "given"
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
@@ -144,6 +144,12 @@ def get_state(estimator: Any) -> State:
 
 def set_state(estimator: Any, tree: State) -> None:
     """Make an estimator with the same parameters a fitted one."""
+    missing = {"n_features", "feature_names", "targets", "theta", "state"} - tree.keys()
+    if missing:
+        raise ValueError(
+            f"state must come from get_state of a {type(estimator).__name__}. It lacks "
+            f"{', '.join(sorted(missing))}."
+        )
     if tree.get("format") != 1 or tree.get("estimator") != type(estimator).__name__:
         raise ValueError(
             f"state must come from get_state of a {type(estimator).__name__}. Got format "

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
 
 from sknn_scratch.contracts import Array, State
-from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.estimators import _validation
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import Plan, TrainingState
+
+if TYPE_CHECKING:
+    from sknn_scratch.estimators._base import Job
 
 #: Rows whose outputs tell whether training has diverged.
 ROWS_LOOKED_AT = 200
@@ -30,16 +31,13 @@ class Subject:
     """What a listener may look at: a fit, and the data as the user handed it over."""
 
     estimator: Any
-    plan: Plan
-    data: Data
-    state: TrainingState
-    targets: Any
+    job: Job
     given: Rows
 
     @cached_property
     def shown(self) -> Rows:
         """The rows trained on; copied, once, where others are held out."""
-        estimator, order = self.estimator, self.state.order
+        estimator, order = self.estimator, self.job.state.order
         X, y, weight = self.given
         checked = _validation.check_X(estimator, X, reset=False)
         # Names of columns stay, for fitted_estimator warns of X without them.
@@ -61,7 +59,7 @@ class Subject:
 
         The weights are those of now: with early stopping, too, not the best ones so far.
         """
-        plan, state = self.plan, self.state
+        plan, state = self.job.plan, self.job.state
         optimizer = getattr(plan.strategy, "optimizer", None)
         theta = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
         if not self._can_predict(theta):
@@ -69,15 +67,15 @@ class Subject:
         now = replace(state.wake(theta), best_row=state.history[-1] if state.history else {})
         last = now.theta if theta is state.theta else now.best_theta
         attributes: dict[str, Any] = self.estimator._fitted_attributes(
-            plan, now, self.targets, last
+            plan, now, self.job.targets, last
         )
         return attributes
 
     def _can_predict(self, theta: Array) -> bool:
         """Tell whether outputs are finite, else a scorer would raise before the fit itself does."""
-        network, loss = self.plan.network, self.plan.objective.loss
+        network, loss = self.job.plan.network, self.job.plan.objective.loss
         blocks = Inference(network, ROWS_LOOKED_AT, theta.dtype).raw_blocks(
-            network.layout.params(theta), self.data.X[:ROWS_LOOKED_AT]
+            network.layout.params(theta), self.job.data.X[:ROWS_LOOKED_AT]
         )
         return bool(np.isfinite(theta).all()) and all(
             np.isfinite(raw).all() and np.isfinite(loss.predict(raw, raw)).all()
@@ -85,16 +83,14 @@ class Subject:
         )
 
 
-def listen(
-    estimator: Any, job: tuple[Plan, Data, TrainingState, Any], given: Rows
-) -> Listener | None:
+def listen(estimator: Any, job: Job, given: Rows) -> Listener | None:
     """Return the listener of a fit, None for an estimator without callbacks.
 
     The caller must be decorated with ``with_callbacks``, which tears the callbacks down.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return None
-    return Listener(Subject(estimator, *job, given))
+    return Listener(Subject(estimator, job, given))
 
 
 class Listener:
@@ -106,14 +102,14 @@ class Listener:
         self._epoch: Any = None  # context of the epoch that has begun
 
     def on_fit_begin(self, memory: State, run: FitRun) -> None:
-        """Begin the root task, and the first epoch."""
-        one_pass = self._subject.plan.one_pass
+        """Begin the root task, and the first epoch; a fit may be resumed that had ended."""
+        one_pass = self._subject.job.plan.one_pass
         self._root = self._subject.estimator._init_callback_context(
             task_name="partial_fit" if one_pass else "fit",
             max_subtasks=1 if one_pass else max(1, int(run.max_iter) - run.epoch),
         )
         self._root.call_on_fit_task_begin(**self._shown())
-        if not self._subject.state.stop_reason:  # a finished fit that is resumed has one
+        if not self._is_over(run):
             self._begin_epoch()
 
     def on_epoch_end(self, memory: State, run: FitRun) -> None:
@@ -121,8 +117,7 @@ class Listener:
         if self._epoch.call_on_fit_task_end(**self._shown(), **self._fitted()):
             run.stop("a callback of scikit-learn")
         self._epoch = None
-        ends = self._subject.state.stop_reason or run.end
-        if not ends and run.epoch < run.max_iter:
+        if not (run.end or self._is_over(run)):
             self._begin_epoch()
 
     def on_fit_end(self, memory: State, run: FitRun) -> None:
@@ -133,6 +128,10 @@ class Listener:
     def on_published(self) -> None:
         """End the root task; the estimator itself has its fitted attributes by now."""
         self._root.call_on_fit_task_end(**self._shown(), reconstruction_attributes={})
+
+    def _is_over(self, run: FitRun) -> bool:
+        plan, state = self._subject.job.plan, self._subject.job.state
+        return bool(state.stop_reason) or (not plan.one_pass and run.epoch >= run.max_iter)
 
     def _begin_epoch(self) -> None:
         self._epoch = self._root.subcontext(task_name="epoch")

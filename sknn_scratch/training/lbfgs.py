@@ -49,6 +49,7 @@ class LBFGS:
         run.notify("on_fit_begin")
         if state.epoch >= self.max_iter:
             state.stop_reason = "max_iter"
+            run.notify("on_fit_end")
             return
         result = minimize(
             objective,
