@@ -46,11 +46,13 @@ from sknn_scratch.components import (
     Poisson,
     PrintProgress,
     Quantile,
+    RangeTest,
     Relu,
     RMSProp,
     Silu,
     SquaredError,
     Step,
+    StopWhenWorse,
     Tanh,
     Tweedie,
     WeightEMA,
@@ -76,6 +78,11 @@ BUILT_IN = [
     if lookup(kind, name).__module__.startswith("sknn_scratch.")
 ]
 FURTHER = [
+    WeightEMA(Adam(), decay=0.9),
+    RangeTest(1e-4),
+    StopWhenWorse(1.5),
+    Checkpoint("run.npz", every=2),
+    CSVLog(os.devnull),
     LeakyRelu(0.3),
     Elu(0.5),
     Gelu("tanh"),

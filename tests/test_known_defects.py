@@ -277,7 +277,7 @@ def test_best_epoch(lib):
 @pytest.mark.filterwarnings("ignore:Training interrupted by user")
 def test_ctrl_c(lib):
     model = small(lib.MLPRegressor, max_iter=10**6, n_iter_no_change=10**6)
-    timer = threading.Timer(0.2, _thread.interrupt_main)
+    timer = threading.Timer(0.4, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, Y)

@@ -353,7 +353,7 @@ REFUSED = {
     "other y": ({}, {"y": Y + OTHER}, r"\by is"),
     "y in another order": ({}, {"y": Y[::-1]}, r"\by is"),
     "sample_weight": ({}, {"sample_weight": WEIGHT}, "sample_weight"),
-    "no validation data": ({}, {"X_val": None, "y_val": None}, "X_val"),
+    "no validation data": ({}, {"X_val": None, "y_val": None}, "validation data"),
     "other validation data": ({}, {"y_val": Y[:30]}, "y_val"),
     "less validation data": ({}, {"X_val": X[70:], "y_val": Y[70:]}, "_val"),
     "weights of validation data": ({}, {"sample_weight_val": WEIGHT[:30]}, "sample_weight_val"),
@@ -375,7 +375,7 @@ def test_split_or_validation_data(path):
     params = {"early_stopping": True, "callbacks": [Checkpoint(str(path))]}
     for one, other in ({}, VALIDATION), (VALIDATION, {}):
         small(MLPRegressor, **params).fit(X, Y, **one)
-        with pytest.raises(ValueError, match=r"of another fit.*X_val"):
+        with pytest.raises(ValueError, match=r"of another fit.*(X_val|validation data)"):
             small(MLPRegressor, **params).resume(str(path), X, Y, **other)
 
 

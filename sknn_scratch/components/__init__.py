@@ -14,7 +14,7 @@ from sknn_scratch.components.activations import (
     Tanh,
 )
 from sknn_scratch.components.averaging import WeightEMA
-from sknn_scratch.components.callbacks import Checkpoint, CSVLog, PrintProgress
+from sknn_scratch.components.callbacks import Checkpoint, CSVLog, PrintProgress, StopWhenWorse
 from sknn_scratch.components.initializers import (
     GlorotNormal,
     GlorotUniform,
@@ -57,6 +57,7 @@ from sknn_scratch.components.schedules import (
     InvScaling,
     LinearWarmup,
     OneCycle,
+    RangeTest,
     Step,
 )
 from sknn_scratch.components.transforms import (
@@ -114,12 +115,14 @@ __all__ = [
     "PrintProgress",
     "Quantile",
     "RMSProp",
+    "RangeTest",
     "Relu",
     "Selu",
     "Silu",
     "Softplus",
     "SquaredError",
     "Step",
+    "StopWhenWorse",
     "Tanh",
     "Tweedie",
     "WeightEMA",

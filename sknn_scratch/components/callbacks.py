@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from sknn_scratch.contracts import Callback, Run, State
 from sknn_scratch.registry import register
 
@@ -45,6 +47,33 @@ def _time_left(run: Run) -> str:
     recent = [row["seconds"] for row in run.history[-20:] if "seconds" in row]
     left = (run.max_iter - run.epoch) * sum(recent) / max(1, len(recent))
     return f"  {left:.0f} s left at most" if left >= 1 else ""
+
+
+class StopWhenWorse(Callback):
+    """End training when the loss of an epoch is a multiple of the lowest one before.
+
+    Parameters
+    ----------
+    ratio : float > 1, default=4.0
+        The multiple.
+
+    Examples
+    --------
+    >>> from sknn_scratch.components import StopWhenWorse
+    >>> StopWhenWorse(ratio=2.0)
+    StopWhenWorse(ratio=2.0)
+    """
+
+    ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        self.require_number("ratio", 1, inf, closed="neither")
+
+    def on_epoch_end(self, memory: State, run: Run) -> None:
+        best = memory.setdefault("best", run.loss)
+        memory["best"] = min(best, run.loss)
+        if run.loss > self.ratio * best:
+            run.stop(f"the loss is {self.ratio} times its minimum")
 
 
 class CSVLog(Callback):

@@ -269,6 +269,49 @@ class OneCycle(Schedule):
         return _half_cosine(1.0, float(self.end), (t - peak_at) / (1.0 - peak_at))
 
 
+class RangeTest(Schedule):
+    """The learning-rate range test: low · (high / low)^fraction, a rate that grows to the end.
+
+    Train for a few dozen epochs and look at the loss over ``learning_rate`` in ``history_``:
+    a good ``learning_rate_init`` stands well before the loss turns up. ``StopWhenWorse`` ends
+    the test there. It is a tool for one look, so it has no name.
+
+    Parameters
+    ----------
+    low : float > 0, default=1e-6
+        The factor at the start.
+    high : float > 0, default=1.0
+        The factor at the end, that is after ``max_iter`` epochs.
+
+    References
+    ----------
+    L. Smith, *Cyclical learning rates for training neural networks*, WACV 2017, section 3.3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_scratch import MLPClassifier
+    >>> from sknn_scratch.components import RangeTest, StopWhenWorse
+    >>> est = MLPClassifier(
+    ...     learning_rate=RangeTest(1e-5), learning_rate_init=10.0, max_iter=30,
+    ...     callbacks=[StopWhenWorse(2.0)], n_iter_no_change=30, random_state=0,
+    ... ).fit(*load_iris(return_X_y=True))
+    >>> best = min(est.history_, key=lambda row: row["loss"])
+    >>> 1e-4 < best["learning_rate"] < 1.0
+    True
+    """
+
+    low: float = 1e-6
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        self.require_number("low", 0, inf, closed="neither")
+        self.require_number("high", 0, inf, closed="neither")
+
+    def __call__(self, progress: Progress) -> float:
+        return float(self.low * (self.high / self.low) ** progress.fraction)
+
+
 @register.schedule("coslog4")
 class CosLog4(Schedule):
     """Four cosine cycles, each about twice as long as the one before: ½ - ½ cos(2π log₂(1 + 15t)).
