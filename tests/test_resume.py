@@ -308,7 +308,7 @@ def start_method():
 
 
 @pytest.mark.parametrize(
-    ("n_kills", "max_iter"), [(2, 300), pytest.param(20, 2000, marks=pytest.mark.slow)]
+    ("n_kills", "max_iter"), [(2, 600), pytest.param(20, 4000, marks=pytest.mark.slow)]
 )
 def test_killed_at_random_moments(n_kills, max_iter, path):
     context, draw, epoch = start_method(), random.Random(0), 0

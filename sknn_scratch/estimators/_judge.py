@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,7 +115,10 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
 
     def score(theta: Array, raw: Array, loss: float) -> float:
         stand_in.theta_ = np.array(theta)
-        return float(scorer(stand_in, X, y, **more))
+        value = scorer(stand_in, X, y, **more)
+        if not isinstance(value, Real | np.generic):
+            raise ValueError(f"scoring={estimator.scoring!r} must return a number. Got {value!r}.")
+        return float(value)
 
     return score
 
