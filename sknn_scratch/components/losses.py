@@ -427,12 +427,12 @@ class LogLoss(_Softmax):
             total *= weight
         subtract_from_rows(raw, row_maxima(raw), out)
         linear = _weighted_inner(y, out, weight)
-        np.exp(out, out=out)
+        np.exp(out, out)
         normaliser = row_sums(out)
         value = float(np.dot(np.log(normaliser), total)) - linear
         total /= normaliser
         scale_rows(out, total)
-        np.subtract(out, y if weight is None else y * weight[:, None], out=out)
+        np.subtract(out, y if weight is None else y * weight[:, None], out)
         return value
 
 

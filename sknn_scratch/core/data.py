@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from sknn_scratch.contracts import Array
-from sknn_scratch.core.linalg import is_sparse, take_columns_into, take_rows_into
+from sknn_scratch.core.linalg import take_columns_into, take_rows_into
 from sknn_scratch.core.workspace import Rows
 
 
@@ -57,13 +59,14 @@ class Data(NamedTuple):
         return self.y[:, rows].T if self.unit is None else self.unit[self.y[rows]]
 
     def _inputs(self, rows: Any, out: Array) -> Any:
-        if isinstance(rows, slice) or is_sparse(self.X):
-            return self.X[rows]
-        return take_rows_into(self.X, rows, out)
+        if isinstance(self.X, np.ndarray) and not isinstance(rows, slice):
+            return take_rows_into(self.X, rows, out)
+        return self.X[rows]
 
     def _targets(self, rows: Any, out: Array) -> Array:
         if self.unit is not None:
-            return take_columns_into(self.unit, self.y[rows], out.T).T
+            codes = self.y[rows] if isinstance(rows, slice) else self.y.take(rows)
+            return take_columns_into(self.unit, codes, out.T).T
         if isinstance(rows, slice):
             return self.y[:, rows].T
         return take_columns_into(self.y, rows, out.T).T

@@ -74,10 +74,10 @@ class Dense:
         """Return f(x W + b), in ``slot.a``."""
         W, b = params
         matmul_into(x, W, slot.z)
-        for part in slot.parts:
-            np.add(part.z, b, part.z)
+        for z, a, _, _ in slot.parts:
+            np.add(z, b, z)
             if self.activation is not None:
-                self.activation.forward(part.z, part.a)
+                self.activation.forward(z, a)
         return slot.a
 
     def backward(
@@ -88,8 +88,8 @@ class Dense:
         ∂J/∂W = xᵀ δ, ∂J/∂b = Σ δ over rows, ∂J/∂x = δ Wᵀ (not for the first layer: None).
         """
         if self.activation is not None:
-            for part in slot.parts:
-                self.activation.backward(part.delta, part.a, part.kept, part.delta)
+            for _, a, kept, delta in slot.parts:
+                self.activation.backward(delta, a, kept, delta)
         matmul_transposed_into(x, slot.delta, grads[0])
         column_sums_into(slot.delta, slot.ones, grads[1])
         if dx is not None:

@@ -24,6 +24,8 @@ _NRM2 = {"f": snrm2, "d": dnrm2}
 
 #: Elements of a part of a long vector, see :func:`blocks`.
 BLOCK = 2**14
+#: Elements of a run of rows, see :func:`row_runs`; a usual batch of a small network is one.
+RUN = 2**15
 
 
 def is_sparse(x: Any) -> bool:
@@ -66,7 +68,7 @@ def blocks(*vectors: Array) -> Iterable[tuple[Array, ...]]:
 
 def row_runs(rows: int, units: int) -> list[slice]:
     """Split the rows of a (rows, units) array into runs, as :func:`blocks` splits vectors."""
-    size = max(1, BLOCK // max(1, units))
+    size = max(1, RUN // max(1, units))
     return [slice(k, min(k + size, rows)) for k in range(0, rows, size)]
 
 

@@ -66,7 +66,7 @@ class Objective:
         W = params.decayed
         l2 = self.alpha * (1.0 - self.l1_ratio) / weight_sum
         add_scaled(l2, W, grads.decayed)
-        value = 0.5 * l2 * float(W @ W)
+        value = 0.5 * l2 * float(np.dot(W, W))
         return value + self._l1(W, grads.decayed, weight_sum) if self.l1_ratio else value
 
     def _l1(self, W: Array, grad: Array, weight_sum: float) -> float:

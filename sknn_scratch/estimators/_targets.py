@@ -68,7 +68,8 @@ class ClassTargets:
             return targets
         known = unique_labels(y) if classes is None else classes
         targets = cls(known, "multiclass" if len(known) > 2 else "binary")
-        targets.check_known(y, all_of_them=False)
+        if classes is not None:
+            targets.check_known(y, all_of_them=False)
         return targets
 
     @property

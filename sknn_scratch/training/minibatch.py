@@ -132,10 +132,12 @@ class _Loop:
             self.state.rng.shuffle(self.state.order)
         total, seen = 0.0, 0
         self.rate = self._rate(0)
+        order = self.state.order
         for start in range(0, self.n, self.batch_size):
             stop = min(start + self.batch_size, self.n)
             rows = self.workspace.rows(stop - start)
-            batch = self.data.batch(self._choose(start, stop), rows)
+            chosen = slice(start, stop) if order is None else order[start:stop]
+            batch = self.data.batch(chosen, rows)
             if batch.weight_sum == 0:
                 continue
             if self.how.schedule.per_step:
@@ -166,10 +168,6 @@ class _Loop:
             state.theta += direction
             state.step += 1
         return value
-
-    def _choose(self, start: int, stop: int) -> object:
-        order = self.state.order
-        return slice(start, stop) if order is None else order[start:stop]
 
     def _rate(self, start: int) -> float:
         progress = self.how.progress(self.state, start / self.n)
