@@ -52,7 +52,7 @@ from sknn_scratch.components import (
     Silu,
     SquaredError,
     Step,
-    StopWhenWorse,
+    StopOnRise,
     Tanh,
     Tweedie,
     WeightEMA,
@@ -80,7 +80,7 @@ BUILT_IN = [
 FURTHER = [
     WeightEMA(Adam(), decay=0.9),
     RangeTest(1e-4),
-    StopWhenWorse(1.5),
+    StopOnRise(1.5),
     Checkpoint("run.npz", every=2),
     CSVLog(os.devnull),
     LeakyRelu(0.3),

@@ -14,7 +14,7 @@ from sknn_scratch.components.activations import (
     Tanh,
 )
 from sknn_scratch.components.averaging import WeightEMA
-from sknn_scratch.components.callbacks import Checkpoint, CSVLog, PrintProgress, StopWhenWorse
+from sknn_scratch.components.callbacks import Checkpoint, CSVLog, PrintProgress, StopOnRise
 from sknn_scratch.components.initializers import (
     GlorotNormal,
     GlorotUniform,
@@ -122,7 +122,7 @@ __all__ = [
     "Softplus",
     "SquaredError",
     "Step",
-    "StopWhenWorse",
+    "StopOnRise",
     "Tanh",
     "Tweedie",
     "WeightEMA",

@@ -49,7 +49,7 @@ def _time_left(run: Run) -> str:
     return f"  {left:.0f} s left at most" if left >= 1 else ""
 
 
-class StopWhenWorse(Callback):
+class StopOnRise(Callback):
     """End training when the loss of an epoch is a multiple of the lowest one before.
 
     Parameters
@@ -59,9 +59,9 @@ class StopWhenWorse(Callback):
 
     Examples
     --------
-    >>> from sknn_scratch.components import StopWhenWorse
-    >>> StopWhenWorse(ratio=2.0)
-    StopWhenWorse(ratio=2.0)
+    >>> from sknn_scratch.components import StopOnRise
+    >>> StopOnRise(ratio=2.0)
+    StopOnRise(ratio=2.0)
     """
 
     ratio: float = 4.0

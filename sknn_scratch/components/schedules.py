@@ -273,7 +273,7 @@ class RangeTest(Schedule):
     """The learning-rate range test: low · (high / low)^fraction, a rate that grows to the end.
 
     Train for a few dozen epochs and look at the loss over ``learning_rate`` in ``history_``:
-    a good ``learning_rate_init`` stands well before the loss turns up. ``StopWhenWorse`` ends
+    a good ``learning_rate_init`` stands well before the loss turns up. ``StopOnRise`` ends
     the test there. It is a tool for one look, so it has no name.
 
     Parameters
@@ -291,10 +291,10 @@ class RangeTest(Schedule):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sknn_scratch import MLPClassifier
-    >>> from sknn_scratch.components import RangeTest, StopWhenWorse
+    >>> from sknn_scratch.components import RangeTest, StopOnRise
     >>> est = MLPClassifier(
     ...     learning_rate=RangeTest(1e-5), learning_rate_init=10.0, max_iter=30,
-    ...     callbacks=[StopWhenWorse(2.0)], n_iter_no_change=30, random_state=0,
+    ...     callbacks=[StopOnRise(2.0)], n_iter_no_change=30, random_state=0,
     ... ).fit(*load_iris(return_X_y=True))
     >>> best = min(est.history_, key=lambda row: row["loss"])
     >>> 1e-4 < best["learning_rate"] < 1.0

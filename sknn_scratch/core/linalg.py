@@ -50,8 +50,9 @@ def norm(x: Array) -> float:
 
 def ema(average: Array, value: Array, decay: float) -> None:
     """average = decay * average + (1 - decay) * value, for contiguous vectors."""
-    scale(decay, average)
-    add_scaled(1.0 - decay, value, average)
+    kind = average.dtype.char
+    _SCAL[kind](decay, average)
+    _AXPY[kind](value, average, a=1.0 - decay)
 
 
 def blocks(*vectors: Array) -> Iterable[tuple[Array, ...]]:

@@ -110,6 +110,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
         if origin is not None:
             _resume.check_same(origin, header, path)
+            _resume.check_epoch(self, state, path)
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 

@@ -115,7 +115,14 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
 
     def score(theta: Array, raw: Array, loss: float) -> float:
         stand_in.theta_ = np.array(theta)
-        value = scorer(stand_in, X, y, **more)
+        try:
+            value = scorer(stand_in, X, y, **more)
+        except ValueError as error:
+            raise ValueError(
+                f"scoring={estimator.scoring!r} failed on the validation data: {error}. It may "
+                "lack a class: pass X_val and y_val with all classes, raise validation_fraction, "
+                "or choose scoring='loss'."
+            ) from error
         if not isinstance(value, Real | np.generic):
             raise ValueError(f"scoring={estimator.scoring!r} must return a number. Got {value!r}.")
         return float(value)

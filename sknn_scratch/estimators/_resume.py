@@ -108,6 +108,15 @@ def check_same(stored: State, wanted: State, path: str) -> None:
                 raise ValueError(_refusal(path, name, before, now))
 
 
+def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
+    """Raise if training is already past its end."""
+    if state.epoch > estimator.max_iter:
+        raise ValueError(
+            f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
+            f"{estimator.max_iter}: raise max_iter to go on."
+        )
+
+
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
         f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "

@@ -122,12 +122,17 @@ class WeightsDisplay:
         self._finish(min(n, columns), ceil(n / columns))
         return self
 
+    @property
+    def _row_gap(self) -> float:
+        """The space above a row; numbers need room of their own."""
+        return 0.28 if len(self.images) <= _NUMBERED else _GAP
+
     def _draw(self, k: int, columns: int, **colours: Any) -> Any:
         """Draw image ``k``, one unit wide, at its place in the grid."""
         _, height, width = self.images.shape
         row, column = divmod(k, columns)
         ratio = height / width
-        left, top = column * (1 + _GAP), row * (ratio + _GAP)
+        left, top = column * (1 + _GAP), row * (ratio + self._row_gap)
         extent = (left, left + 1, top + ratio, top)
         if len(self.images) <= _NUMBERED:
             self.ax_.text(left, top - 0.01, str(k), fontsize="x-small", color="0.4", va="bottom")
@@ -140,7 +145,7 @@ class WeightsDisplay:
         """Set the limits, the title and the colour scale."""
         ax, (n, height, width) = self.ax_, self.images.shape
         ax.set_xlim(-_GAP, columns * (1 + _GAP))
-        ax.set_ylim(rows * (height / width + _GAP), -_GAP)
+        ax.set_ylim(rows * (height / width + self._row_gap), -self._row_gap)
         ax.set_aspect("equal")
         ax.set_axis_off()
         ax.set_title(f"Weights into {n} neuron{'s' * (n > 1)} of layer {self.layer}")

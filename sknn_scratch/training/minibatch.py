@@ -132,15 +132,15 @@ class _Loop:
             self.state.rng.shuffle(self.state.order)
         total, seen = 0.0, 0
         self.rate = self._rate(0)
-        order = self.state.order
-        for start in range(0, self.n, self.batch_size):
-            stop = min(start + self.batch_size, self.n)
+        order, size, per_step = self.state.order, self.batch_size, self.how.schedule.per_step
+        for start in range(0, self.n, size):
+            stop = min(start + size, self.n)
             rows = self.workspace.rows(stop - start)
             chosen = slice(start, stop) if order is None else order[start:stop]
             batch = self.data.batch(chosen, rows)
             if batch.weight_sum == 0:
                 continue
-            if self.how.schedule.per_step:
+            if per_step:
                 self.rate = self._rate(start)
             value = self.step(batch, rows, is_last=stop == self.n)
             if not isfinite(value):
