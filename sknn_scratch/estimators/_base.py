@@ -18,7 +18,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _validation
-from sknn_scratch.estimators._judge import Given, Rows, with_judge
+from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
 from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
@@ -70,7 +70,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # --- Fitting.
 
-    def _fit(self, rows: Rows, one_pass: bool, given: Given, classes: Any = None) -> Any:
+    def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
         """Do what fit (to the end) and partial_fit (one pass) do."""
         with unchanged_on_error(self):
             check_params(self)
@@ -80,7 +80,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         _advice.warn_at_end(self, job.state.stop_reason, job.data)
         return self
 
-    def _resume(self, path: str, rows: Rows, given: Given) -> Any:
+    def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
         """Do what resume does: as fit, from the state in a file."""
         with unchanged_on_error(self):
             check_params(self)
@@ -91,7 +91,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _prepare(
-        self, rows: Rows, how: How, given: Given, classes: Any = None, path: str = ""
+        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str = ""
     ) -> Job:
         """Check and translate everything; draw weights, or read them from a checkpoint."""
         _aliases.check_names(self)
@@ -104,7 +104,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
-        state, origin = _resume.load(self, path) if path else (start(self, plan, data, how), None)
+        state, origin = _resume.load(path) if path else (start(self, plan, data, how), None)
         plan = with_judge(self, plan, data, state, targets, held)
         is_watched = bool(plan.callbacks) or origin is not None
         header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
@@ -178,7 +178,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return weight
 
     def _encode_given(
-        self, given: Given, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
+        self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
         """Return the validation data that the user gave, checked as training data is."""
         if given.X is None and given.y is None:

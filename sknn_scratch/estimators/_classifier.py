@@ -14,7 +14,7 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._class_weight import row_weights
-from sknn_scratch.estimators._judge import Given, Rows
+from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import CLASS_WEIGHT, CONSTRAINTS
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import ClassTargets
@@ -344,7 +344,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : MLPClassifier
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
 
     def resume(
@@ -377,7 +377,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             If the file is damaged, or of a fit with other parameters or other data; the
             estimator is left as it was.
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._resume(path, Rows(X, y, sample_weight), given)
 
     @available_if(is_stochastic)
@@ -412,7 +412,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         self : MLPClassifier
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), True, given, classes)
 
     def predict(self, X: Any) -> Any:

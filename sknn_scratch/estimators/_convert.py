@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import components
 from sknn_scratch.contracts import Activation, Array, Component, Loss
-from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._params import hidden_sizes
-from sknn_scratch.estimators._start import own_stream
+from sknn_scratch.estimators._start import own_stream, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
@@ -58,38 +57,30 @@ def from_sklearn(cls: type, model: Any) -> Any:
     params = model.get_params(deep=False)
     if is_classifier(model) and model._label_binarizer.y_type_ == "binary":
         params["loss"] = "binary_log_loss"
-    ours = cls(**params)
-    targets = _targets(model)
-    loss = _aliases.component(ours, "loss", "loss").for_task(targets.task)
-    activations, _ = _aliases.activations(ours)
-    network = Network.dense(model.n_features_in_, hidden_sizes(ours), model.n_outputs_, activations)
+    ours, targets = cls(**params), _targets(model)
     theta = np.concatenate([np.ravel(a) for a in [*model.coefs_, *model.intercepts_]])
-    curve = list(getattr(model, "loss_curve_", [model.loss_]))
-    state = TrainingState(
-        theta, own_stream(ours.random_state), epoch=model.n_iter_, samples=model.t_
-    )
+    plan = plan_without_data(ours, model.n_features_in_, targets, theta.dtype)
+    state = _state(model, theta, ours.random_state)
+    plan = replace(plan, early_stopping=bool(state.best_row))
+    vars(ours).update(ours._fitted_attributes(plan, state, targets, theta))
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(model, name):
+            setattr(ours, name, getattr(model, name))
+    return ours
+
+
+def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
+    """Return what training of ours would have left: counters and history, no moments."""
+    state = TrainingState(theta, own_stream(random_state), epoch=model.n_iter_, samples=model.t_)
+    curve = getattr(model, "loss_curve_", [model.loss_])
     first = model.n_iter_ - len(curve) + 1
     state.history = [{"epoch": first + k, "loss": loss} for k, loss in enumerate(curve)]
     scores = getattr(model, "validation_scores_", None) or []
     for row, score in zip(state.history, scores, strict=False):
         row["validation_score"] = score
-    common = {name: getattr(model, name) for name in COMMON if hasattr(model, name)}
-    common.setdefault("best_loss_", min(curve))
-    common |= {name: common.get(name) for name in ("validation_scores_", "best_validation_score_")}
-    vars(ours).update(
-        common,
-        theta_=theta,
-        loss_curve_=curve,
-        history_=state.history,
-        validation_loss_curve_=None,
-        best_n_iter_=int(np.argmax(scores)) + 1 if scores else model.n_iter_,
-        _network=network,
-        _loss=loss,
-        _targets=targets,
-        _optimizer=None,
-        _state=state.at_rest(keep_theta=False),
-    )
-    return ours
+    if scores:  # scikit-learn's loss_ is the last one
+        state.best_row = {"epoch": int(np.argmax(scores)) + 1, "loss": model.loss_}
+    return state
 
 
 def _targets(model: Any) -> ClassTargets | NumericTargets:
@@ -148,18 +139,14 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
     _check_loss(ours._loss)
     if not is_classifier(ours):
         params["loss"] = _their_name(ours._loss)
-    for name, known in _aliases.OWN_NAMES.items():
-        if isinstance(params[name], str) and params[name] not in known:
-            raise ValueError(_impossible(f"{name}={params[name]!r}"))
-    for name, flat in (
-        ("solver", _aliases.FLAT["solver"]),
-        ("learning_rate", _aliases.FLAT["learning_rate"]),
-    ):
+    for name, flat in _aliases.FLAT.items():
         value = params[name]
         if isinstance(value, Component):
             params[name] = _their_name(value)
             fields = flat.get(params[name], {})
             params |= {flat_name: getattr(value, field) for field, flat_name in fields.items()}
+        elif value not in _aliases.OWN_NAMES[name]:
+            raise ValueError(_impossible(f"{name}={value!r}"))
     return {name: params[name] for name in cls().get_params()}
 
 

@@ -24,15 +24,11 @@ Score = Callable[[Array, Array, float], float]
 
 
 class Rows(NamedTuple):
-    """Data as the user handed it over."""
+    """Data as the user handed it over; all None for validation data that there is none of."""
 
     X: Any = None
     y: Any = None
     sample_weight: Any = None
-
-
-#: Validation data; all None without any.
-Given = Rows
 
 
 class Judge:

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
-from sknn_scratch.estimators._judge import Given, Rows
+from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
 
@@ -324,7 +324,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : MLPRegressor
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
 
     def resume(
@@ -357,7 +357,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             If the file is damaged, or of a fit with other parameters or other data; the
             estimator is left as it was.
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._resume(path, Rows(X, y, sample_weight), given)
 
     @available_if(is_stochastic)
@@ -389,7 +389,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         -------
         self : MLPRegressor
         """
-        given = Given(X_val, y_val, sample_weight_val)
+        given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=True, given=given)
 
     def predict(self, X: Any) -> Array:

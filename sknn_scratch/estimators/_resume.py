@@ -12,13 +12,12 @@ from scipy.sparse import issparse
 
 from sknn_scratch.contracts import State
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._advice import warn
-from sknn_scratch.estimators._start import How, make_plan
+from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training import checkpoint
 from sknn_scratch.training.snapshot import restore, snapshot
-from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.state import TrainingState
 
 #: Parameters that may differ between a checkpoint and the estimator that goes on from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
@@ -80,7 +79,7 @@ def _written(value: Any) -> str:
     return repr(value)
 
 
-def load(estimator: Any, path: str) -> tuple[TrainingState, State]:
+def load(path: str) -> tuple[TrainingState, State]:
     """Return the state that a checkpoint holds, and what it says of its fit.
 
     Raises
@@ -166,28 +165,19 @@ def set_state(estimator: Any, tree: State) -> None:
         )
     tree = deepcopy(tree)
     targets, theta = _targets_from(tree["targets"]), np.array(tree["theta"])
-    plan = _plan_of(estimator, tree["n_features"], targets, theta)
-    state = restore(tree["state"])
-    plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
-    attributes = estimator._fitted_attributes(plan, state, targets, theta)
-    vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
-    if tree["feature_names"] is not None:
-        estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
-
-
-def _plan_of(estimator: Any, n_features: int, targets: Any, theta: Any) -> Plan:
-    """Return the plan of an estimator's parameters for data of a known form."""
-    loss = _aliases.component(estimator, "loss", "loss").for_task(targets.task)
-    y, unit = targets.encode(targets.decode(targets.blank()), loss, theta.dtype)
-    data = Data(np.empty((1, n_features), theta.dtype), y, unit)
-    plan = make_plan(estimator, data, loss, How(is_new=False, one_pass=True))
+    plan = plan_without_data(estimator, tree["n_features"], targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
             "set hidden_layer_sizes and loss as they were."
         )
-    return plan
+    state = restore(tree["state"])
+    plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
+    attributes = estimator._fitted_attributes(plan, state, targets, theta)
+    vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
+    if tree["feature_names"] is not None:
+        estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

@@ -47,23 +47,19 @@ class LBFGS:
                 raise StopIteration  # scipy's way to be asked to stop
 
         run.notify("on_fit_begin")
-        if state.epoch >= self.max_iter:
+        left = self.max_iter - state.epoch
+        if left > 0:
+            result = minimize(
+                objective,
+                state.theta.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=on_iteration,
+                options={"maxfun": self.max_fun, "maxiter": left, "gtol": self.tol},
+            )
+            self._finish(result, state, run)
+        else:
             state.stop_reason = "max_iter"
-            run.notify("on_fit_end")
-            return
-        result = minimize(
-            objective,
-            state.theta.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            callback=on_iteration,
-            options={
-                "maxfun": self.max_fun,
-                "maxiter": self.max_iter - state.epoch,
-                "gtol": self.tol,
-            },
-        )
-        self._finish(result, state, run)
         run.notify("on_fit_end")
 
     def _finish(self, result: OptimizeResult, state: TrainingState, run: FitRun) -> None:

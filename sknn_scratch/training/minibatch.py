@@ -58,22 +58,23 @@ class MiniBatch:
         """Run an epoch, judge it and write it down."""
         start = perf_counter()
         row = {"epoch": state.epoch + 1} | loop.run_epoch()
-        if isfinite(row["loss"]):
-            plan.monitor(self.optimizer.readout(state.theta, state.optimizer), row)
-        elif plan.judge is not None:
-            row |= {"validation_score": nan, "validation_loss": nan}
-        self._judge(plan, state, row)
+        if plan.judge is None:
+            self.patience.judge(-row["loss"], state.patience)
+        else:
+            self._validate(plan, state, row)
         row["seconds"] = perf_counter() - start
         state.epoch += 1
         state.history.append(row)
         return row
 
-    def _judge(self, plan: Plan, state: TrainingState, row: Row) -> None:
-        """Let patience judge the validation score, or the loss; keep the best weights."""
-        if not plan.early_stopping:
-            self.patience.judge(-row["loss"], state.patience)
-        elif self.patience.judge(row["validation_score"], state.patience):
-            theta = self.optimizer.readout(state.theta, state.optimizer)
+    def _validate(self, plan: Plan, state: TrainingState, row: Row) -> None:
+        """Score the epoch on validation rows; with early stopping, keep the best weights."""
+        theta = self.optimizer.readout(state.theta, state.optimizer)
+        row |= {"validation_score": nan, "validation_loss": nan}
+        if isfinite(row["loss"]):
+            plan.monitor(theta, row)
+        score = row["validation_score"] if plan.early_stopping else -row["loss"]
+        if self.patience.judge(score, state.patience) and plan.early_stopping:
             if state.best_theta is None:
                 state.best_theta = np.empty_like(theta)
             np.copyto(state.best_theta, theta)
