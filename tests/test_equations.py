@@ -74,7 +74,8 @@ def build(layers):
 def forward(layers, X):
     """Return the outputs of the last layer for all rows of X."""
     network, params = build(layers)
-    return network.forward(params, X, inference_slots(network, len(X), float))
+    with np.errstate(invalid="ignore"):  # a flag that some BLAS kernels raise for nothing
+        return network.forward(params, X, inference_slots(network, len(X), float))
 
 
 def trace(layers, loss, X, Y):
@@ -83,7 +84,8 @@ def trace(layers, loss, X, Y):
     grads = network.layout.params(np.empty(network.layout.size))
     rows = Workspace(network, len(X), Y.shape[1], float).rows(len(X))
     batch = Batch(X, Y, None, float(len(X)))
-    value = Objective(network, loss, 0.0).value_and_grad(params, batch, rows, grads)
+    with np.errstate(invalid="ignore"):  # as above
+        value = Objective(network, loss, 0.0).value_and_grad(params, batch, rows, grads)
     a = [X, *(slot.a for slot in rows.slots)]
     W, b = zip(*grads.layers, strict=True)
     return Trace(value, a, [slot.delta for slot in rows.slots], list(W), list(b))
