@@ -1,8 +1,19 @@
 """Multi-layer perceptrons in scikit-learn's manner, on a backpropagation core in numpy."""
 
+from sknn_scratch.config import begin, config_context, get_config, set_config
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.registry import register
 
 __version__ = "0.1.0"
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "register"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "config_context",
+    "get_config",
+    "register",
+    "set_config",
+]
+
+begin()

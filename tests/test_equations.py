@@ -82,7 +82,7 @@ def trace(layers, loss, X, Y):
     """Return all that the core computes in one pass forward and backward."""
     network, params = build(layers)
     grads = network.layout.params(np.empty(network.layout.size))
-    rows = Workspace(network, len(X), Y.shape[1], float).rows(len(X))
+    rows = Workspace(network, len(X), float).rows(len(X))
     batch = Batch(X, Y, None, float(len(X)))
     with np.errstate(invalid="ignore"):  # as above
         value = Objective(network, loss, 0.0).value_and_grad(params, batch, rows, grads)

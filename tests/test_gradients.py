@@ -38,9 +38,9 @@ def make_case(activation, loss, hidden, n_targets, sparse, weighted, seed=0):
 def evaluate(objective, data, theta):
     """Return value and gradient over all rows, in the dtype of theta."""
     layout = objective.network.layout
-    rows = Workspace(objective.network, ROWS, data.n_targets, theta.dtype).rows(ROWS)
+    rows = Workspace(objective.network, ROWS, theta.dtype).rows(ROWS)
     grads = layout.params(np.full_like(theta, np.nan))
-    batch = data.batch(np.arange(ROWS), rows)
+    batch = data.batch(np.arange(ROWS))
     # As estimators do: some BLAS kernels raise the flag for lanes that they do not use.
     with np.errstate(invalid="ignore"):
         value = objective.value_and_grad(layout.params(theta), batch, rows, grads)

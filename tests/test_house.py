@@ -41,11 +41,13 @@ LAYERS = "contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
-    "": Rule(f"{LAYERS} estimators inspection"),
+    "": Rule(f"{LAYERS} config estimators inspection"),
+    "config": Rule("core"),
     "contracts": Rule(),
     "registry": Rule("contracts"),
     "core": Rule("contracts"),
     "core.linalg": Rule("contracts", "scipy"),
+    "core.compiled": Rule("core.linalg", "numba"),
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
     "preprocessing": Rule("", "sklearn scipy joblib"),

@@ -20,7 +20,6 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Quantile, Softplus
-from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.estimators import _start
 from sknn_scratch.inspection import (
     LossCurveDisplay,
@@ -298,20 +297,20 @@ def test_summary_counts_parameters(case):
 @each_case
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_summary_counts_the_workspace(case, dtype, monkeypatch):
-    made = []
+    steps = []
 
-    class Spy(Workspace):
-        def __init__(self, *args, **kwargs):
-            super().__init__(*args, **kwargs)
-            made.append(self)
+    def spy(self, batch, rows, is_last):
+        steps.append((batch, rows))
+        return step(self, batch, rows, is_last)
 
-    module = sys.modules["sknn_scratch.training.minibatch"]
-    monkeypatch.setattr(module, "Workspace", Spy)
+    loop = sys.modules["sknn_scratch.training.minibatch"]._Loop
+    step = loop.step
+    monkeypatch.setattr(loop, "step", spy)
     est, _ = fit(case, X.astype(dtype))
-    rows = made[0].rows(len(X))
+    batch, rows = steps[0]
     arrays = [a for s in rows.slots for a in (s.a, s.z, s.delta, s.ones)]
     # By address: some are the same memory.
-    buffers = {a.ctypes.data: a.nbytes for a in [rows.x, rows.y, rows.weight, *arrays]}
+    buffers = {a.ctypes.data: a.nbytes for a in [batch.x, batch.y, *arrays]}
     total = sum(buffers.values())
     assert summary(est).total["workspace"] == total
     assert summary(est, batch_size=3).total["workspace"] == total / 4

@@ -43,7 +43,7 @@ def fit(cls, more=None, y=None, **params):
 def dropped(rate, x, seed=0, dtype=np.float64):
     """One pass of x through a dropout layer: (output, slot)."""
     shape = x.shape
-    slot = Slot.make(np.empty(shape, dtype), np.empty(shape, dtype), np.empty(shape, dtype))
+    slot = Slot.make(np.empty(shape, dtype), np.ones(len(x), dtype), *np.empty((2, *shape), dtype))
     layer = Dropout(shape[1], rate)
     return layer, layer.forward((), x.astype(dtype), slot, np.random.default_rng(seed)), slot
 
@@ -80,13 +80,13 @@ def test_gradient_with_a_fixed_mask(rates, l1_ratio):
     network = Network.dense(4, hidden, 2, [Tanh()] * len(hidden), rates)
     objective = Objective(network, SquaredError(), 0.3, l1_ratio)
     data = Data(rng.normal(size=(11, 4)), rng.normal(size=(2, 11)), None, rng.uniform(1, 2, 11))
-    rows = Workspace(network, 11, 2, np.float64).rows(11)
+    rows = Workspace(network, 11, np.float64).rows(11)
     theta = rng.uniform(0.2, 1, network.layout.size) * rng.choice([-1, 1], network.layout.size)
 
     def evaluate(theta, seed=7):
         params, grads = (network.layout.params(v) for v in (theta, np.empty_like(theta)))
         noise = np.random.default_rng(seed)
-        batch = data.batch(slice(None), rows)
+        batch = data.batch(slice(None))
         with np.errstate(invalid="ignore"):  # a flag that some BLAS kernels raise for nothing
             value = objective.value_and_grad(params, batch, rows, grads, noise)
         return value, grads.vector

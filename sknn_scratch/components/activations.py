@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from sknn_scratch.contracts import Activation, Array
-from sknn_scratch.core.linalg import keep_where_positive
+from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
 
 
@@ -53,10 +53,12 @@ class Relu(Activation):
     kinks = (0.0,)
 
     def forward(self, z: Array, out: Array) -> Array:
-        return np.maximum(z, 0.0, out=out)
+        linalg.relu(z, out)
+        return out
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        return keep_where_positive(grad, a, out)
+        linalg.keep_where_positive(grad, a, out)
+        return out
 
 
 @register.activation("tanh")
@@ -76,9 +78,8 @@ class Tanh(Activation):
         return np.tanh(z, out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        slope = np.multiply(a, a)
-        np.subtract(1.0, slope, out=slope)
-        return np.multiply(grad, slope, out=out)
+        linalg.tanh_backward(grad, a, out)
+        return out
 
 
 @register.activation("logistic")
@@ -104,9 +105,8 @@ class Logistic(Activation):
         return np.multiply(out, 0.5, out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        slope = np.subtract(1.0, a)
-        np.multiply(slope, a, out=slope)
-        return np.multiply(grad, slope, out=out)
+        linalg.logistic_backward(grad, a, out)
+        return out
 
 
 @register.activation("leaky_relu")

@@ -8,7 +8,8 @@ import numpy as np
 
 from sknn_scratch.components.optimizers import SGD
 from sknn_scratch.contracts import Array, Optimizer, State
-from sknn_scratch.core.linalg import blocks, ema
+from sknn_scratch.core import linalg
+from sknn_scratch.core.linalg import blocks
 
 
 class WeightEMA(Optimizer):
@@ -54,7 +55,7 @@ class WeightEMA(Optimizer):
         self.optimizer.update(direction, state["inner"], theta, lr, scratch)
         state["t"] += 1
         for average, step, before, sum_ in blocks(state["average"], direction, theta, scratch):
-            ema(average, np.add(before, step, sum_), self.decay)
+            linalg.ema(average, np.add(before, step, sum_), self.decay)
 
     def continues(self, other: Optimizer) -> bool:
         return isinstance(other, WeightEMA) and self.optimizer.continues(other.optimizer)

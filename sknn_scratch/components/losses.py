@@ -13,14 +13,7 @@ import numpy as np
 from scipy.special import expit, exprel, xlogy
 
 from sknn_scratch.contracts import Array, Loss, TargetRange
-from sknn_scratch.core.linalg import (
-    inner,
-    row_maxima,
-    row_sums,
-    scale_rows,
-    subtract_from_rows,
-    weighted_sum,
-)
+from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
 
 
@@ -50,10 +43,10 @@ class SquaredError(_IdentityLink):
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         np.subtract(raw, y, out=out)
         if weight is None:
-            return 0.5 * inner(out, out)
+            return 0.5 * linalg.inner(out, out)
         residual = out.copy(order="K")
-        scale_rows(out, weight)
-        return 0.5 * inner(residual, out)
+        linalg.scale_rows(out, weight)
+        return 0.5 * linalg.inner(residual, out)
 
 
 @register.loss("absolute_error")
@@ -346,15 +339,7 @@ class BinaryLogLoss(Loss):
         if self.label_smoothing:
             spread = float(self.label_smoothing)
             y = (1.0 - spread) * y + 0.5 * spread
-        # With e = exp(-|raw|) <= 1 nothing overflows: log(1 + exp(raw)) is
-        # max(raw, 0) + log1p(e), and p is 1 / (1 + e) or e / (1 + e).
-        e = np.exp(-np.abs(raw))
-        value = np.maximum(raw, 0.0)
-        value -= y * raw
-        value += np.log1p(e)
-        np.divide(np.where(raw >= 0, 1.0, e), 1.0 + e, out=out)
-        np.subtract(out, y, out=out)
-        return _weighted(value, weight, out)
+        return linalg.logistic_cross_entropy(y, raw, weight, out)
 
     def predict(self, raw: Array, out: Array) -> Array:
         """Write the probabilities, kept inside the open interval (0, 1)."""
@@ -371,9 +356,9 @@ class _Softmax(Loss):
     target_range = TargetRange(0.0, 1.0)
 
     def predict(self, raw: Array, out: Array) -> Array:
-        subtract_from_rows(raw, row_maxima(raw), out)
+        linalg.subtract_from_rows(raw, linalg.row_maxima(raw), out)
         np.exp(out, out=out)
-        scale_rows(out, 1.0 / row_sums(out))
+        linalg.scale_rows(out, 1.0 / linalg.row_sums(out))
         return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
@@ -420,20 +405,9 @@ class LogLoss(_Softmax):
         return BinaryLogLoss(self.label_smoothing) if task == "multilabel" else self
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-        total = row_sums(y)  # Σ_j y_j; ones for class labels
         if self.label_smoothing:
-            y = _smoothed(y, total, float(self.label_smoothing))
-        if weight is not None:
-            total *= weight
-        subtract_from_rows(raw, row_maxima(raw), out)
-        linear = _weighted_inner(y, out, weight)
-        np.exp(out, out)
-        normaliser = row_sums(out)
-        value = float(np.dot(np.log(normaliser), total)) - linear
-        total /= normaliser
-        scale_rows(out, total)
-        np.subtract(out, y if weight is None else y * weight[:, None], out)
-        return value
+            y = _smoothed(y, linalg.row_sums(y), float(self.label_smoothing))
+        return linalg.softmax_cross_entropy(y, raw, weight, out)
 
 
 @register.loss("focal")
@@ -473,15 +447,15 @@ class Focal(_Softmax):
         c = y * (1.0 - p) ** gamma
         value = c * log_p
         c *= 1.0 + gamma * p / exprel(log_p)
-        np.multiply(p.T, row_sums(c), out.T)
+        np.multiply(p.T, linalg.row_sums(c), out.T)
         out -= c
         return -_weighted(value, weight, out)
 
 
 def _weighted(values: Array, weight: Array | None, grad: Array) -> float:
     """Return the weighted sum of (rows, units) ``values``, and weight ``grad`` by row."""
-    scale_rows(grad, weight)
-    return weighted_sum(row_sums(values), weight)
+    linalg.scale_rows(grad, weight)
+    return linalg.weighted_sum(linalg.row_sums(values), weight)
 
 
 def _times_exp(y: Array, x: Array) -> Array:
@@ -502,10 +476,5 @@ def _smoothed(y: Array, total: Array, spread: float) -> Array:
 
 def _log_softmax(raw: Array, out: Array) -> Array:
     """out = log softmax(raw); ``out`` may be ``raw``."""
-    subtract_from_rows(raw, row_maxima(raw), out)
-    return subtract_from_rows(out, np.log(row_sums(np.exp(out))), out)
-
-
-def _weighted_inner(a: Array, b: Array, weight: Array | None) -> float:
-    """Return the sum of a * b over rows and outputs, each row times its weight."""
-    return inner(a, b) if weight is None else weighted_sum(row_sums(a * b), weight)
+    linalg.subtract_from_rows(raw, linalg.row_maxima(raw), out)
+    return linalg.subtract_from_rows(out, np.log(linalg.row_sums(np.exp(out))), out)

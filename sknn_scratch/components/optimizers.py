@@ -8,7 +8,8 @@ from math import sqrt
 import numpy as np
 
 from sknn_scratch.contracts import Array, Optimizer, State
-from sknn_scratch.core.linalg import add_scaled, blocks, bounds, decay, ema, scale
+from sknn_scratch.core import linalg
+from sknn_scratch.core.linalg import blocks, bounds
 from sknn_scratch.registry import register
 
 
@@ -52,14 +53,7 @@ class SGD(Optimizer):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        for step, velocity in blocks(direction, state["velocity"]):
-            scale(-lr, step)
-            scale(self.momentum, velocity)
-            add_scaled(1.0, step, velocity)
-            if self.nesterov:
-                add_scaled(self.momentum, velocity, step)
-            else:
-                np.copyto(step, velocity)
+        linalg.momentum_step(direction, state["velocity"], lr, self.momentum, self.nesterov)
 
 
 @register.optimizer("adagrad")
@@ -98,9 +92,9 @@ class Adagrad(Optimizer):
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
         for g, total, spare in blocks(direction, state["sum"], scratch):
-            add_scaled(1.0, np.multiply(g, g, spare), total)
-            _divide_by_root(g, total, self.epsilon, spare, g)
-            scale(-lr, g)
+            linalg.add_scaled(1.0, np.multiply(g, g, spare), total)
+            linalg.divide_by_root(g, total, self.epsilon, spare, g)
+            linalg.scale(-lr, g)
 
 
 @register.optimizer("rmsprop")
@@ -148,10 +142,10 @@ class RMSProp(Optimizer):
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
         for g, s, u, spare in blocks(direction, state["s"], state["u"], scratch):
-            ema(s, np.multiply(g, g, spare), self.alpha)
-            _divide_by_root(g, s, self.epsilon, spare, g)
-            scale(self.momentum, u)
-            add_scaled(1.0, g, u)
+            linalg.ema(s, np.multiply(g, g, spare), self.alpha)
+            linalg.divide_by_root(g, s, self.epsilon, spare, g)
+            linalg.scale(self.momentum, u)
+            linalg.add_scaled(1.0, g, u)
             np.multiply(u, -lr, g)
 
 
@@ -202,11 +196,11 @@ class Lion(Optimizer):
     ) -> None:
         for g, m, mean in blocks(direction, state["m"], scratch):
             np.copyto(mean, m)
-            ema(mean, g, self.beta_1)
-            ema(m, g, self.beta_2)
+            linalg.ema(mean, g, self.beta_1)
+            linalg.ema(m, g, self.beta_2)
             np.sign(mean, g)
-            scale(-lr, g)
-        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+            linalg.scale(-lr, g)
+        linalg.decay(direction, state["decayed"], theta, lr * self.weight_decay)
 
 
 class _Moments(Optimizer):
@@ -237,15 +231,13 @@ class _Moments(Optimizer):
 
     def _follow(self, g: Array, m: Array, v: Array, square: Array) -> None:
         """Let m follow g, and v follow g²; ``square`` may be g, which is then lost."""
-        ema(m, g, self.beta_1)
-        ema(v, np.multiply(g, g, square), self.beta_2)
+        linalg.ema(m, g, self.beta_1)
+        linalg.ema(v, np.multiply(g, g, square), self.beta_2)
 
     def _step(self, direction: Array, state: State, rate: float, epsilon: float) -> None:
         """direction = -rate m / (√v + ε)."""
-        for g, m, v in blocks(direction, state["m"], state["v"]):
-            self._follow(g, m, v, g)
-            _divide_by_root(m, v, epsilon, g, g)
-            scale(-rate, g)
+        betas = self.beta_1, self.beta_2
+        linalg.adam_step(direction, state["m"], state["v"], betas, rate, epsilon)
 
 
 @register.optimizer("adam")
@@ -331,7 +323,7 @@ class AdamW(_Moments):
     ) -> None:
         rate, root = self._advance(state, lr)
         self._step(direction, state, rate, self.epsilon * root)
-        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+        linalg.decay(direction, state["decayed"], theta, lr * self.weight_decay)
 
 
 @register.optimizer("amsgrad")
@@ -372,8 +364,8 @@ class AMSGrad(_Moments):
         rate, root = self._advance(state, lr)
         for g, m, v, w in blocks(direction, state["m"], state["v"], state["w"]):
             self._follow(g, m, v, g)
-            _divide_by_root(m, np.maximum(w, v, out=w), self.epsilon * root, g, g)
-            scale(-rate, g)
+            linalg.divide_by_root(m, np.maximum(w, v, out=w), self.epsilon * root, g, g)
+            linalg.scale(-rate, g)
 
 
 @register.optimizer("nadam")
@@ -424,10 +416,10 @@ class NAdam(_Moments):
         of_gradient, of_mean = self._factors(state)
         for g, m, v, spare in blocks(direction, state["m"], state["v"], scratch):
             self._follow(g, m, v, spare)
-            scale(of_gradient, g)
-            add_scaled(of_mean, m, g)
-            _divide_by_root(g, v, self.epsilon * root, spare, g)
-            scale(-lr * root, g)
+            linalg.scale(of_gradient, g)
+            linalg.add_scaled(of_mean, m, g)
+            linalg.divide_by_root(g, v, self.epsilon * root, spare, g)
+            linalg.scale(-lr * root, g)
 
     def _factors(self, state: State) -> tuple[float, float]:
         """Take μ into the product; return the factors of g and of m."""
@@ -437,10 +429,3 @@ class NAdam(_Moments):
 
     def _momentum(self, t: int) -> float:
         return self.beta_1 * (1 - 0.5 * 0.96 ** (t * self.momentum_decay))
-
-
-def _divide_by_root(x: Array, v: Array, epsilon: float, spare: Array, out: Array) -> None:
-    """out = x / (√v + ε); ``out`` may be ``x`` or ``spare``, not both."""
-    np.sqrt(v, spare)
-    np.add(spare, epsilon, spare)
-    np.divide(x, spare, out)

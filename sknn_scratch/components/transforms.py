@@ -10,7 +10,8 @@ from typing import Any, Self
 import numpy as np
 
 from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform
-from sknn_scratch.core.linalg import bounds, decay, norm, scale
+from sknn_scratch.core import linalg
+from sknn_scratch.core.linalg import bounds
 
 
 class ClipByValue(Transform):
@@ -80,9 +81,9 @@ class ClipByNorm(Transform):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        limit, length = self.max_norm * abs(lr), norm(direction)
+        limit, length = self.max_norm * abs(lr), linalg.norm(direction)
         if length > limit:
-            scale(limit / length, direction)
+            linalg.scale(limit / length, direction)
 
 
 class AddDecayedWeights(Transform):
@@ -125,7 +126,7 @@ class AddDecayedWeights(Transform):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        decay(direction, state["decayed"], theta, lr * self.weight_decay)
+        linalg.decay(direction, state["decayed"], theta, lr * self.weight_decay)
 
 
 class GroupRates(Transform):
@@ -171,7 +172,7 @@ class GroupRates(Transform):
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
         for group, factor in self._resolve(state):
-            scale(factor, direction[slice(*group)])
+            linalg.scale(factor, direction[slice(*group)])
 
     def _resolve(self, state: State) -> list[tuple[Array, float]]:
         """Return the bounds and the factor of each group that is named."""

@@ -1,14 +1,17 @@
-"""The rows to train on, and how a batch of them comes into the workspace."""
+"""The rows to train on, and how batches of them are gathered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sknn_scratch.contracts import Array
-from sknn_scratch.core.linalg import take_columns_into, take_rows_into
-from sknn_scratch.core.workspace import Rows
+from sknn_scratch.core import linalg
+
+#: Elements that are gathered at once, see :class:`Batches`.
+AT_ONCE = 2**15
 
 
 class Batch(NamedTuple):
@@ -21,10 +24,10 @@ class Batch(NamedTuple):
 
 
 class Data(NamedTuple):
-    """All rows.  A batch is chosen by a slice (views, no copies) or by row numbers.
+    """All rows.  Some are chosen by a slice (views, no copies) or by row numbers.
 
     ``y`` is (n_targets, n_samples) in the compute dtype; or a vector of class codes, which
-    become rows of ``unit``, the unit matrix, batch by batch.
+    become columns of ``unit``, the unit matrix, when a batch is made.
     """
 
     X: Any
@@ -42,31 +45,83 @@ class Data(NamedTuple):
         """Number of columns of y that a loss sees."""
         return len(self.y if self.unit is None else self.unit)
 
-    def batch(self, rows: Any, into: Rows) -> Batch:
+    def batch(self, rows: Any) -> Batch:
         """Return the rows named by a slice or an array of row numbers."""
-        y = self._targets(rows, into.y)
-        if self.weight is None:
-            return Batch(self._inputs(rows, into.x), y, None, float(len(y)))
-        weight = (
-            self.weight[rows]
-            if isinstance(rows, slice)
-            else take_rows_into(self.weight, rows, into.weight)
-        )
-        return Batch(self._inputs(rows, into.x), y, weight, float(weight.sum()))
+        x, y = linalg.in_rows(self.X[rows]), self.columns(rows).T
+        weight = None if self.weight is None else self.weight[rows]
+        return Batch(x, y, weight, _sum(weight, len(y)))
 
     def targets(self, rows: Any) -> Array:
         """Return (rows, n_targets) targets."""
         return self.y[:, rows].T if self.unit is None else self.unit[self.y[rows]]
 
-    def _inputs(self, rows: Any, out: Array) -> Any:
-        if isinstance(self.X, np.ndarray) and not isinstance(rows, slice):
-            return take_rows_into(self.X, rows, out)
-        return self.X[rows]
-
-    def _targets(self, rows: Any, out: Array) -> Array:
+    def columns(self, rows: Any) -> Array:
+        """Return (n_targets, rows) targets."""
         if self.unit is not None:
-            codes = self.y[rows] if isinstance(rows, slice) else self.y.take(rows)
-            return take_columns_into(self.unit, codes, out.T).T
-        if isinstance(rows, slice):
-            return self.y[:, rows].T
-        return take_columns_into(self.y, rows, out.T).T
+            return self.unit.take(self.y[rows], 1)
+        return self.y[:, rows] if isinstance(rows, slice) else self.y.take(rows, 1)
+
+
+class Batches:
+    """All batches of an epoch, gathered several at once.
+
+    Gathering the rows of fifty small batches costs little more than those of one.  A batch
+    is valid until the next one is asked for.
+    """
+
+    def __init__(self, data: Data, size: int) -> None:
+        self.data, self.size = data, size
+        self._is_dense = isinstance(data.X, np.ndarray)
+        width = data.n_targets + data.X.shape[1]
+        many = min(-(-data.n_samples // size), AT_ONCE // (size * width)) if self._is_dense else 1
+        self._step = size * max(1, many)
+        self._x = np.empty((self._step if self._is_dense else 0, data.X.shape[1]), data.X.dtype)
+        self._y = np.empty(self._step * data.n_targets, data.X.dtype)
+        self._known: dict[int, list[Batch]] = {}
+
+    def in_order(self, order: Array) -> Iterator[Batch]:
+        """Yield one batch after the other of the rows with these numbers."""
+        for start in range(0, len(order), self._step):
+            yield from self._gather(order[start : start + self._step])
+
+    def _gather(self, index: Array) -> list[Batch]:
+        """Copy some rows into the buffers and return their batches."""
+        batches = self._views(len(index))
+        self._put_targets(self.data.columns(index))
+        if self._is_dense:
+            linalg.take_rows_into(self.data.X, index, self._x[: len(index)])
+        else:
+            batches = [batches[0]._replace(x=self.data.X[index])]
+        if self.data.weight is not None:
+            batches = _weighted(batches, self.data.weight[index])
+        return batches
+
+    def _put_targets(self, columns: Array) -> None:
+        """Copy (n_targets, n) targets, so that those of each batch stand together."""
+        n_targets, n = columns.shape
+        cut = n - n % self.size
+        full = self._y[: cut * n_targets].reshape(-1, n_targets, self.size)
+        full[...] = columns[:, :cut].reshape(n_targets, -1, self.size).transpose(1, 0, 2)
+        self._y[cut * n_targets : n * n_targets].reshape(n_targets, -1)[...] = columns[:, cut:]
+
+    def _views(self, n: int) -> list[Batch]:
+        """Return the batches of ``n`` rows as views of the buffers, the same at every call."""
+        if n not in self._known:
+            self._known[n] = [self._view(k, min(k + self.size, n)) for k in range(0, n, self.size)]
+        return self._known[n]
+
+    def _view(self, start: int, stop: int) -> Batch:
+        t, rows = self.data.n_targets, stop - start
+        y = self._y[start * t : stop * t].reshape(t, rows).T
+        return Batch(self._x[start:stop], y, None, float(rows))
+
+
+def _weighted(batches: list[Batch], weight: Array) -> list[Batch]:
+    """Give batches that follow on each other their weights."""
+    ends = np.cumsum([len(batch.y) for batch in batches])[:-1]
+    pairs = zip(batches, np.split(weight, ends), strict=True)
+    return [b._replace(weight=w, weight_sum=_sum(w, len(w))) for b, w in pairs]
+
+
+def _sum(weight: Array | None, n: int) -> float:
+    return float(n if weight is None else weight.sum())

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core import linalg
 from sknn_scratch.core.layers import Slot
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.network import Network
@@ -34,7 +35,7 @@ class Inference:
         for start in range(0, n, self.size):
             block = slice(start, min(start + self.size, n))
             x = X[block] if index is None else X[index[block]]
-            x = x.astype(self.dtype, copy=False)
+            x = linalg.in_rows(x.astype(self.dtype, copy=False))
             yield block, self.network.forward(params, x, self._slots_for(x.shape[0]))
 
     def _slots_for(self, n: int) -> tuple[Slot, ...]:

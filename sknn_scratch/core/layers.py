@@ -12,13 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknn_scratch.contracts import Activation, Array
+from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Shapes
-from sknn_scratch.core.linalg import (
-    column_sums_into,
-    matmul_into,
-    matmul_transposed_into,
-    row_runs,
-)
+from sknn_scratch.core.linalg import row_runs
 
 
 class Part(NamedTuple):
@@ -36,13 +32,13 @@ class Slot:
 
     z: Array  #: the synaptic input, where ``a`` is not made in place of it; dropout's mask
     a: Array  #: what the layer returns
-    delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass, as is
-    ones: Any  #: (rows,) ones
+    ones: Array  #: (rows,) ones
+    delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass
     #: Elementwise work goes part by part, so that what it allocates is small, too.
     parts: tuple[Part, ...]
 
     @classmethod
-    def make(cls, a: Array, kept: Array | None = None, delta: Any = None, ones: Any = None) -> Slot:
+    def make(cls, a: Array, ones: Array, kept: Array | None = None, delta: Any = None) -> Slot:
         """Return the slot of these buffers; ``kept`` is one for z beside a."""
         z = a if kept is None else kept
         # What stands in Fortran order is the raw output: small, and rows are not contiguous.
@@ -51,7 +47,7 @@ class Slot:
             Part(z[r], a[r], None if kept is None else kept[r], None if delta is None else delta[r])
             for r in runs
         )
-        return cls(z, a, delta, ones, tuple(parts))
+        return cls(z, a, ones, delta, tuple(parts))
 
 
 @dataclass(frozen=True)
@@ -73,10 +69,9 @@ class Dense:
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Return f(x W + b), in ``slot.a``."""
         W, b = params
-        matmul_into(x, W, slot.z)
-        for z, a, _, _ in slot.parts:
-            np.add(z, b, z)
-            if self.activation is not None:
+        linalg.affine_into(x, W, b, slot.ones, slot.z)
+        if self.activation is not None:
+            for z, a, _, _ in slot.parts:
                 self.activation.forward(z, a)
         return slot.a
 
@@ -90,10 +85,7 @@ class Dense:
         if self.activation is not None:
             for _, a, kept, delta in slot.parts:
                 self.activation.backward(delta, a, kept, delta)
-        matmul_transposed_into(x, slot.delta, grads[0])
-        column_sums_into(slot.delta, slot.ones, grads[1])
-        if dx is not None:
-            np.dot(slot.delta, params[0].T, dx)
+        linalg.affine_backward(x, params[0], slot.delta, slot.ones, grads, dx)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ class Network:
 
     def forward(self, params: Params, x: Any, slots: Sequence[Slot], rng: Any = None) -> Array:
         """Return the raw outputs (rows, n_raw) for x (rows, n_in); ``rng`` is for dropout."""
-        for layer, own, slot in zip(self.layers, params.layers, slots, strict=True):
-            x = layer.forward(own, x, slot, rng)
+        for k, layer in enumerate(self.layers):
+            x = layer.forward(params.layers[k], x, slots[k], rng)
         return x
 
     def backward(self, params: Params, grads: Params, x: Any, slots: Sequence[Slot]) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Batch
 from sknn_scratch.core.layout import Params
-from sknn_scratch.core.linalg import add_scaled, blocks
+from sknn_scratch.core.linalg import blocks
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import Rows
 
@@ -53,9 +54,8 @@ class Objective:
         Sums over row blocks and over partitions add up if all use the same factor.
         """
         raw = self.network.forward(params, batch.x, rows.slots, rng)
-        delta = rows.slots[-1].delta
-        value = self.loss.value_and_grad(batch.y, raw, batch.weight, delta)
-        delta *= factor
+        value = self.loss.value_and_grad(batch.y, raw, batch.weight, rows.slots[-1].delta)
+        linalg.scale(factor, rows.delta)
         self.network.backward(params, grads, batch.x, rows.slots)
         return value * factor
 
@@ -65,13 +65,12 @@ class Objective:
             return 0.0
         W = params.decayed
         l2 = self.alpha * (1.0 - self.l1_ratio) / weight_sum
-        add_scaled(l2, W, grads.decayed)
-        value = 0.5 * l2 * float(np.dot(W, W))
+        value = linalg.add_l2(l2, W, grads.decayed)
         return value + self._l1(W, grads.decayed, weight_sum) if self.l1_ratio else value
 
     def _l1(self, W: Array, grad: Array, weight_sum: float) -> float:
         """Return the part with absolute values; its subgradient at 0 is 0."""
         l1 = self.alpha * self.l1_ratio / weight_sum
         for w, g in blocks(W, grad):
-            add_scaled(l1, np.sign(w), g)
+            linalg.add_scaled(l1, np.sign(w), g)
         return l1 * float(np.abs(W).sum())

@@ -23,26 +23,18 @@ Order = Literal["C", "F"]
 class Rows:
     """All buffers for batches of one number of rows."""
 
-    x: Array
-    y: Array  #: (rows, n_targets), in Fortran order as raw outputs are
-    weight: Array
     slots: tuple[Slot, ...]
+    delta: Array  #: the last slot's delta, ∂J/∂raw, as a vector
 
 
 class Workspace:
     """Buffers for training ``network`` on batches of at most ``capacity`` rows.
 
-    Raw outputs, their gradient and the targets stand in Fortran order: reductions over
-    the few outputs of a row are several times faster than in C order.  Without
-    ``gathers`` there is no buffer for x: batches are slices, or sparse.
+    Raw outputs and their gradient stand in Fortran order: reductions over the few outputs
+    of a row are several times faster than in C order.
     """
 
-    def __init__(
-        self, network: Network, capacity: int, n_targets: int, dtype: Any, gathers: bool = True
-    ) -> None:
-        self._x = _buffer(capacity, network.n_in if gathers else 0, dtype)
-        self._y = _buffer(capacity, n_targets, dtype, "F")
-        self._weight = np.empty(capacity, dtype)
+    def __init__(self, network: Network, capacity: int, dtype: Any) -> None:
         self._ones = np.ones(capacity, dtype)
         last = network.layers[-1]
         self._slots = [
@@ -59,10 +51,10 @@ class Workspace:
         """Return the buffers for a batch of ``n`` rows: views, the same at every call."""
         if n not in self._rows:
             slots = tuple(
-                Slot.make(out(n), kept and kept(n), delta(n), self._ones[:n])
+                Slot.make(out(n), self._ones[:n], kept and kept(n), delta(n))
                 for out, delta, kept in self._slots
             )
-            self._rows[n] = Rows(self._x(n), self._y(n), self._weight[:n], slots)
+            self._rows[n] = Rows(slots, slots[-1].delta.T.reshape(-1))
         return self._rows[n]
 
 
@@ -70,9 +62,9 @@ def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
     """Return slots for a forward pass alone over ``n`` rows: two buffers, used in turn."""
     widest = max(layer.units for layer in network.layers)
     flat = [np.empty(n * widest, dtype) for _ in network.layers[:2]]
-    last = len(network.layers) - 1
+    last, ones = len(network.layers) - 1, np.ones(n, dtype)
     return tuple(
-        Slot.make(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"))
+        Slot.make(_view(flat[k % 2], n, layer.units, "F" if k == last else "C"), ones)
         for k, layer in enumerate(network.layers)
     )
 

@@ -28,7 +28,7 @@ class Summary:
     ----------
     title : str
     rows : list of dict
-        One for what goes in (a batch's x, y and weights), then one for each layer, with the
+        One for what goes in (a batch's x and y), then one for each layer, with the
         keys "layer" (its number: weights are ``coefs_[layer]``), "kind", "units", "W" and "b"
         (shapes), "activation", "dropout", "parameters", and in bytes "memory" and "workspace"
         (None if the batch size is not known).
@@ -180,11 +180,10 @@ def _workspace(estimator: Any, network: Network, rates: Sequence[float]) -> list
         [layer.activation for layer in hidden if layer.activation is not None],
         rates,
     )
-    gathers = bool(estimator.shuffle) and estimator.t_ > 0
+    gathered = _access.n_targets(estimator) + (network.n_in if estimator.t_ > 0 else 0)
     # Every buffer grows with the rows, so that one row tells all.
-    n_targets, dtype = _access.n_targets(estimator), estimator.theta_.dtype
-    one = Workspace(training, 1, n_targets, dtype, gathers).rows(1)
-    parts = [_n_bytes(one.x, one.y, one.weight, one.slots[0].ones)]
+    one = Workspace(training, 1, estimator.theta_.dtype).rows(1)
+    parts = [gathered * estimator.theta_.itemsize + _n_bytes(one.slots[0].ones)]
     for layer, slot in zip(training.layers, one.slots, strict=True):
         size = _n_bytes(slot.a, slot.delta, *([slot.z] if layer.keeps else []))
         if isinstance(layer, Dense):

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Params
-from sknn_scratch.core.linalg import matmul_into
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.core.workspace import Rows, Workspace
 from sknn_scratch.inspection import _access
@@ -161,9 +161,8 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
         )
     objective, data = _access.training_problem(estimator, X, y, sample_weight)
     network = objective.network
-    workspace = Workspace(network, data.n_samples, data.n_targets, data.X.dtype, gathers=False)
-    rows = workspace.rows(data.n_samples)
-    batch = data.batch(slice(0, data.n_samples), rows)
+    rows = Workspace(network, data.n_samples, data.X.dtype).rows(data.n_samples)
+    batch = data.batch(slice(0, data.n_samples))
     params = network.layout.params(np.array(estimator.theta_))
     grads = network.layout.params(np.empty_like(params.vector))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -184,7 +183,7 @@ def _layers(
     ):
         (W, b), (dW, db) = params.layers[k], grads.layers[k]
         # Anew, by the layer's own verb: where f works in place, its result stands where z was.
-        z = matmul_into(x, W, np.empty_like(slot.z)) + b
+        z = linalg.matmul_into(x, W, np.empty_like(slot.z)) + b
         kind = _access.kind(network, k)
         a = loss.predict(z, np.empty_like(z)) if kind == "output" else slot.a
         arrays = map(_copy, (W, b, z, a, slot.delta, dW, db))

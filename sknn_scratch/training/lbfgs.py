@@ -10,8 +10,9 @@ import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
-from sknn_scratch.core.linalg import norm
+from sknn_scratch.core.layout import Params
 from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
@@ -37,7 +38,7 @@ class LBFGS:
             np.copyto(state.theta, intermediate_result.x)
             state.epoch += 1
             row = {"epoch": state.epoch, "loss": float(intermediate_result.fun)}
-            row["gradient_norm"] = norm(objective.total.vector)
+            row["gradient_norm"] = linalg.norm(objective.total.vector)
             plan.monitor(state.theta, row)
             times.append(perf_counter())
             row["seconds"] = times[-1] - times[-2]
@@ -77,32 +78,31 @@ class _FullObjective:
 
     def __init__(self, plan: Plan, data: Data, state: TrainingState) -> None:
         self.objective, self.data = plan.objective, data
-        layout = plan.objective.network.layout
-        self.params = layout.params(np.empty_like(state.theta))
-        self.total = layout.params(np.empty_like(state.theta))
-        self.block = layout.params(np.empty_like(state.theta))
-        widest = max(plan.objective.network.units[1:])
-        self.size = max(1, min(data.n_samples, BLOCK_ELEMENTS // widest))
-        self.workspace = Workspace(
-            plan.objective.network, self.size, data.n_targets, state.theta.dtype, gathers=False
+        network, n, dtype = plan.objective.network, data.n_samples, state.theta.dtype
+        self.params, self.total, self.part = (
+            network.layout.params(np.empty_like(state.theta)) for _ in range(3)
         )
-        self.weight_sum = float(data.n_samples if data.weight is None else data.weight.sum())
+        size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
+        self.blocks = [slice(k, min(k + size, n)) for k in range(0, n, size)]
+        # One block is gathered once; several would be a copy of the targets.
+        self.only = data.batch(self.blocks[0]) if len(self.blocks) == 1 else None
+        self.workspace = Workspace(network, size, dtype)
+        self.weight_sum = float(n if data.weight is None else data.weight.sum())
 
     def __call__(self, x: Array) -> tuple[float, Array]:
         """Return value and gradient at x."""
         np.copyto(self.params.vector, x)
-        self.total.vector.fill(0.0)
-        value = sum(self._add_block(start) for start in range(0, self.data.n_samples, self.size))
+        value = self._data_term(self.blocks[0], self.total)
+        for block in self.blocks[1:]:
+            value += self._data_term(block, self.part)
+            linalg.add_scaled(1.0, self.part.vector, self.total.vector)
         value += self.objective.penalty(self.params, self.total, self.weight_sum)
         # scipy's line search shortens a step to nan; at inf it takes no step and "converges".
         return value if isfinite(value) else nan, self.total.vector.astype(np.float64)
 
-    def _add_block(self, start: int) -> float:
-        rows = slice(start, min(start + self.size, self.data.n_samples))
-        buffers = self.workspace.rows(rows.stop - start)
-        batch = self.data.batch(rows, buffers)
-        value = self.objective.data_term(
-            self.params, batch, buffers, self.block, 1.0 / self.weight_sum
+    def _data_term(self, block: slice, grads: Params) -> float:
+        batch, rows = (
+            self.only or self.data.batch(block),
+            self.workspace.rows(block.stop - block.start),
         )
-        np.add(self.total.vector, self.block.vector, self.total.vector)
-        return value
+        return self.objective.data_term(self.params, batch, rows, grads, 1.0 / self.weight_sum)

@@ -9,8 +9,8 @@ from time import perf_counter
 import numpy as np
 
 from sknn_scratch.contracts import Optimizer, Progress, Schedule
-from sknn_scratch.core.data import Batch, Data
-from sknn_scratch.core.linalg import is_sparse, norm
+from sknn_scratch.core import linalg
+from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.workspace import Rows, Workspace
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, Row, TrainingState
@@ -117,41 +117,34 @@ class _Loop:
         self.grads = layout.params(np.empty_like(state.theta))
         self.scratch = np.empty_like(state.theta)
         self.rate, self.gradient_norm = nan, nan
-        self.n = data.n_samples if state.order is None else len(state.order)
-        self.batch_size = min(how.batch_size, self.n)
-        self.workspace = Workspace(
-            plan.objective.network,
-            self.batch_size,
-            data.n_targets,
-            state.theta.dtype,
-            gathers=state.order is not None and not is_sparse(data.X),
-        )
+        self.order = np.arange(data.n_samples) if state.order is None else state.order
+        self.n = len(self.order)
+        batch_size = min(how.batch_size, self.n)
+        self.batches = Batches(data, batch_size)
+        self.workspace = Workspace(plan.objective.network, batch_size, state.theta.dtype)
 
     def run_epoch(self) -> Row:
         """Make a step for each batch; return the mean loss by rows, or the first not finite."""
         if self.how.shuffle:
-            self.state.rng.shuffle(self.state.order)
-        total, seen = 0.0, 0
-        self.rate = self._rate(0)
-        order, size, per_step = self.state.order, self.batch_size, self.how.schedule.per_step
-        for start in range(0, self.n, size):
-            stop = min(start + size, self.n)
-            rows = self.workspace.rows(stop - start)
-            chosen = slice(start, stop) if order is None else order[start:stop]
-            batch = self.data.batch(chosen, rows)
+            self.state.rng.shuffle(self.order)
+        total, counted, seen = 0.0, 0, 0
+        self.rate, per_step = self._rate(0), self.how.schedule.per_step
+        for batch in self.batches.in_order(self.order):
+            n = len(batch.y)
+            seen += n
             if batch.weight_sum == 0:
                 continue
             if per_step:
-                self.rate = self._rate(start)
-            value = self.step(batch, rows, is_last=stop == self.n)
+                self.rate = self._rate(seen - n)
+            value = self.step(batch, self.workspace.rows(n), is_last=seen == self.n)
             if not isfinite(value):
-                total, seen = value, 1
+                total, counted = value, 1
                 break
-            total += value * (stop - start)
-            seen += stop - start
+            total += value * n
+            counted += n
         self.state.samples += self.n
         return {
-            "loss": total / seen,
+            "loss": total / counted,
             "learning_rate": self.rate,
             "gradient_norm": self.gradient_norm,
         }
@@ -161,12 +154,12 @@ class _Loop:
         state, direction = self.state, self.grads.vector
         value = self.objective.value_and_grad(self.params, batch, rows, self.grads, state.noise)
         if is_last:
-            self.gradient_norm = norm(direction)
+            self.gradient_norm = linalg.norm(direction)
         if isfinite(value):
             self.how.optimizer.update(
                 direction, state.optimizer, state.theta, self.rate, self.scratch
             )
-            state.theta += direction
+            linalg.add_scaled(1.0, direction, state.theta)
             state.step += 1
         return value
 

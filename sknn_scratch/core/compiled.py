@@ -1,0 +1,253 @@
+"""Compiled twins of verbs in :mod:`sknn_scratch.core.linalg`: same names, same results.
+
+Only :mod:`sknn_scratch.config` imports this file, and only if it is asked to: it needs numba.
+Verbs that are one call of BLAS have no twin; the others make one pass over their arrays here
+where numpy makes several.  All take matrices of any memory order; loops suit the order that
+the core uses: C for hidden layers, Fortran for raw outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from sknn_scratch.core import linalg
+
+# Sums may be reordered and products fused, as in the loops of numpy and BLAS; NaN and infinity
+# keep their meaning.  Code is kept on disk, where other processes find it.
+_compiled: Callable[[Callable[..., Any]], Any] = njit(
+    cache=True,
+    nogil=True,
+    error_model="numpy",
+    fastmath={"contract", "reassoc", "nsz", "arcp"},
+)
+
+#: Up to so many elements one compiled call takes less time than three calls.
+SMALL = 512
+
+# --- Matrices.  In place a loop is vectorised only if it sees one array, not two of one address.
+
+
+@_compiled
+def _start_from(x: Any, out: Any) -> None:
+    """out = x, unless both are the same array."""
+    if x.ctypes.data != out.ctypes.data:
+        out[...] = x
+
+
+def _product_into(x: Any, W: Any, out: Any) -> None:
+    """out = x @ W."""
+
+
+@overload(_product_into)
+def _product_by_order(x: Any, W: Any, out: Any) -> Callable[..., None]:
+    """Choose the code for the memory order of ``out``: BLAS writes in C order."""
+
+    def directly(x: Any, W: Any, out: Any) -> None:
+        np.dot(x, W, out)
+
+    def with_copy(x: Any, W: Any, out: Any) -> None:
+        out[...] = np.dot(x, W)
+
+    return directly if out.layout == "C" else with_copy
+
+
+@_compiled
+def _affine(x: Any, W: Any, b: Any, out: Any) -> None:
+    _product_into(x, W, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] += b[j]
+
+
+def affine_into(x: Any, W: Any, b: Any, ones: Any, out: Any) -> Any:
+    """As the verb; the product is BLAS's here, too."""
+    if type(x) is not np.ndarray:
+        return linalg.NUMPY["affine_into"](x, W, b, ones, out)
+    _affine(x, W, b, out)
+    return out
+
+
+@_compiled
+def _affine_backward(x: Any, W: Any, delta: Any, dW: Any, db: Any, dx: Any) -> None:
+    np.dot(x.T, delta, dW)
+    db[:] = 0
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            db[j] += delta[i, j]
+    if dx is not None:
+        np.dot(delta, W.T, dx)
+
+
+def affine_backward(x: Any, W: Any, delta: Any, ones: Any, grads: Any, dx: Any) -> None:
+    """As the verb: one call for three products."""
+    if type(x) is not np.ndarray:
+        return linalg.NUMPY["affine_backward"](x, W, delta, ones, grads, dx)
+    return _affine_backward(x, W, delta, grads[0], grads[1], dx)
+
+
+@_compiled
+def relu(z: Any, out: Any) -> None:
+    _start_from(z, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            x = out[i, j]
+            out[i, j] = 0 if x <= 0 else x
+
+
+@_compiled
+def keep_where_positive(grad: Any, a: Any, out: Any) -> None:
+    _start_from(grad, out)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] *= a[i, j] > 0
+
+
+@_compiled
+def tanh_backward(grad: Any, a: Any, out: Any) -> None:
+    _start_from(grad, out)
+    one = out.dtype.type(1)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] *= one - a[i, j] * a[i, j]
+
+
+@_compiled
+def logistic_backward(grad: Any, a: Any, out: Any) -> None:
+    _start_from(grad, out)
+    one = out.dtype.type(1)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] *= a[i, j] * (one - a[i, j])
+
+
+# --- Losses: the loops run along the rows, which are contiguous in Fortran order.
+
+
+@_compiled
+def _shift(y: Any, raw: Any, weight: Any, out: Any) -> float:
+    """out = raw less the largest of each row; return Σᵢ wᵢ Σ_k y_ik out_ik."""
+    largest = raw[:, 0].copy()
+    for k in range(1, raw.shape[1]):
+        for i in range(raw.shape[0]):
+            x = raw[i, k]
+            largest[i] = x if x > largest[i] or x != x else largest[i]
+    value = 0.0
+    for k in range(raw.shape[1]):
+        for i in range(raw.shape[0]):
+            out[i, k] = raw[i, k] - largest[i]
+            value += (1.0 if weight is None else weight[i]) * (y[i, k] * out[i, k])
+    return value
+
+
+@_compiled
+def _normalise(y: Any, weight: Any, out: Any) -> float:
+    """Turn exponentials in ``out`` into the gradient; return Σᵢ wᵢ Σ_k y_ik log Σ_k out_ik."""
+    total, normaliser = np.zeros_like(out[:, 0]), np.zeros_like(out[:, 0])
+    for k in range(out.shape[1]):
+        for i in range(out.shape[0]):
+            total[i] += y[i, k]
+            normaliser[i] += out[i, k]
+    value = 0.0
+    for i in range(out.shape[0]):
+        value += (1.0 if weight is None else weight[i]) * (np.log(normaliser[i]) * total[i])
+        normaliser[i] = total[i] / normaliser[i]
+    for k in range(out.shape[1]):
+        for i in range(out.shape[0]):
+            out[i, k] = out[i, k] * normaliser[i] - y[i, k]
+            if weight is not None:
+                out[i, k] *= weight[i]
+    return value
+
+
+@_compiled
+def _small_softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
+    linear = _shift(y, raw, weight, out)
+    for i in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            out[i, k] = np.exp(out[i, k])
+    return _normalise(y, weight, out) - linear
+
+
+def softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
+    """As the verb; numpy's exponential is the faster one where there are many."""
+    if out.size <= SMALL:
+        return float(_small_softmax_cross_entropy(y, raw, weight, out))
+    linear = _shift(y, raw, weight, out)
+    np.exp(out, out)
+    return float(_normalise(y, weight, out) - linear)
+
+
+@_compiled
+def logistic_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
+    one, value = raw.dtype.type(1), 0.0
+    for k in range(raw.shape[1]):
+        for i in range(raw.shape[0]):
+            x, w = raw[i, k], 1.0 if weight is None else weight[i]
+            e = np.exp(-abs(x))
+            value += w * (max(x, 0) - y[i, k] * x + np.log1p(e))
+            out[i, k] = w * ((one if x >= 0 else e) / (one + e) - y[i, k])
+    return value
+
+
+# --- Vectors of all parameters.
+
+
+@_compiled
+def ema(average: Any, value: Any, decay: float) -> None:
+    kept, new = average.dtype.type(decay), average.dtype.type(1.0 - decay)
+    for i in range(len(average)):
+        average[i] = kept * average[i] + new * value[i]
+
+
+@_compiled
+def add_l2(rate: float, theta: Any, grad: Any) -> float:
+    factor, square = grad.dtype.type(rate), grad.dtype.type(0)
+    for i in range(len(theta)):
+        grad[i] += factor * theta[i]
+        square += theta[i] * theta[i]
+    return 0.5 * rate * square
+
+
+@_compiled
+def momentum_step(g: Any, velocity: Any, lr: float, momentum: float, nesterov: bool) -> None:
+    rate, kept = g.dtype.type(lr), g.dtype.type(momentum)
+    for i in range(len(g)):
+        step = -rate * g[i]
+        velocity[i] = kept * velocity[i] + step
+        g[i] = kept * velocity[i] + step if nesterov else velocity[i]
+
+
+@_compiled
+def adam_step(g: Any, m: Any, v: Any, betas: Any, rate: float, epsilon: float) -> None:
+    T = g.dtype.type
+    beta_1, beta_2, eps = T(betas[0]), T(betas[1]), T(epsilon)
+    rest_1, rest_2, factor = T(1.0 - betas[0]), T(1.0 - betas[1]), T(-rate)
+    for i in range(len(g)):
+        m[i] = beta_1 * m[i] + rest_1 * g[i]
+        v[i] = beta_2 * v[i] + rest_2 * (g[i] * g[i])
+        g[i] = factor * (m[i] / (np.sqrt(v[i]) + eps))
+
+
+#: The twins by name.
+VERBS: dict[str, Callable[..., Any]] = {
+    verb.__name__: verb
+    for verb in (
+        affine_into,
+        affine_backward,
+        relu,
+        keep_where_positive,
+        tanh_backward,
+        logistic_backward,
+        softmax_cross_entropy,
+        logistic_cross_entropy,
+        ema,
+        add_l2,
+        momentum_step,
+        adam_step,
+    )
+}
