@@ -26,10 +26,9 @@ import joblib
 from benchmarks import _frame
 from benchmarks._frame import ENGINES, Row, Settings
 
-BENCHMARKS = (
-    "step fits lbfgs predict search growth footprint features regularisation".split()
-)  # fmt: skip
-COMMANDS = "plot tables report".split()
+SPEED = ["step", "fits", "lbfgs", "predict", "search", "growth", "footprint"]
+BENCHMARKS = [*SPEED, "features", "regularisation"]
+COMMANDS = ["plot", "tables", "report"]
 QUICK = 0.1
 
 

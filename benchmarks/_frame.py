@@ -28,7 +28,7 @@ SKLEARN, TORCH, SKORCH, BARE = "scikit-learn", "PyTorch", "skorch", "bare produc
 ENGINES = {"numpy": OURS, "compiled": COMPILED}
 
 FOLDER = Path(__file__).parent / "results"
-PACKAGES = "numpy scipy scikit-learn joblib threadpoolctl numba torch skorch".split()
+PACKAGES = ["numpy", "scipy", "scikit-learn", "joblib", "numba", "torch", "skorch"]
 
 #: Does some work in its n-th repetition, and returns the seconds that it took.
 Case = Callable[[int], float]
@@ -289,3 +289,9 @@ def heading(found: dict[str, Any]) -> str:
     parts = [f"{name} {version}" for name, version in where["versions"].items()]
     machine = f"{where['processor']}, {where['cpus']} CPUs, Python {where['python']}"
     return f"{machine}, {where['date']}; {', '.join(parts)}; {'; '.join(where['blas'])}"
+
+
+def is_quick(folder: Path) -> bool:
+    """Tell whether a stored result is of a quick run: no figure to keep."""
+    found = (json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json"))
+    return any(each["settings"]["scale"] < 1 for each in found)

@@ -44,10 +44,10 @@ def times(row: Row, over: str, under: str) -> str:
     return spread(found) if found else NONE
 
 
-def spread(found: Sequence[float]) -> str:
+def spread(found: Sequence[float], digits: int = 2) -> str:
     """Return a median with its quartiles."""
-    low, median, high = found
-    return f"{median:.2f} ({low:.2f} - {high:.2f})"
+    low, median, high = (f"{value:.{digits}f}" for value in found)
+    return f"{median} ({low} - {high})"
 
 
 def over(mine: Sequence[str], peers: Sequence[str]) -> list[str]:

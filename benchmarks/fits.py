@@ -5,7 +5,7 @@
 Iris, digits and diabetes come with scikit-learn, their columns scaled. California housing and MNIST
 are read from DIR, in the form that ``benchmarks/_data.py`` describes, and are left out without it.
 The n-th repetition has seed n on both sides. On MNIST (784-256-128-10, batch 128, adam, float32)
-only the epochs are timed, not the look at the test rows after each; PyTorch runs a plain eager loop.
+only the epochs are timed, not the look at the test rows after each; PyTorch runs a plain loop.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ def contests(settings: Settings) -> Iterator[Contest]:
         yield Contest(name, scale(X), y, ours.MLPClassifier, theirs.MLPClassifier)
     X, y = load_diabetes(return_X_y=True)
     yield Contest("diabetes", scale(X), y, ours.MLPRegressor, theirs.MLPRegressor)
-    if has_file(settings, "MANIFEST.json", "california housing"):
-        X, y, _, _ = _data.california(settings.data)
+    folder = folder_with("MANIFEST.json", settings, "california housing")
+    if folder:
+        X, y, _, _ = _data.california(folder)
         some = slice(settings.some(len(y)))
-        yield Contest(
-            "california housing", X[some], y[some], ours.MLPRegressor, theirs.MLPRegressor
-        )
+        kinds = ours.MLPRegressor, theirs.MLPRegressor
+        yield Contest("california housing", X[some], y[some], *kinds)
 
 
-def has_file(settings: Settings, file: str, case: str) -> bool:
-    """Tell whether there is a file of data, or say why a case is left out."""
-    if settings.data is None or not (settings.data / file).exists():
-        print(f"{case} is left out, as there is no --data with {file}")
-        return False
-    return True
+def folder_with(file: str, settings: Settings, case: str) -> Path | None:
+    """Return the folder of data, or say why a case is left out."""
+    if settings.data and (settings.data / file).exists():
+        return settings.data
+    print(f"{case} is left out, as there is no --data with {file}")
+    return None
 
 
 def seeded(contest: Contest) -> Contest:
@@ -147,15 +147,15 @@ def mnist(folder: Path, settings: Settings) -> Row:
 # --------------------------------------------------------------------------------------- measure
 def measure(settings: Settings) -> Iterator[Row]:
     """Yield the rows with seconds per fit."""
-    wants_mnist = settings.wants("MNIST") and has_file(settings, "mnist.npz", "MNIST")
-    has_torch = wants_mnist and _peers.has_torch()  # before its threads are counted
+    _peers.has_torch()  # before the threads are limited
+    folder = folder_with("mnist.npz", settings, "MNIST")
     todo = [seeded(contest) for contest in contests(settings) if settings.wants(contest.case)]
     for threads in settings.threads:
         with one_run(threads):
             for contest in todo:
                 yield held(contest, settings) | {"threads": threads}
-            if wants_mnist and settings.data:
-                yield mnist(settings.data, settings) | {"threads": threads}
+            if folder and settings.wants("MNIST"):
+                yield mnist(folder, settings) | {"threads": threads}
 
 
 def table(rows: list[Row]) -> Table:

@@ -31,7 +31,7 @@ PEERS = {
     TORCH: ("torch", "torch"),
     SKORCH: ("skorch", "skorch"),
 }
-NEEDS = "numpy scikit-learn joblib".split()
+NEEDS = ["numpy", "scikit-learn", "joblib"]
 
 
 # --------------------------------------------------------------------------------------- imports

@@ -2,11 +2,11 @@
 
     python -m benchmarks growth [--quick]
 
-Rows grow from a thousand to a million (50-32-3, batch 200), the width from 32 to 2048 units in each
-of two layers (20-w-w-3, batch 200, 1000 rows), all in float32. The time of an epoch is the difference
-of two fits with different numbers of epochs, over the difference of these numbers: what a fit does
-once is left out. Memory is the most that a fit of one epoch needs at once beside X and y, as
-``tracemalloc`` sees it. The exponents are least squares on logarithms.
+Rows grow from a thousand to a million (50-32-3, batch 200), the width from 32 to 2048 units in
+each of two layers (20-w-w-3, batch 200, 1000 rows), all in float32. The time of an epoch is the
+difference of two fits with different numbers of epochs, over the difference of these numbers: what
+a fit does once is left out. Memory is the most that a fit of one epoch needs at once beside X and
+y, as ``tracemalloc`` sees it. The exponents are least squares on logarithms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.neural_network import MLPClassifier as TheirMLP
 
-from benchmarks import _data
+from benchmarks import _data, _tables
 from benchmarks._frame import (
     ENGINES,
     OURS,
@@ -32,7 +32,7 @@ from benchmarks._frame import (
     peak_memory,
     quartiles,
 )
-from benchmarks._tables import Table, duration, over, size, spread, taking_part, times
+from benchmarks._tables import Table, duration, over, spread, taking_part, times
 from sknn_scratch import MLPClassifier
 
 BATCH, CLASSES, DTYPE = 200, 3, "float32"
@@ -72,9 +72,7 @@ def sizes(settings: Settings) -> Iterator[Size]:
 
 
 def model(make: Any, hidden: tuple[int, ...], epochs: int) -> Any:
-    return make(
-        hidden, batch_size=BATCH, max_iter=epochs, n_iter_no_change=epochs, random_state=0
-    )
+    return make(hidden, batch_size=BATCH, max_iter=epochs, n_iter_no_change=epochs, random_state=0)
 
 
 def epoch(make: Any, size: Size, data: tuple[Any, Any], repeat: int) -> float:
@@ -132,7 +130,7 @@ def table(rows: list[Row]) -> Table:
             f"{row['case']}: {row['at']:,}",
             *(times(row, SKLEARN, me) for me in mine),
             *(duration(row, who) for who in [*mine, SKLEARN]),
-            *(size(row["memory"][who]) for who in (OURS, SKLEARN)),
+            *(_tables.size(row["memory"][who]) for who in (OURS, SKLEARN)),
         ]
         for row in rows
     ]

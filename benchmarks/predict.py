@@ -2,13 +2,14 @@
 
     python -m benchmarks predict [--quick]
 
-The model is 20-100-3 on both sides. Time is that of one call. Memory is the most that a call needs at once beside X, its result
-included, as ``tracemalloc`` sees it in a call of its own.
+The model is 20-100-3 on both sides. Time is that of one call. Memory is the most that a call needs
+at once beside X, its result included, as ``tracemalloc`` sees it in a call of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from sklearn.neural_network import MLPClassifier as TheirMLP
@@ -82,8 +83,8 @@ def measure(settings: Settings) -> Iterator[Row]:
             }
             seconds = interleave(cases, settings.repeats)
             memory = {
-                OURS: peak_memory(lambda ours=ours, X=X: ours(X)),
-                SKLEARN: peak_memory(lambda theirs=theirs, X=X: theirs(X)),
+                OURS: peak_memory(partial(ours, X)),
+                SKLEARN: peak_memory(partial(theirs, X)),
             }
         yield row | {"seconds": seconds, "memory": memory}
 
