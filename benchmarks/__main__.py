@@ -113,6 +113,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser().error(f"there is no {', '.join(sorted(unknown))}")
     asked = settings(args)
     partial = args.quick or args.only
+    if _frame.load() > 0.5 and set(args.names) - set(COMMANDS):
+        print("other processes are running: figures will be off, with several threads far off")
     for name in args.names or BENCHMARKS:
         if name in COMMANDS:
             show(name, args.results or _frame.FOLDER)

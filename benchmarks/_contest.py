@@ -18,6 +18,8 @@ from benchmarks._frame import (
 
 #: Makes an estimator from the number of the repetition, which is its seed.
 Maker = Callable[[int], Any]
+#: What is known of a fit beside its time, by repetition.
+Notes = dict[int, Row]
 
 
 class Contest(NamedTuple):
@@ -30,14 +32,14 @@ class Contest(NamedTuple):
     theirs: Maker
 
 
-def fitted(contest: Contest, make: Maker, notes: Row) -> Case:
-    """Return a case that fits; ``notes`` gets the epochs and the score of the last fit."""
+def fitted(contest: Contest, make: Maker, notes: Notes) -> Case:
+    """Return a case that fits; ``notes`` gets the epochs and the score."""
 
     def fit(repeat: int) -> float:
         estimator = make(repeat)
         seconds = clock(lambda: estimator.fit(contest.X, contest.y))
-        notes["epochs"] = int(estimator.n_iter_)
-        notes["score"] = float(estimator.score(contest.X, contest.y))
+        score = float(estimator.score(contest.X, contest.y))
+        notes[repeat] = {"epochs": int(estimator.n_iter_), "score": score}
         return seconds
 
     return fit
@@ -46,7 +48,7 @@ def fitted(contest: Contest, make: Maker, notes: Row) -> Case:
 def held(contest: Contest, settings: Settings) -> Row:
     """Return seconds, epochs and scores of a contest."""
     names = [*settings.engines, SKLEARN]
-    notes: dict[str, Row] = {ENGINES.get(name, name): {} for name in names}
+    notes: dict[str, Notes] = {ENGINES.get(name, name): {} for name in names}
     cases = {
         ENGINES[name]: with_engine(name, fitted(contest, contest.ours, notes[ENGINES[name]]))
         for name in settings.engines
@@ -56,7 +58,9 @@ def held(contest: Contest, settings: Settings) -> Row:
     return {"case": contest.case, "seconds": seconds, **transposed(notes)}
 
 
-def transposed(notes: dict[str, Row]) -> Row:
-    """Return notes by kind, then by name."""
-    kinds = {kind for note in notes.values() for kind in note}
-    return {kind: {who: note[kind] for who, note in notes.items()} for kind in sorted(kinds)}
+def transposed(notes: dict[str, Notes]) -> Row:
+    """Return epochs and scores by name, a list over repetitions."""
+    return {
+        kind: {who: [found[n][kind] for n in sorted(found)] for who, found in notes.items()}
+        for kind in ("epochs", "score")
+    }

@@ -23,7 +23,6 @@ from benchmarks import (
     growth,
     lbfgs,
     predict,
-    regularisation,
     search,
     step,
 )
@@ -33,6 +32,7 @@ from benchmarks._tables import Table
 ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
+PICTURE = re.compile(r"!\[[^]]*\]\((.+?)\)")
 
 
 class Block(NamedTuple):
@@ -53,7 +53,6 @@ BLOCKS = {
     "growth": Block("growth", growth.table, "growth"),
     "footprint": Block("footprint", footprint.table, "footprint"),
     "features": Block("features", features.table, "features"),
-    "regularisation": Block("regularisation", regularisation.table),
 }
 
 

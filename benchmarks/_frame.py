@@ -239,7 +239,13 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {"sknn-scratch": sknn_scratch.__version__, **installed(PACKAGES)},
         "blas": blas(),
+        "load": load(),
     }
+
+
+def load() -> float:
+    """Return how many processes have been running of late, where the system tells."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 def result(name: str, settings: Settings, rows: list[Row]) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def paint_growth(axes: Sequence[Any], rows: list[Row]) -> None:
     """Draw the time of an epoch by rows and by width, and memory by rows."""
     _paint_times(axes[0], rows, "rows")
     _paint_times(axes[1], rows, "width")
-    axes[1].set_xticks([2**k for k in range(5, 12, 2)], [2**k for k in range(5, 12, 2)])
+    plain_numbers(axes[1].xaxis, [32, 128, 512, 2048])
     some = [row for row in rows if row["case"] == "rows"]
     for who in OURS, SKLEARN:
         line(axes[2], who, [r["at"] for r in some], [r["memory"][who] / 1e6 for r in some])

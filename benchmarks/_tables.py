@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -81,6 +82,6 @@ def taking_part(rows: Sequence[Row], wanted: Sequence[str]) -> list[str]:
 
 
 def counts(row: Row, key: str) -> str:
-    """Return a number that is the same for all, or the numbers of all in their order."""
-    values = [f"{value:g}" for value in row[key].values()]
+    """Return a median that is the same for all, or the medians of all in their order."""
+    values = [f"{statistics.median(each):g}" for each in row[key].values()]
     return values[0] if len(set(values)) == 1 else " / ".join(values)

@@ -56,7 +56,7 @@ def measure(settings: Settings) -> Iterator[Row]:
     """Yield the rows with seconds per fit."""
     with one_run(1), engine("numpy"), tempfile.TemporaryDirectory() as folder:
         for shape, (hidden, batch, n) in SHAPES.items():
-            data = _data.drawn(settings.some(n, batch), int(shape.split("-")[0]), 3, "float32")
+            data = _data.drawn(settings.some(n, 2 * batch), int(shape.split("-")[0]), 3, "float32")
             plain = {"hidden_layer_sizes": hidden, "batch_size": batch}
             for name, more in features(Path(folder)).items():
                 if settings.wants(name):

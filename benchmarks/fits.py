@@ -21,7 +21,7 @@ from sklearn.preprocessing import scale
 
 import sknn_scratch as ours
 from benchmarks import _data, _peers
-from benchmarks._contest import Contest, held, transposed
+from benchmarks._contest import Contest, Notes, held, transposed
 from benchmarks._data import Split
 from benchmarks._frame import (
     ENGINES,
@@ -86,7 +86,7 @@ def until(target: float, train: Callable[[], object], score: Callable[[], float]
     return {"seconds": seconds, "epochs": epochs, "score": reached}
 
 
-def estimator_race(make: Any, split: Split, target: float, notes: Row, repeat: int) -> float:
+def estimator_race(make: Any, split: Split, target: float, notes: Notes, repeat: int) -> float:
     """Return the seconds that an estimator needs up to a score."""
     model = make(HIDDEN, batch_size=BATCH, random_state=repeat)
     found = until(
@@ -94,11 +94,11 @@ def estimator_race(make: Any, split: Split, target: float, notes: Row, repeat: i
         lambda: model.partial_fit(split.X, split.y, classes=range(10)),
         lambda: float((model.predict(split.X_test) == split.y_test).mean()),
     )
-    notes.update(found)
-    return notes.pop("seconds")
+    notes[repeat] = found
+    return found["seconds"]
 
 
-def torch_race(split: Split, target: float, notes: Row, repeat: int) -> float:
+def torch_race(split: Split, target: float, notes: Notes, repeat: int) -> float:
     """Return the seconds that a plain loop in PyTorch needs up to a score."""
     import torch
 
@@ -112,11 +112,11 @@ def torch_race(split: Split, target: float, notes: Row, repeat: int) -> float:
         with torch.no_grad():
             return float((net(X_test).argmax(1).numpy() == split.y_test).mean())
 
-    notes.update(until(target, lambda: _peers.epoch(net, step, X, y, BATCH), score))
-    return notes.pop("seconds")
+    notes[repeat] = until(target, lambda: _peers.epoch(net, step, X, y, BATCH), score)
+    return notes[repeat]["seconds"]
 
 
-def racers(split: Split, target: float, settings: Settings, notes: dict[str, Row]) -> Any:
+def racers(split: Split, target: float, settings: Settings, notes: dict[str, Notes]) -> Any:
     """Return who runs up to a score."""
     cases: dict[str, Case] = {}
     for name in settings.engines:
@@ -134,11 +134,11 @@ def mnist(folder: Path, settings: Settings) -> Row:
     """Return the row of MNIST; three repetitions are enough, as the seeds differ."""
     target = 0.8 if settings.quick else TARGET
     split = _data.mnist(folder)
-    some = slice(settings.some(len(split.y)))
+    some = slice(settings.some(len(split.y), 2 * BATCH))
     split = split._replace(X=split.X[some], y=split.y[some])
     few = split._replace(X=split.X[:BATCH], y=split.y[:BATCH])
     interleave(racers(few, 0, settings, {}), 1, warm_up=False)  # compiles, fills caches
-    notes: dict[str, Row] = {}
+    notes: dict[str, Notes] = {}
     cases = racers(split, target, settings, notes)
     seconds = interleave(cases, min(settings.repeats, 3), warm_up=False)
     return {"case": f"MNIST to {target:.1%}", "seconds": seconds, **transposed(notes)}

@@ -3,8 +3,8 @@
     python -m benchmarks lbfgs [--quick]
 
 Digits and drawn data for regression, with default parameters but for the solver. The n-th
-repetition has seed n on both sides; the iterations are those of the last one. Both call scipy's
-L-BFGS-B, so what differs is the cost of a value with its gradient.
+repetition has seed n on both sides. Both call scipy's L-BFGS-B, so what differs is the cost of a
+value with its gradient. The epochs are its iterations.
 """
 
 from __future__ import annotations
