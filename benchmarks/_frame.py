@@ -113,21 +113,15 @@ def peak_memory(action: Callable[[], object]) -> int:
 
 # -------------------------------------------------------------------------------------- engines
 def engine(name: str) -> Any:
-    """Return a context in which sknn_scratch computes with an engine, in new processes too."""
+    """Return a context in which sknn_scratch, new processes included, computes with an engine."""
     import sknn_scratch
 
     context = getattr(sknn_scratch, "config_context", None)
-    if context is None and name == "numpy":
+    if context is not None:
+        return context(engine=name)
+    if name == "numpy":
         return nullcontext()
-    if context is None:
-        raise ImportError("this version of sknn_scratch has no other engine than numpy")
-    return _engine(context, name)
-
-
-@contextmanager
-def _engine(context: Callable[..., Any], name: str) -> Iterator[None]:
-    with environment_variable("SKNN_SCRATCH_ENGINE", name), context(engine=name):
-        yield
+    raise ImportError("this version of sknn_scratch has no other engine than numpy")
 
 
 @contextmanager

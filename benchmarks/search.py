@@ -58,8 +58,9 @@ def prepare(name: str) -> None:
 
 @contextmanager
 def workers(n_jobs: int, name: str) -> Iterator[None]:
-    """Start fresh workers that are ready to fit; none for one process."""
+    """Start fresh workers that are ready to fit; for one job there is but this process."""
     if n_jobs == 1:
+        prepare(name)
         yield
         return
     with environment_variable("PYTHONWARNINGS", "ignore"):

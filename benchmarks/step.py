@@ -114,24 +114,22 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 
 # ----------------------------------------------------------------------------------------- table
-PEERS = SKLEARN, TORCH, SKORCH, BARE
-
-
 def table(rows: list[Row]) -> Table:
-    """Return who takes how many times as long as ours."""
-    peers = taking_part(rows, PEERS)
+    """Return who takes how many times as long as ours, and the times of the others."""
     mine = taking_part(rows, list(ENGINES.values()))
-    keys = "case", "dtype", "solver", "activation", "threads"
-    head = [*keys, *over(mine, peers), *mine]
+    peers = taking_part(rows, [SKLEARN, TORCH])
+    others = taking_part(rows, [*mine, SKORCH, BARE])
     lines = [
         [
-            *(str(row[key]) for key in keys),
+            row["case"],
+            ", ".join(row[key] for key in ("dtype", "solver", "activation")),
+            str(row["threads"]),
             *(times(row, who, me) for me in mine for who in peers),
-            *(duration(row, me) for me in mine),
+            *(duration(row, who) for who in others),
         ]
         for row in rows
     ]
-    return Table(head, lines, left=4)
+    return Table(["case", "how", "threads", *over(mine, peers), *others], lines, left=2)
 
 
 def usual(rows: list[Row], threads: int = 1) -> list[Row]:
