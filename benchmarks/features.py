@@ -1,26 +1,22 @@
 """Cost of each training feature beside the same fit without it, one BLAS thread.
 
-    python -m benchmarks.features [--pairs 30]
+    python -m benchmarks features [--quick] [--only dropout]
 
-Plain and featured fits take turns in one run; what is reported is the median of the ratios
-of their times (featured / plain), and their quartiles.  Early stopping and validation data
-also look at rows that training does not, which counts.
+Plain and featured fits take turns in one run, four times as often as --repeats says; what is
+reported is the median of the ratios of their times (featured / plain), and their quartiles. Early
+stopping and validation data also look at rows that training does not, which counts.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
 import tempfile
-import time
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
-
+from benchmarks import _data
+from benchmarks._frame import OURS, Case, Row, Settings, clock, engine, interleave, one_run
+from benchmarks._tables import Table, times
 from sknn_scratch import MLPClassifier
 from sknn_scratch.components import Adam, Chain, Checkpoint, ClipByNorm, Cosine, CSVLog, LogLoss
 
@@ -29,6 +25,7 @@ SHAPES = {
     "50-200-100-3, batch 200": ((200, 100), 200, 8000),
 }
 EPOCHS = 5
+FEATURED = "with it"
 
 
 def features(folder: Path) -> dict[str, dict[str, Any]]:
@@ -49,44 +46,26 @@ def features(folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-def seconds_to_fit(params: dict[str, Any], X: Any, y: Any) -> float:
-    """Return the time of one fit."""
-    start = time.perf_counter()
-    MLPClassifier(max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=0, **params).fit(X, y)
-    return time.perf_counter() - start
+def fits(params: dict[str, Any], data: tuple[Any, Any]) -> Case:
+    """Return a case that fits."""
+    model = MLPClassifier(max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=0, **params)
+    return lambda _: clock(lambda: model.fit(*data))
 
 
-def ratios(plain: dict[str, Any], more: dict[str, Any], pairs: int, X: Any, y: Any) -> list[float]:
-    """Return featured / plain, pair by pair, after one pair that warms caches up."""
-    found = []
-    for pair in range(pairs + 1):
-        without = seconds_to_fit(plain, X, y)
-        ratio = seconds_to_fit(plain | more, X, y) / without
-        if pair:
-            found.append(ratio)
-    return found
-
-
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=30)
-    pairs = parser.parse_args().pairs
-    rng = np.random.default_rng(0)
-    print(f"{'feature':36} {'shape':26} {'ratio':>6} {'(quartiles)':>14}")
-    with threadpool_limits(1), warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        warnings.simplefilter("ignore", ConvergenceWarning)
+def measure(settings: Settings) -> Iterator[Row]:
+    """Yield the rows with seconds per fit."""
+    with one_run(1), engine("numpy"), tempfile.TemporaryDirectory() as folder:
         for shape, (hidden, batch, n) in SHAPES.items():
-            features_in = int(shape.split("-")[0])
-            X = rng.normal(size=(n, features_in)).astype(np.float32)
-            y = rng.integers(3, size=n)
+            data = _data.drawn(settings.some(n, 2 * batch), int(shape.split("-")[0]), 3, "float32")
             plain = {"hidden_layer_sizes": hidden, "batch_size": batch}
             for name, more in features(Path(folder)).items():
-                found = ratios(plain, more, pairs, X, y)
-                low, median, high = statistics.quantiles(found, n=4)
-                spread = f"({low:.2f} - {high:.2f})"
-                print(f"{name:36} {shape:26} {median:6.2f} {spread:>14}", flush=True)
+                if settings.wants(name):
+                    cases = {OURS: fits(plain, data), FEATURED: fits(plain | more, data)}
+                    seconds = interleave(cases, 4 * settings.repeats)
+                    yield {"case": name, "shape": shape, "seconds": seconds}
 
 
-if __name__ == "__main__":
-    main()
+def table(rows: list[Row]) -> Table:
+    """Return by how much each feature makes a fit longer."""
+    lines = [[row["case"], row["shape"], times(row, FEATURED, OURS)] for row in rows]
+    return Table(["feature", "shape", "with / without"], lines, left=2)

@@ -1,0 +1,98 @@
+"""Figures in the README and in docs/benchmarks.md, from stored results alone.
+
+    python -m benchmarks tables
+
+A figure stands between ``<!-- benchmark: NAME -->`` and ``<!-- end of benchmark -->``; the names
+are those of ``BLOCKS``. Whatever is between them is replaced, if there is a result.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks import (
+    _plots,
+    _report,
+    features,
+    fits,
+    footprint,
+    growth,
+    lbfgs,
+    predict,
+    search,
+    step,
+)
+from benchmarks._frame import Row, heading, is_quick, read
+from benchmarks._tables import Table
+
+ROOT = Path(__file__).parents[1]
+PAGES = ROOT / "README.md", ROOT / "docs" / "benchmarks.md"
+BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
+PICTURE = re.compile(r"!\[[^]]*\]\((.+?)\)")
+
+
+class Block(NamedTuple):
+    """What a figure is made of: the rows of a benchmark, a table, a plot."""
+
+    benchmark: str
+    table: Callable[[list[Row]], Table]
+    plot: str = ""
+
+
+BLOCKS = {
+    "step, in short": Block("step", step.short_table, "step"),
+    "step, everything": Block("step", step.table, "parts"),
+    "fits": Block("fits", fits.table, "fits"),
+    "lbfgs": Block("lbfgs", lbfgs.table),
+    "predict": Block("predict", predict.table, "predict"),
+    "search": Block("search", search.table),
+    "growth": Block("growth", growth.table, "growth"),
+    "footprint": Block("footprint", footprint.table, "footprint"),
+    "features": Block("features", features.table, "features"),
+}
+
+
+def rendered(name: str, page: Path, folder: Path) -> str | None:
+    """Return what is to stand between the marks; None without a result."""
+    if name == "report":
+        return f"{_report.table(folder).markdown()}\n" if any(folder.glob("*.json")) else None
+    block = BLOCKS[name]
+    found = read(block.benchmark, folder)
+    if found is None:
+        return None
+    parts = [block.table(found["rows"]).markdown(), heading(found)]
+    if block.plot:
+        parts.insert(1, picture(block.plot, page))
+    return "\n\n".join(parts) + "\n"
+
+
+def picture(name: str, page: Path) -> str:
+    """Return a reference to a plot."""
+    plot = _plots.PLOTS[name]
+    path = os.path.relpath(_plots.FOLDER / f"{name}.svg", page.parent)
+    return f"![{plot.title}]({Path(path).as_posix()})"
+
+
+def filled(text: str, page: Path, folder: Path) -> str:
+    """Return the text of a page with the figures of the stored results."""
+
+    def fill(match: re.Match[str]) -> str:
+        new = rendered(match[2], page, folder)
+        return match[0] if new is None else f"{match[1]}\n{new}\n{match[3]}"
+
+    return BLOCK.sub(fill, text)
+
+
+def write(folder: Path) -> None:
+    """Bring the pages up to date."""
+    if is_quick(folder):
+        raise SystemExit("some results are of quick runs, and not for the documentation")
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = filled(text, page, folder)
+        page.write_text(new, encoding="utf-8")
+        print(f"{page.relative_to(ROOT)}: {'as it was' if new == text else 'brought up to date'}")
