@@ -76,8 +76,8 @@ def bytes_of(distribution: str) -> int:
 def own_bytes() -> int:
     """Return the bytes of sknn_scratch's own files."""
     folder = Path(str(sknn_scratch.__file__)).parent
-    files = (path for path in folder.rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return sum(path.stat().st_size for path in files)
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if path.parent.name != "__pycache__")
 
 
 def sizes(who: str) -> dict[str, int]:

@@ -307,6 +307,12 @@ def start_method():
     return context
 
 
+def wait_for(path, seconds=60):
+    end = time.monotonic() + seconds
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize(
     ("n_kills", "max_iter"), [(2, 600), pytest.param(20, 4000, marks=pytest.mark.slow)]
 )
@@ -317,6 +323,7 @@ def test_killed_at_random_moments(n_kills, max_iter, path):
         process = context.Process(target=train, args=(path, max_iter, there))
         process.start()
         assert here.poll(60)
+        wait_for(path)
         time.sleep(draw.uniform(0, 0.15))
         process.kill()
         process.join()

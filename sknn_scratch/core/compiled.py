@@ -17,14 +17,13 @@ from numba.extending import overload
 
 from sknn_scratch.core import linalg
 
-# Sums may be reordered and products fused, as in the loops of numpy and BLAS; NaN and infinity
-# keep their meaning.  Code is kept on disk, where other processes find it.
-_compiled: Callable[[Callable[..., Any]], Any] = njit(
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-    fastmath={"contract", "reassoc", "nsz", "arcp"},
-)
+# Products and sums may be fused, and in sums of many terms their order may change, as in the
+# loops of numpy and BLAS; NaN and infinity keep their meaning.  Code is kept on disk, where
+# other processes find it.
+_Decorator = Callable[[Callable[..., Any]], Any]
+_settings = {"cache": True, "nogil": True, "error_model": "numpy"}
+_elementwise: _Decorator = njit(fastmath={"contract", "nsz"}, **_settings)
+_summing: _Decorator = njit(fastmath={"contract", "nsz", "reassoc"}, **_settings)
 
 #: Up to so many elements one compiled call takes less time than three calls.
 SMALL = 512
@@ -32,7 +31,7 @@ SMALL = 512
 # --- Matrices.  In place a loop is vectorised only if it sees one array, not two of one address.
 
 
-@_compiled
+@_elementwise
 def _start_from(x: Any, out: Any) -> None:
     """out = x, unless both are the same array."""
     if x.ctypes.data != out.ctypes.data:
@@ -56,7 +55,7 @@ def _product_by_order(x: Any, W: Any, out: Any) -> Callable[..., None]:
     return directly if out.layout == "C" else with_copy
 
 
-@_compiled
+@_elementwise
 def _affine(x: Any, W: Any, b: Any, out: Any) -> None:
     _product_into(x, W, out)
     for i in range(out.shape[0]):
@@ -72,7 +71,7 @@ def affine_into(x: Any, W: Any, b: Any, ones: Any, out: Any) -> Any:
     return out
 
 
-@_compiled
+@_summing
 def _affine_backward(x: Any, W: Any, delta: Any, dW: Any, db: Any, dx: Any) -> None:
     np.dot(x.T, delta, dW)
     db[:] = 0
@@ -90,7 +89,7 @@ def affine_backward(x: Any, W: Any, delta: Any, ones: Any, grads: Any, dx: Any) 
     return _affine_backward(x, W, delta, grads[0], grads[1], dx)
 
 
-@_compiled
+@_elementwise
 def relu(z: Any, out: Any) -> None:
     _start_from(z, out)
     for i in range(out.shape[0]):
@@ -99,7 +98,7 @@ def relu(z: Any, out: Any) -> None:
             out[i, j] = 0 if x <= 0 else x
 
 
-@_compiled
+@_elementwise
 def keep_where_positive(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
     for i in range(out.shape[0]):
@@ -107,7 +106,7 @@ def keep_where_positive(grad: Any, a: Any, out: Any) -> None:
             out[i, j] *= a[i, j] > 0
 
 
-@_compiled
+@_elementwise
 def tanh_backward(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
     one = out.dtype.type(1)
@@ -116,7 +115,7 @@ def tanh_backward(grad: Any, a: Any, out: Any) -> None:
             out[i, j] *= one - a[i, j] * a[i, j]
 
 
-@_compiled
+@_elementwise
 def logistic_backward(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
     one = out.dtype.type(1)
@@ -128,7 +127,7 @@ def logistic_backward(grad: Any, a: Any, out: Any) -> None:
 # --- Losses: the loops run along the rows, which are contiguous in Fortran order.
 
 
-@_compiled
+@_summing
 def _shift(y: Any, raw: Any, weight: Any, out: Any) -> float:
     """out = raw less the largest of each row; return Σᵢ wᵢ Σ_k y_ik out_ik."""
     largest = raw[:, 0].copy()
@@ -144,7 +143,7 @@ def _shift(y: Any, raw: Any, weight: Any, out: Any) -> float:
     return value
 
 
-@_compiled
+@_summing
 def _normalise(y: Any, weight: Any, out: Any) -> float:
     """Turn exponentials in ``out`` into the gradient; return Σᵢ wᵢ Σ_k y_ik log Σ_k out_ik."""
     total, normaliser = np.zeros_like(out[:, 0]), np.zeros_like(out[:, 0])
@@ -164,7 +163,7 @@ def _normalise(y: Any, weight: Any, out: Any) -> float:
     return value
 
 
-@_compiled
+@_summing
 def _small_softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
     linear = _shift(y, raw, weight, out)
     for i in range(out.shape[0]):
@@ -182,7 +181,7 @@ def softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
     return float(_normalise(y, weight, out) - linear)
 
 
-@_compiled
+@_summing
 def logistic_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
     one, value = raw.dtype.type(1), 0.0
     for k in range(raw.shape[1]):
@@ -197,14 +196,14 @@ def logistic_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
 # --- Vectors of all parameters.
 
 
-@_compiled
+@_elementwise
 def ema(average: Any, value: Any, decay: float) -> None:
     kept, new = average.dtype.type(decay), average.dtype.type(1.0 - decay)
     for i in range(len(average)):
         average[i] = kept * average[i] + new * value[i]
 
 
-@_compiled
+@_summing
 def add_l2(rate: float, theta: Any, grad: Any) -> float:
     factor, square = grad.dtype.type(rate), grad.dtype.type(0)
     for i in range(len(theta)):
@@ -213,7 +212,7 @@ def add_l2(rate: float, theta: Any, grad: Any) -> float:
     return 0.5 * rate * square
 
 
-@_compiled
+@_elementwise
 def momentum_step(g: Any, velocity: Any, lr: float, momentum: float, nesterov: bool) -> None:
     rate, kept = g.dtype.type(lr), g.dtype.type(momentum)
     for i in range(len(g)):
@@ -222,7 +221,7 @@ def momentum_step(g: Any, velocity: Any, lr: float, momentum: float, nesterov: b
         g[i] = kept * velocity[i] + step if nesterov else velocity[i]
 
 
-@_compiled
+@_elementwise
 def adam_step(g: Any, m: Any, v: Any, betas: Any, rate: float, epsilon: float) -> None:
     T = g.dtype.type
     beta_1, beta_2, eps = T(betas[0]), T(betas[1]), T(epsilon)
