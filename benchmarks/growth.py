@@ -2,7 +2,7 @@
 
     python -m benchmarks growth [--quick]
 
-Rows grow from a thousand to a million (50-32-3, batch 200), the width from 32 to 2048 units in
+Rows grow from a thousand to a million (50-100-3, batch 200), the width from 32 to 2048 units in
 each of two layers (20-w-w-3, batch 200, 1000 rows), all in float32. The time of an epoch is the
 difference of two fits with different numbers of epochs, over the difference of these numbers: what
 a fit does once is left out. Memory is the most that a fit of one epoch needs at once beside X and
@@ -53,7 +53,7 @@ class Size(NamedTuple):
 
     @property
     def hidden(self) -> tuple[int, ...]:
-        return (32,) if self.grows == "rows" else (self.at, self.at)
+        return (100,) if self.grows == "rows" else (self.at, self.at)
 
     @property
     def epochs(self) -> int:
