@@ -17,6 +17,7 @@ from typing import NamedTuple
 from benchmarks import (
     _plots,
     _report,
+    anatomy,
     features,
     fits,
     footprint,
@@ -46,6 +47,7 @@ class Block(NamedTuple):
 BLOCKS = {
     "step, in short": Block("step", step.short_table, "step"),
     "step, everything": Block("step", step.table, "parts"),
+    "anatomy": Block("anatomy", anatomy.table),
     "fits": Block("fits", fits.table, "fits"),
     "lbfgs": Block("lbfgs", lbfgs.table),
     "predict": Block("predict", predict.table, "predict"),

@@ -21,7 +21,7 @@ from sknn_scratch.core import linalg
 # loops of numpy and BLAS; NaN and infinity keep their meaning.  Code is kept on disk, where
 # other processes find it.
 _Decorator = Callable[[Callable[..., Any]], Any]
-_settings = {"cache": True, "nogil": True, "error_model": "numpy"}
+_settings: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _elementwise: _Decorator = njit(fastmath={"contract", "nsz"}, **_settings)
 _summing: _Decorator = njit(fastmath={"contract", "nsz", "reassoc"}, **_settings)
 
