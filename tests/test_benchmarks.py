@@ -22,6 +22,7 @@ from benchmarks import (
     _plots,
     _report,
     _tables,
+    anatomy,
     features,
     footprint,
     growth,
@@ -183,6 +184,9 @@ def rows_of(name):
     if name == "features":
         both = {OURS: [1.0, 1.1], features.FEATURED: [1.2, 1.3]}
         return [{"case": "dropout", "shape": s, "seconds": both} for s in features.SHAPES]
+    if name == "anatomy":
+        parts = dict.fromkeys(anatomy.PARTS, 1.0)
+        return [{"case": "10-32-3", "dtype": "float32", "engine": OURS, "parts": parts}]
     if name == "search":
         return [{"case": "24", "n_jobs": n, "seconds": of(*three)} for n in (1, 2)]
     return fit_rows("digits", "iris", "diabetes")
@@ -192,7 +196,17 @@ def synthetic(name):
     return _frame.result(name, FULL, rows_of(name))
 
 
-STORED = ["step", "fits", "lbfgs", "predict", "search", "growth", "footprint", "features"]
+STORED = [
+    "step",
+    "anatomy",
+    "fits",
+    "lbfgs",
+    "predict",
+    "search",
+    "growth",
+    "footprint",
+    "features",
+]
 
 
 @pytest.fixture(scope="module")
