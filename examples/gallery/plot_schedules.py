@@ -1,0 +1,59 @@
+"""
+Learning-rate schedules compared
+================================
+
+A schedule is a factor on ``learning_rate_init`` in the course of training. The upper panel shows
+the step sizes, the lower one what they do to the training loss on digits: a rate that comes down
+at the end settles deeper than a constant one.
+"""
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+
+from sknn_scratch import MLPClassifier
+from sknn_scratch.components import CosLog4, Cosine, Exponential, OneCycle, Step
+
+X, y = load_digits(return_X_y=True)
+X = X / 16
+
+schedules = {
+    "constant": "constant",
+    "step": Step(every=10, factor=0.3),
+    "exponential": Exponential(decay=0.9),
+    "cosine": Cosine(),
+    "one_cycle": OneCycle(),
+    "coslog4": CosLog4(),
+}
+
+# %%
+# Plain stochastic gradient descent with a large step size shows the differences best. All other
+# things are equal: the same first weights, the same order of rows.
+models = {
+    name: MLPClassifier(
+        (64,),
+        solver="sgd",
+        learning_rate=schedule,
+        learning_rate_init=0.3,
+        batch_size=50,
+        max_iter=40,
+        n_iter_no_change=40,
+        random_state=0,
+    ).fit(X, y)
+    for name, schedule in schedules.items()
+}
+
+# %%
+figure, (top, bottom) = plt.subplots(
+    2, 1, figsize=(8, 6.5), sharex=True, height_ratios=[1, 1.7], layout="constrained"
+)
+for name, model in models.items():
+    epochs = [row["epoch"] for row in model.history_]
+    top.plot(epochs, [row["learning_rate"] for row in model.history_], linewidth=2)
+    bottom.plot(epochs, model.loss_curve_, linewidth=2, label=f"{name}: {model.loss_:.1g}")
+top.set(ylabel="step size")
+bottom.set(xlabel="epoch", ylabel="training loss", yscale="log")
+bottom.legend(title="schedule: loss at the end", frameon=False, ncols=2)
+for ax in (top, bottom):
+    ax.grid(alpha=0.3)
+figure.suptitle("Rates that come down end in a lower loss", fontweight="bold")
+plt.show()
