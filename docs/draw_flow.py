@@ -71,9 +71,8 @@ def main():
     loop = {"boxstyle": "round,pad=0,rounding_size=0.2", "facecolor": "none", "linestyle": "--"}
     ax.add_patch(FancyBboxPatch((0.02, 2.85), 11.6, 2.35, edgecolor="0.45", **loop))
     ax.text(0.2, 4.93, "for each epoch, for each batch", fontsize=10, style="italic", va="center")
-    ax.text(
-        11.45, 4.93, "training/minibatch.py", fontsize=8.5, family="monospace", ha="right", va="center"
-    )
+    file = {"fontsize": 8.5, "family": "monospace", "ha": "right", "va": "center"}
+    ax.text(11.45, 4.93, "training/minibatch.py", **file)
     arrow(ax, (10.4, 4.2 - HEIGHT / 2), (1.2, 4.2 - HEIGHT / 2), bend=-0.07)
     arrow(ax, (8.1, 6.6 - HEIGHT / 2), (8.1, 5.2))
     arrow(ax, (10.4, 5.2), (10.4, 6.6 - HEIGHT / 2))

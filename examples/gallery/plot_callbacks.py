@@ -46,7 +46,9 @@ best = rates[min(range(len(rates)), key=test.loss_curve_.__getitem__)]
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 ax.axvspan(best / 30, best / 3, color="tab:green", alpha=0.15)
 ax.plot(rates, test.loss_curve_, "o-", markersize=4)
-ax.text(best / 9.5, max(test.loss_curve_) * 0.55, "a good step size", ha="center", color="tab:green")
+ax.text(
+    best / 9.5, max(test.loss_curve_) * 0.55, "a good step size", ha="center", color="tab:green"
+)
 ax.annotate(
     "StopOnRise ends the fit",
     (rates[-1], test.loss_curve_[-1]),

@@ -59,9 +59,14 @@ x = rng.uniform(-6, 6, 300)
 y = 0.3 * x + np.sin(2 * x) + rng.normal(0, 0.1, 300)
 y[::10] += rng.uniform(3, 6, 30)
 
-usual = MLPRegressor((32,), solver="lbfgs", max_iter=2000, random_state=0)
+usual = MLPRegressor(hidden_layer_sizes=(32,), solver="lbfgs", max_iter=2000, random_state=0)
 own = MLPRegressor(
-    (32,), activation=Snake(beta=2.0), loss=Cauchy(), solver="lbfgs", max_iter=2000, random_state=0
+    hidden_layer_sizes=(32,),
+    activation=Snake(beta=2.0),
+    loss=Cauchy(),
+    solver="lbfgs",
+    max_iter=2000,
+    random_state=0,
 )
 
 # %%

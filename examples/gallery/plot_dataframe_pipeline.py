@@ -30,7 +30,9 @@ table = pd.DataFrame(
         "temperature": rng.normal(15, 8, n),
     }
 )
-peaks = 90 * np.exp(-(((table.hour - 8) / 1.3) ** 2)) + 110 * np.exp(-(((table.hour - 17) / 2) ** 2))
+peaks = 90 * np.exp(-(((table.hour - 8) / 1.3) ** 2)) + 110 * np.exp(
+    -(((table.hour - 17) / 2) ** 2)
+)
 noon = 120 * np.exp(-(((table.hour - 14) / 4) ** 2))
 mean = np.where(table.day == "weekend", noon, peaks) + 4
 mean *= table.weather.map({"sun": 1.0, "clouds": 0.8, "rain": 0.35}) * np.exp(
@@ -48,7 +50,7 @@ columns = make_column_transformer(
 model = make_pipeline(
     columns,
     MLPRegressor(
-        (64,),
+        hidden_layer_sizes=(64,),
         loss="poisson",
         solver="adamw",
         learning_rate_init=0.005,

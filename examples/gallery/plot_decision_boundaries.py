@@ -21,9 +21,7 @@ plane = np.column_stack([xx.ravel(), yy.ravel()])
 
 # %%
 # L-BFGS suits small data like this: it looks at all rows in each step.
-figure, axes = plt.subplots(
-    2, 3, figsize=(9, 6.2), sharex=True, sharey=True, layout="constrained"
-)
+figure, axes = plt.subplots(2, 3, figsize=(9, 6.2), sharex=True, sharey=True, layout="constrained")
 for ax, name in zip(
     axes.flat, ["identity", "relu", "leaky_relu", "tanh", "logistic", "gelu"], strict=True
 ):

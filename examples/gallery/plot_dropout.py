@@ -7,13 +7,18 @@ can rely on another one. The more is left out, the worse the training data is kn
 loss on new data falls at first, and rises when too little of the network is left.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
 from sknn_scratch import MLPClassifier
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, train_size=200, random_state=0)
@@ -47,9 +52,7 @@ for values, name, color in zip(
 best = int(losses[1].mean(axis=1).argmin())
 ax.axvline(rates[best], color="0.6", linestyle="--", zorder=0)
 ax.set(xlabel="dropout", ylabel="log loss", ylim=(0, None))
-ax.set_title(
-    f"Leaving out {rates[best]:.0%} of the units is best for new data", fontweight="bold"
-)
+ax.set_title(f"Leaving out {rates[best]:.0%} of the units is best for new data", fontweight="bold")
 ax.legend(frameon=False)
 ax.grid(alpha=0.3)
 plt.show()

@@ -7,11 +7,16 @@ falls, turns, and climbs. The L2 penalty ``alpha`` and ``dropout`` slow that dow
 stopping keeps the weights of the best epoch.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sknn_scratch import MLPClassifier
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 X, y = make_classification(
     1200, 20, n_informative=6, n_clusters_per_class=3, class_sep=1.5, flip_y=0.2, random_state=1

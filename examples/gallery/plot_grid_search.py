@@ -18,7 +18,7 @@ from sknn_scratch.inspection import SearchCurveDisplay
 
 X, y = load_breast_cancer(return_X_y=True)
 pipe = make_pipeline(
-    StandardScaler(), MLPClassifier((16,), solver="lbfgs", max_iter=500, random_state=0)
+    StandardScaler(), MLPClassifier((16,), solver="lbfgs", max_iter=5000, random_state=0)
 )
 grid = {
     "mlpclassifier__alpha": [0.01, 0.1, 1.0, 10.0, 100.0, 300.0],

@@ -8,15 +8,19 @@ same weights.
 """
 
 import tempfile
+import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -55,7 +59,9 @@ print("same weights:", np.array_equal(resumed.theta_, whole.theta_))
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 epochs = np.arange(1, 61)
 ax.plot(epochs, whole.loss_curve_, color="0.8", linewidth=8, label="never interrupted")
-ax.plot(epochs[:25], whole.loss_curve_[:25], color="tab:blue", linewidth=2.5, label="until the crash")
+ax.plot(
+    epochs[:25], whole.loss_curve_[:25], color="tab:blue", linewidth=2.5, label="until the crash"
+)
 ax.plot(
     epochs[20:], resumed.loss_curve_[20:], "--", color="tab:red", linewidth=2.5, label="resumed"
 )

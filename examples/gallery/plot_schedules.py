@@ -7,11 +7,16 @@ the step sizes, the lower one what they do to the training loss on digits: a rat
 at the end settles deeper than a constant one.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
-from sknn_scratch.components import CosLog4, Cosine, Exponential, OneCycle, Step
+from sknn_scratch.components import Cosine, CosLog4, Exponential, OneCycle, Step
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 X, y = load_digits(return_X_y=True)
 X = X / 16

@@ -7,10 +7,15 @@ the classes turns. Each chunk is predicted first and learned afterwards. The net
 learning recovers; the one that was trained once does not.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 rng = np.random.default_rng(0)
 
