@@ -52,7 +52,7 @@ ax.text(
 ax.annotate(
     "StopOnRise ends the fit",
     (rates[-1], test.loss_curve_[-1]),
-    xytext=(-150, -10),
+    xytext=(-150, 60),
     textcoords="offset points",
     arrowprops={"arrowstyle": "->"},
 )

@@ -80,7 +80,7 @@ for name, model, color in [
     ("Snake, Cauchy", own, "tab:red"),
 ]:
     ax.plot(x_all, model.fit(x[:, None], y).predict(x_all[:, None]), color=color, label=name)
-ax.set(xlabel="x", ylabel="y", ylim=(-6, 9))
+ax.set(xlabel="x", ylabel="y", ylim=(-6, 12))
 ax.set_title("Own parts: robust inside the data, periodic outside", fontweight="bold")
 ax.legend(frameon=False, ncols=2, loc="upper left")
 plt.show()

@@ -29,7 +29,7 @@ for ax, name in zip(
         (8,), activation=name, solver="lbfgs", alpha=0.1, max_iter=1000, random_state=3
     ).fit(X, y)
     p = model.predict_proba(plane)[:, 1].reshape(xx.shape)
-    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.75)
+    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.5)
     ax.contour(xx, yy, p, levels=[0.5], colors="black", linewidths=2)
     ax.scatter(*X.T, c=y, cmap="RdBu_r", s=14, edgecolor="white", linewidth=0.5)
     ax.set(title=f"{name}: {model.score(X, y):.0%}", xticks=[], yticks=[])

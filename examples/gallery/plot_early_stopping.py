@@ -63,10 +63,10 @@ for name, model in models.items():
         ax.annotate(
             "the weights that are kept",
             (best, curve[best - 1]),
-            xytext=(10, -28),
+            xytext=(12, -30),
             textcoords="offset points",
         )
-ax.set(xlabel="epoch", ylabel="loss on validation data", ylim=(0.4, 1.6))
+ax.set(xlabel="epoch", ylabel="loss on validation data", ylim=(0.25, 1.6))
 ax.set_title("Without a brake, noise is learned by heart", fontweight="bold")
 ax.legend(frameon=False, loc="upper left")
 ax.grid(alpha=0.3)

@@ -36,10 +36,9 @@ for ax, weight in zip(axes, [None, "balanced"], strict=True):
         (32,),
         class_weight=weight,
         activation="tanh",
-        learning_rate_init=0.01,
-        alpha=0.01,
-        max_iter=500,
-        tol=3e-3,
+        solver="lbfgs",
+        alpha=1.0,
+        max_iter=2000,
         random_state=0,
     ).fit(X, y)
     guess = model.predict(X_new)

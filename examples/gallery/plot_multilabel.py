@@ -44,7 +44,7 @@ figure, ax = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
 ax.imshow(p, origin="lower", extent=(-2, 2, -2, 2))
 for center, name in zip(centers, ["label 0", "label 1", "label 2"], strict=True):
     ax.add_patch(plt.Circle(center, 0.95, fill=False, color="white", linestyle="--", linewidth=1.5))
-    ax.text(*(center * 2.9 + [0, -0.05]), name, color="white", ha="center")
+    ax.text(*(center * 3.1 + [0, 0.05]), name, color="white", ha="center")
 ax.set(xticks=[], yticks=[])
 ax.set_title(f"Three labels, {model.score(X, Y):.0%} of rows right in all", fontweight="bold")
 plt.show()

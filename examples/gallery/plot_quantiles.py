@@ -23,7 +23,7 @@ rng = np.random.default_rng(0)
 def draw(n):
     """Return a noisy sine whose noise grows with x."""
     x = rng.uniform(0, 10, n)
-    return x[:, None], np.sin(x) + 0.5 * np.sin(2.5 * x) + rng.normal(0, 0.05 + 0.09 * x)
+    return x[:, None], np.sin(x) + rng.normal(0, 0.05 + 0.09 * x)
 
 
 X, y = draw(2000)

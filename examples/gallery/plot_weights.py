@@ -14,7 +14,9 @@ from sknn_scratch import MLPClassifier
 from sknn_scratch.inspection import WeightsDisplay
 
 X, y = load_digits(return_X_y=True)
-model = MLPClassifier((24,), solver="lbfgs", alpha=3.0, max_iter=2000, random_state=0)
+model = MLPClassifier(
+    (24,), activation="tanh", solver="lbfgs", alpha=30.0, max_iter=2000, random_state=0
+)
 model.fit(X / 16, y)
 
 # %%
