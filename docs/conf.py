@@ -1,6 +1,7 @@
 """Configuration of the documentation: ``sphinx-build -W docs docs/_build/html``."""
 
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -87,3 +88,18 @@ html_sidebars = {"changelog": [], "benchmarks": [], "getting_started": []}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
+
+
+# ------------------------------------------------------------------------------ plain docstrings
+def escape(app, what, name, obj, options, lines):
+    """Escape |x| and names_ outside of literals: absolute values and attributes, no markup."""
+    for k, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", "..", ":")):
+            parts = re.split(r"(``.*?``|:\w+:`.*?`)", line)
+            parts[::2] = [re.sub(r"\||(?<=\w)_(?=[\s,)])", r"\\\g<0>", part) for part in parts[::2]]
+            lines[k] = "".join(parts)
+
+
+def setup(app):
+    """Run after numpydoc has made sections of the docstring."""
+    app.connect("autodoc-process-docstring", escape, priority=900)

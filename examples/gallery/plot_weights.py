@@ -22,5 +22,5 @@ model.fit(X / 16, y)
 # %%
 display = WeightsDisplay.from_estimator(model)
 display.figure_.set_size_inches(8, 5.5)
-display.ax_.set_title("Hidden units have become detectors of strokes", fontweight="bold")
+display.ax_.set_title("Each hidden unit looks for a pattern of strokes", fontweight="bold")
 plt.show()

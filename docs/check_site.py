@@ -1,0 +1,68 @@
+"""Check a built site: all internal links lead somewhere, no picture is missing, no page is empty.
+
+python docs/check_site.py docs/_build/html
+"""
+
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+#: Fewer characters than this in a page's main part is an empty page.
+LEAST = 100
+
+
+class Page(HTMLParser):
+    """What a page links to, what can be linked to in it, and how much it says."""
+
+    def __init__(self, file):
+        super().__init__(convert_charrefs=True)
+        self.links, self.anchors, self.characters = set(), set(), 0
+        self._in_article, self._silent = 0, 0
+        self.feed(file.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.anchors |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.links |= {values[key] for key in ("href", "src") if values.get(key)}
+        self._in_article += tag == "article"
+        self._silent += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._in_article -= tag == "article"
+        self._silent -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if self._in_article and not self._silent:
+            self.characters += len(data.strip())
+
+
+def broken(site):
+    """Yield one line for each fault of the site."""
+    files = [file.resolve() for file in sorted(site.rglob("*.html")) if "_static" not in file.parts]
+    pages = {file: Page(file) for file in files}
+    for file, page in pages.items():
+        name = file.relative_to(site.resolve())
+        if page.characters < LEAST and not str(name).startswith(("_", "search", "genindex")):
+            yield f"{name}: the page is empty"
+        for link in sorted(page.links):
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            if not target.exists():
+                yield f"{name}: {link} leads nowhere"
+            elif target in pages and unquote(parts.fragment) not in {"", *pages[target].anchors}:
+                yield f"{name}: {link} has no such place"
+
+
+def main():
+    """Print what is broken; exit with 1 if there is anything."""
+    site = Path(sys.argv[1])
+    faults = list(broken(site))
+    print("\n".join(faults) or f"{len(list(site.rglob('*.html')))} pages, all links lead somewhere")
+    sys.exit(bool(faults))
+
+
+if __name__ == "__main__":
+    main()
