@@ -84,7 +84,9 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"changelog": [], "benchmarks": [], "getting_started": []}
+# Pages that stand alone have the width of the empty sidebar, too.
+ALONE = "index getting_started equations differences benchmarks changelog contributing"
+html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
