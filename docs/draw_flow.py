@@ -27,8 +27,8 @@ BOXES = [
     ("backward", (8.1, 4.2), "backward: ∂J/∂θ", "core/network.py", "core"),
     ("step", (10.4, 4.2), "step: θ += Δ", "optimizers.py", "components"),
     ("pcheck", (1.2, 1.0), "check", "_validation.py", "estimators"),
-    ("pforward", (4.25, 1.0), "forward, in blocks", "core/inference.py", "core"),
-    ("plink", (7.35, 1.0), "link: raw → y_pred", "losses.py", "components"),
+    ("pforward", (4.25, 1.0), "forward in blocks", "core/inference.py", "core"),
+    ("plink", (7.35, 1.0), "link: y_pred", "losses.py", "components"),
     ("plabels", (10.4, 1.0), "labels, shape", "_classifier.py", "estimators"),
 ]
 ARROWS = [
@@ -62,7 +62,7 @@ def main():
         corner = x - WIDTH / 2, y - HEIGHT / 2
         style = {"boxstyle": "round,pad=0,rounding_size=0.12", "edgecolor": "0.35"}
         ax.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, facecolor=ROOMS[room], **style))
-        ax.text(x, y + 0.17, text, ha="center", va="center", fontsize=10, weight="bold")
+        ax.text(x, y + 0.17, text, ha="center", va="center", fontsize=9, weight="bold")
         ax.text(x, y - 0.2, file, ha="center", va="center", fontsize=8.5, family="monospace")
     for a, b in ARROWS:
         (xa, y), (xb, _) = where[a], where[b]
