@@ -1,8 +1,9 @@
-"""Check a built site: all internal links lead somewhere, no picture is missing, no page is empty.
+"""Check a built site: links lead somewhere, pictures are there, no page is empty, no example slow.
 
 python docs/check_site.py docs/_build/html
 """
 
+import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 #: Fewer characters than this in a page's main part is an empty page.
 LEAST = 100
+#: Seconds that an example of the gallery may take: twice what is promised, for slow machines.
+MOST = 20.0
+TIME = re.compile(r"running time of the script:</strong> \((\d+) minutes ([\d.]+) seconds\)")
 
 
 class Page(HTMLParser):
@@ -19,7 +23,9 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.links, self.anchors, self.characters = set(), set(), 0
         self._in_article, self._silent = 0, 0
-        self.feed(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        self.seconds = sum(60 * int(m) + float(s) for m, s in TIME.findall(text))
+        self.feed(text)
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
@@ -45,6 +51,8 @@ def broken(site):
         name = file.relative_to(site.resolve())
         if page.characters < LEAST and not str(name).startswith(("_", "search", "genindex")):
             yield f"{name}: the page is empty"
+        if page.seconds > MOST:
+            yield f"{name}: the example takes {page.seconds:.0f} seconds, more than {MOST:.0f}"
         for link in sorted(page.links):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:

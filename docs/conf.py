@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import warnings
 from pathlib import Path
 
 import matplotlib
@@ -11,9 +10,6 @@ import matplotlib
 from sknn_scratch import __version__
 
 matplotlib.use("Agg")
-# Examples run one after the other in this process; what they warn of belongs to the reader's eyes
-# only where a page is about it.
-warnings.filterwarnings("error", category=UserWarning, module="sknn_scratch")
 sys.path.insert(0, str(Path(__file__).parent))
 # Results do not depend on the number of threads; the time of small products does.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -39,8 +35,6 @@ templates_path = ["_templates"]
 # ------------------------------------------------------------------------------------- markdown
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-# The lexer of a prompt is chosen by its prompt; plain output and shells need none.
-suppress_warnings = ["config.cache"]
 
 # ------------------------------------------------------------------------------------ docstrings
 autodoc_typehints = "none"
@@ -60,9 +54,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_signature": False,
     "reference_url": {"sknn_scratch": None},
-    "min_reported_time": 0,
-    "matplotlib_animations": False,
-    "abort_on_example_error": False,
+    "min_reported_time": 0,  # check_site.py reads them
     "capture_repr": ("_repr_html_", "__repr__"),
 }
 
