@@ -40,6 +40,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate = False
+toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
 numpydoc_show_class_members = False
 nitpicky = True
 
