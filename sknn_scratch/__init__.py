@@ -1,8 +1,20 @@
 """Multi-layer perceptrons in scikit-learn's manner, on a backpropagation core in numpy."""
 
-from sknn_scratch.estimators import MLPClassifier, MLPRegressor
+from sknn_scratch.estimators import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch.registry import register
 
 __version__ = "0.1.0"
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "register"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "TabularMLPClassifier",
+    "TabularMLPRegressor",
+    "__version__",
+    "register",
+]

@@ -1,0 +1,86 @@
+"""What members of an ensemble are judged by, and the temperature of their probabilities.
+
+Arrays of raw outputs are (members, rows, n_raw); ``index`` is (members, rows) row numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import exp, log
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.data import Data
+
+Judge = Callable[[Array, Array], Array]
+#: Inverse temperatures that a check tries: multiples of this, up to MULTIPLES times.
+STEP, MULTIPLES = 0.2, 8
+#: Where the final inverse temperature is looked for.
+BOUNDS = (0.2, 2.0)
+
+
+def judge(loss: Loss, data: Data) -> Judge:
+    """Return what scores members on rows of ``data``: more is better."""
+    return _class_judge(data) if data.unit is not None else _loss_judge(loss, data)
+
+
+def _loss_judge(loss: Loss, data: Data) -> Judge:
+    def score(raw: Array, index: Array) -> Array:
+        weights = [None] * len(raw) if data.weight is None else data.weight[index]
+        values = [
+            loss.value(data.targets(rows), outputs, weight)
+            for outputs, rows, weight in zip(raw, index, weights, strict=True)
+        ]
+        totals = [len(rows) if w is None else w.sum() for rows, w in zip(index, weights, strict=True)]
+        return -np.array(values) / totals
+
+    return score
+
+
+def _class_judge(data: Data) -> Judge:
+    """Score by the log-loss at the best temperature, so that overconfidence alone costs nothing."""
+
+    def score(raw: Array, index: Array) -> Array:
+        weight = None if data.weight is None else data.weight[index]
+        return -scaled_log_loss(raw, data.y[index], weight)
+
+    return score
+
+
+def scaled_log_loss(raw: Array, codes: Array, weight: Array | None) -> Array:
+    """Return each member's mean log-loss at the best of a few inverse temperatures.
+
+    exp(jb z) is the j-th power of exp(b z), so that all temperatures cost one exponential.
+    """
+    z = np.ascontiguousarray(raw.transpose(2, 0, 1))
+    z -= z.max(axis=0)
+    own = np.take_along_axis(z, codes[None], axis=0)[0]
+    base = np.exp(STEP * z)
+    power, best = np.ones_like(base), np.full(len(raw), np.inf)
+    for j in range(1, MULTIPLES + 1):
+        power *= base
+        losses = np.log(power.sum(axis=0)) - STEP * j * own
+        best = np.fmin(best, np.average(losses, axis=1, weights=weight))
+    return np.where(np.isfinite(raw).all(axis=(1, 2)), best, np.inf)
+
+
+def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
+    """Return the factor on (rows, classes) raw outputs of the lowest log-loss."""
+    z = np.asarray(raw - raw.max(axis=1, keepdims=True), dtype=np.float64)
+    own = np.take_along_axis(z, codes[:, None], axis=1)[:, 0]
+
+    def value(log_factor: Any) -> float:
+        factor = exp(log_factor)
+        losses = np.log(np.exp(factor * z).sum(axis=1)) - factor * own
+        return float(np.average(losses, weights=weight))
+
+    low, high = map(log, BOUNDS)
+    return exp(minimize_scalar(value, bounds=(low, high), method="bounded").x)
+
+
+def two_columns(raw: Array) -> Array:
+    """Return raw outputs of a softmax for those of a single logistic one: 0 and raw."""
+    return np.concatenate([np.zeros_like(raw), raw], axis=-1)
