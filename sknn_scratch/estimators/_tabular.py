@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from math import inf, sqrt
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -64,14 +63,23 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class Encoded(NamedTuple):
-    """Training data as networks see it."""
+class Problem(NamedTuple):
+    """What members learn: y as they see it, and the way back from their raw outputs."""
 
-    data: Data
-    targets: Any
     loss: Loss
-    factor: Any  #: raw outputs times this, plus ``shift``, are those of y as it was given
-    shift: Any
+    data: Data
+    validation: Data  #: what held-out rows are counted in: ``data``, unless it was given
+    judge: _tabular_scores.Judge
+    factor: Any = 1.0  #: raw outputs times this, plus ``shift``, are those of y as it was given
+    shift: Any = 0.0
+
+
+class Trained(NamedTuple):
+    """A member at its end, and what it learnt."""
+
+    network: Network
+    problem: Problem
+    member: Member
 
 
 class BaseTabularMLP(BaseEstimator, ABC):
@@ -86,16 +94,15 @@ class BaseTabularMLP(BaseEstimator, ABC):
     # --- What the two estimators answer in their own way.
 
     @abstractmethod
-    def _encode(self, Z: Array, y: Any, weight: Array | None) -> Encoded:
-        """Return training data."""
+    def _problems(self, train: Rows, given: Rows) -> tuple[Any, list[Problem]]:
+        """Return the codec of y, and what members are to learn, in turn.
+
+        X is preprocessed and y is checked; ``given`` is all None without validation data.
+        """
 
     @abstractmethod
-    def _encode_validation(self, encoded: Encoded, Z: Array, y: Any, weight: Any) -> Data:
-        """Return validation data, encoded as training data is."""
-
-    @abstractmethod
-    def _finish(self, encoded: Encoded, task: Task, members: list[Member]) -> dict[str, Any]:
-        """Return fitted attributes of its own; ``factor`` and ``shift`` are for the members."""
+    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
+        """Return the problem with the factor and the shift for published weights."""
 
     # --- Fitting.
 
@@ -104,12 +111,12 @@ class BaseTabularMLP(BaseEstimator, ABC):
             self._check_params()
             validate_data(self, rows.X, skip_check_array=True)
             weight = _validation.check_weight(self, rows.sample_weight, rows.X)
-            preprocessor = self._preprocessor()
-            Z = preprocessor.fit_transform(rows.X, sample_weight=weight)
+            self.preprocessor_ = self._preprocessor()
+            Z = self.preprocessor_.fit_transform(rows.X, sample_weight=weight)
             y = _validation.check_y(self, rows.y, Z, self._y_is_numeric)
-            encoded = self._encode(Z, y, weight)
-            validation = self._validation_data(given, preprocessor, encoded)
-            self._train(encoded, validation, preprocessor)
+            given = self._check_given(given)
+            self._targets, problems = self._problems(Rows(Z, y, weight), given)
+            self._publish(self._train(problems, splits=given.X is None))
         return self
 
     def _check_params(self) -> None:
@@ -148,59 +155,72 @@ class BaseTabularMLP(BaseEstimator, ABC):
             f"loss={self._usual_loss!r} instead."
         )
 
-    def _validation_data(
-        self, given: Rows, preprocessor: TabularPreprocessor, encoded: Encoded
-    ) -> Data | None:
-        """Return the validation data that the user gave."""
+    def _float_weight(self, weight: Array | None) -> Array | None:
+        """Return the weights of rows in float32, with a sum that can be divided by."""
+        weight = None if weight is None else np.asarray(weight, np.float32)
+        _validation.check_weight_sum(self, weight, "all samples")
+        return weight
+
+    def _check_given(self, given: Rows) -> Rows:
+        """Return the user's validation data, preprocessed and checked."""
         if given.X is None and given.y is None:
             if given.sample_weight is not None:
                 raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
-            return None
+            return given
         if given.X is None or given.y is None:
             missing = "X_val" if given.X is None else "y_val"
             raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
         with _validation.naming("X_val", self):
-            Z = preprocessor.transform(given.X)
+            Z = self.preprocessor_.transform(given.X)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, Z, self._y_is_numeric)
         with _validation.naming("sample_weight_val", self):
             weight = _validation.check_weight(self, given.sample_weight, Z)
-        return self._encode_validation(encoded, Z, y, weight)
+        return Rows(Z, y, weight)
 
-    def _train(
-        self, encoded: Encoded, validation: Data | None, preprocessor: TabularPreprocessor
-    ) -> None:
-        hidden = self._hidden()
+    def _train(self, problems: list[Problem], splits: bool) -> list[Trained]:
+        """Train members, each one on the next problem; with ``splits`` they hold out folds."""
+        members = self._draw(problems[0], splits)
+        trained: dict[int, Trained] = {}
+        for k, problem in enumerate(problems):
+            places = range(k, len(members), len(problems))
+            own = [members[place] for place in places]
+            if own:
+                task = Task(self._network(problem), *problem[:4])
+                how = self._together(task.network, len(own[0].order))
+                own = _tabular_members.train(how, task, own, self.n_jobs)
+                problem = self._finish(problem, task, own)
+                trained |= {p: Trained(task.network, problem, m) for p, m in zip(places, own)}
+        return self._usable([trained[place] for place in range(len(members))])
+
+    def _network(self, problem: Problem) -> Network:
+        hidden, data = self._hidden(), problem.data
+        n_raw = problem.loss.n_raw(data.n_targets)
         activations = self._activations(len(hidden))
-        shape = (encoded.data.X.shape[1], hidden, encoded.loss.n_raw(encoded.data.n_targets))
-        network = _tabular_members.make_network(*shape, activations, self.input_scaling)
-        members = self._draw(network, encoded, validation)
-        judged_by = encoded.data if validation is None else validation
-        judge = _tabular_scores.judge(encoded.loss, judged_by)
-        task = Task(network, encoded.loss, encoded.data, judged_by, judge)
-        how = self._together(network, len(members[0].order))
-        members = _tabular_members.train(how, task, members, self.n_jobs)
-        self._check_finite(members)
-        self._publish(encoded, task, members, preprocessor)
+        shape = (data.X.shape[1], hidden, n_raw, activations)
+        return _tabular_members.make_network(*shape, self.input_scaling)
 
-    def _draw(self, network: Network, encoded: Encoded, validation: Data | None) -> list[Member]:
+    def _draw(self, problem: Problem, splits: bool) -> list[Member]:
         """Return untrained members: each with another fold held out, in round after round."""
-        n, k = encoded.data.n_samples, int(self._setting("n_ensemble"))
+        n, k = problem.data.n_samples, int(self._setting("n_ensemble"))
         rng = np.random.RandomState(own_seed(self.random_state))
         seeds = rng.randint(np.iinfo(np.int32).max, size=k).tolist()
-        if validation is not None:
-            held_out = [np.arange(validation.n_samples)] * k
-        else:
-            held_out = []
-            while len(held_out) < k:
-                held_out += _tabular_members.folds(n, self.n_folds, self._strata(encoded), rng)
-        return _tabular_members.draw_members(
-            network, SpreadBiases(), seeds, held_out[:k], n, splits=validation is None
-        )
-
-    def _strata(self, encoded: Encoded) -> Array | None:
-        """Return what folds are stratified by."""
-        return encoded.data.y if encoded.data.unit is not None else None
+        held_out = [] if splits else [np.arange(problem.validation.n_samples)] * k
+        strata = problem.data.y if problem.data.unit is not None else None
+        while len(held_out) < k:
+            held_out += _tabular_members.folds(n, self.n_folds, strata, rng)
+        network = self._network(problem)
+        everything = np.arange(n)
+        return [
+            _tabular_members.draw_member(
+                network,
+                SpreadBiases(),
+                seed,
+                rows,
+                np.delete(everything, rows) if splits else everything.copy(),
+            )
+            for seed, rows in zip(seeds, held_out, strict=False)
+        ]
 
     def _together(self, network: Network, n: int) -> Together:
         """Return the strategy for ``n`` training rows of each member."""
@@ -239,51 +259,51 @@ class BaseTabularMLP(BaseEstimator, ABC):
             raise invalid(self, "activation", must_be, value)
         return [_component("activation", one) for one in values]
 
-    def _check_finite(self, members: Sequence[Member]) -> None:
-        """Raise if a member has no weights that can be used."""
-        lost = [m for m in members if m.stop_reason == "diverged" and m.best_theta is None]
-        if lost or not all(np.isfinite(m.kept).all() for m in members):
-            epoch = max(m.step for m in (lost or members))
+    def _usable(self, trained: list[Trained]) -> list[Trained]:
+        """Return the members whose weights are numbers; raise if there are none."""
+        usable = [one for one in trained if np.isfinite(one.member.kept).all()]
+        if not usable:
+            epoch = max(one.member.epoch for one in trained)
             raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
+        if len(usable) < len(trained):
+            _advice.warn(
+                f"{len(trained) - len(usable)} of {len(trained)} members diverged and are left "
+                "out: lower learning_rate_init."
+            )
+        return usable
 
     # --- Publishing.
 
-    def _publish(
-        self,
-        encoded: Encoded,
-        task: Task,
-        members: list[Member],
-        preprocessor: TabularPreprocessor,
-    ) -> None:
-        own = self._finish(encoded, task, members)
-        factor, shift = own.pop("factor"), own.pop("shift")
-        self.preprocessor_ = preprocessor
-        self.estimators_ = [
-            self._plain(encoded, _tabular_members.folded(task.network, m.kept, factor, shift), m)
-            for m in members
-        ]
-        self.held_out_ = [m.held_out for m in members]
-        self.n_iter_ = max(m.epoch for m in members)
-        for name, value in own.items():
-            setattr(self, name, value)
+    def _publish(self, trained: list[Trained]) -> None:
+        self.estimators_ = [self._plain(*one) for one in trained]
+        self.held_out_ = [one.member.held_out for one in trained]
+        self.n_iter_ = max(one.member.epoch for one in trained)
 
-    def _plain(self, encoded: Encoded, theta: Array, member: Member) -> Any:
+    def _plain(self, network: Network, problem: Problem, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""
+        theta = _tabular_members.folded(network, member.kept, problem.factor, problem.shift)
         plain = self._plain_class(
             hidden_layer_sizes=self._hidden(),
             activation=self._setting("activation"),
-            loss=self.loss,
+            loss=problem.loss,
             batch_size=self.batch_size,
             dtype="float32",
         )
-        plan = plan_without_data(plain, encoded.data.X.shape[1], encoded.targets, np.float32)
-        state = TrainingState(theta, member.rng, step=member.step, stop_reason=member.stop_reason)
-        state.history = [
-            {"epoch": k + 1, "step": step, "validation_score": score}
-            for k, (step, score) in enumerate(member.scores)
-        ]
-        vars(plain).update(plain._fitted_attributes(plan, state, encoded.targets, theta))
-        plain.n_features_in_ = encoded.data.X.shape[1]
+        n_in = network.n_in
+        plan = plan_without_data(plain, n_in, self._targets, np.float32)
+        state = TrainingState(
+            theta,
+            member.rng,
+            epoch=member.epoch,
+            step=member.step,
+            stop_reason=member.stop_reason,
+            history=[
+                {"epoch": k + 1, "step": step, "validation_score": score}
+                for k, (step, score) in enumerate(member.scores)
+            ],
+        )
+        vars(plain).update(plain._fitted_attributes(plan, state, self._targets, theta))
+        plain.n_features_in_ = n_in
         return plain
 
     # --- Predicting.

@@ -9,14 +9,20 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _tabular_scores, _validation
+from sknn_scratch.estimators import _validation
 from sknn_scratch.estimators._class_weight import row_weights
 from sknn_scratch.estimators._classifier import MLPClassifier
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import CLASS_WEIGHT
-from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Encoded
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
+from sknn_scratch.estimators._tabular_scores import (
+    class_judge,
+    inverse_temperature,
+    loss_judge,
+    two_columns,
+)
 from sknn_scratch.estimators._targets import ClassTargets
 from sknn_scratch.training.members import Member, Task, raw_of_members
 
@@ -112,38 +118,58 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     # --- The parts of a fit.
 
-    def _encode(self, Z: Array, y: Any, weight: Array | None) -> Encoded:
+    def _problems(self, train: Rows, given: Rows) -> tuple[ClassTargets, list[Problem]]:
         with _validation.naming("y", self):
-            targets = ClassTargets.read(y)
+            targets = ClassTargets.read(train.y)
+        if targets.task == "multilabel":
+            raise ValueError(
+                "y must hold one class label for each sample. Got indicators of several labels: "
+                "fit one classifier per label with sklearn.multioutput.MultiOutputClassifier."
+            )
         loss = self._resolve_loss(targets.task)
-        return Encoded(self._data(Z, y, weight, y, (targets, loss)), targets, loss, 1.0, 0.0)
+        data = self._data(train, train.y, targets, loss)
+        validation = data
+        if given.X is not None:
+            targets.check_validation(given.y)
+            validation = self._data(given, train.y, targets, loss)
+        self.classes_ = targets.classes
+        judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
+        return targets, [Problem(loss, data, validation, judge)]
 
-    def _encode_validation(self, encoded: Encoded, Z: Array, y: Any, weight: Any) -> Data:
-        encoded.targets.check_validation(y)
-        return self._data(Z, y, weight, y, (encoded.targets, encoded.loss))
-
-    def _data(self, Z: Array, y: Any, weight: Array | None, reference: Any, how: Any) -> Data:
-        targets, loss = how
-        codes, unit = targets.encode(y, loss, np.float32)
+    def _data(self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss) -> Data:
+        """Return rows for training or validation; "balanced" goes by the classes in ``reference``."""
+        codes, unit = targets.encode(rows.y, loss, np.float32)
+        weight = rows.sample_weight
         if self.class_weight is not None:
             with _validation.naming("class_weight", self):
-                of_class = row_weights(self.class_weight, y, reference, targets)
+                of_class = row_weights(self.class_weight, rows.y, reference, targets)
             weight = of_class if weight is None else weight * of_class
-        if weight is not None:
-            weight = np.asarray(weight, np.float32)
-        _validation.check_weight_sum(self, weight, "all samples")
-        return Data(Z, codes, unit, weight)
+        return Data(rows.X, codes, unit, self._float_weight(weight))
 
-    def _finish(self, encoded: Encoded, task: Task, members: list[Member]) -> dict[str, Any]:
+    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
+        """Fit the temperature on held-out rows, of all members together."""
         factor = 1.0
-        if self.calibrate and len(members[0].held_out) and encoded.data.unit is not None:
-            index = np.stack([m.held_out for m in members])
-            raw = raw_of_members(task.network, task.validation.X, [m.kept for m in members], index)
-            weight = None if task.validation.weight is None else task.validation.weight[index].ravel()
-            factor = _tabular_scores.inverse_temperature(
-                raw.reshape(-1, raw.shape[2]), task.validation.y[index].ravel(), weight
-            )
-        return {
-            "factor": factor, "shift": 0.0, "temperature_": 1.0 / factor,
-            "classes_": encoded.targets.classes,
-        }  # fmt: skip
+        if self.calibrate and len(members[0].held_out):
+            index = np.stack([member.held_out for member in members])
+            thetas = [member.kept for member in members]
+            raw = raw_of_members(task.network, problem.validation.X, thetas, index)
+            factor = self._inverse_temperature(problem, raw, index)
+        self.temperature_ = 1.0 / factor
+        return problem._replace(factor=np.float32(factor))
+
+    def _inverse_temperature(self, problem: Problem, raw: Array, index: Array) -> float:
+        data, flat = problem.validation, raw.reshape(-1, raw.shape[2])
+        usable = np.isfinite(flat).all(axis=1)
+        if len(self.classes_) < 2 or not usable.any():
+            return 1.0
+        if not problem.loss.one_hot:
+            flat = two_columns(flat)
+        rows = index.ravel()[usable]
+        codes = data.y[rows] if data.unit is not None else data.y[0][rows].astype(np.intp)
+        weight = None if data.weight is None else data.weight[rows]
+        return inverse_temperature(flat[usable], codes, weight)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = False
+        return tags

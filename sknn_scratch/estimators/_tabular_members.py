@@ -44,21 +44,12 @@ def folds(n: int, n_folds: int, strata: Array | None, rng: np.random.RandomState
     return [np.sort(dealt[k::n_folds][: n // n_folds]) for k in range(n_folds)]
 
 
-def draw_members(
-    network: Network, initializer: Initializer, seeds: Sequence[int], held_out: Sequence[Array],
-    n: int, splits: bool,
-) -> list[Member]:  # fmt: skip
-    """Return untrained members: weights first, then the order of rows, from one stream each.
-
-    With ``splits`` a member does not train on the rows that it holds out.
-    """
-    members = []
-    for seed, rows in zip(seeds, held_out, strict=True):
-        rng = np.random.RandomState(seed)
-        theta = draw(network, initializer, rng)
-        order = np.delete(np.arange(n), rows) if splits else np.arange(n)
-        members.append(Member(theta, rng, order, rows))
-    return members
+def draw_member(
+    network: Network, initializer: Initializer, seed: int, held_out: Array, order: Array
+) -> Member:
+    """Return an untrained member: weights first, then the order of rows, from one stream."""
+    rng = np.random.RandomState(seed)
+    return Member(draw(network, initializer, rng), rng, order, held_out)
 
 
 def draw(network: Network, initializer: Initializer, rng: np.random.RandomState) -> Array:

@@ -51,7 +51,7 @@ _ALL = {
     "regression": ({"activation": "silu", "n_bins": 16}, _REGRESSION),
 }
 #: Epochs are added until a fit of few rows has this many steps.
-MIN_STEPS = 200
+MIN_STEPS = 400
 
 
 def preset(task: str, effort: str) -> Preset:

@@ -7,13 +7,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import StrOptions
 
+from sknn_scratch.components import Poisson, SquaredError
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _validation
 from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.estimators._params import invalid
 from sknn_scratch.estimators._regressor import MLPRegressor
-from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Encoded
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
+from sknn_scratch.estimators._tabular_scores import loss_judge
 from sknn_scratch.estimators._targets import NumericTargets
 from sknn_scratch.training.members import Member, Task
 
@@ -21,7 +24,10 @@ from sknn_scratch.training.members import Member, Task
 class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     """Regressor for tables: an ensemble of small networks behind a preprocessor."""
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | {"clip": ["boolean"]}
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | {
+        "link": [StrOptions({"auto", "identity", "log"})],
+        "clip": ["boolean"],
+    }
     _task = "regression"
     _plain_class = MLPRegressor
     _y_is_numeric = True
@@ -46,6 +52,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         n_bins=None,
         categorical_features="from_dtype",
         max_categories=100,
+        link="auto",
         clip=True,
         random_state=None,
         n_jobs=None,
@@ -66,6 +73,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         self.n_bins = n_bins
         self.categorical_features = categorical_features
         self.max_categories = max_categories
+        self.link = link
         self.clip = clip
         self.random_state = random_state
         self.n_jobs = n_jobs
@@ -93,27 +101,44 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     # --- The parts of a fit.
 
-    def _encode(self, Z: Array, y: Any, weight: Array | None) -> Encoded:
+    def _problems(self, train: Rows, given: Rows) -> tuple[NumericTargets, list[Problem]]:
+        y = np.asarray(train.y, np.float64)
         targets = NumericTargets(1 if y.ndim == 1 else y.shape[1])
         loss = self._resolve_loss(targets.task)
         self._check_targets(y, loss)
-        columns = np.asarray(y, np.float64).reshape(len(y), -1)
-        factor, shift = _scaling(columns, weight, loss)
-        encoded = Encoded(Data(Z, columns), targets, loss, factor, shift)
-        return encoded._replace(data=self._encode_validation(encoded, Z, y, weight))
+        if given.X is not None:
+            targets.check_validation(given.y)
+            self._check_targets(given.y, loss)
+        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        return targets, [self._problem(one, loss, train, given) for one in self._losses(loss, y)]
 
-    def _encode_validation(self, encoded: Encoded, Z: Array, y: Any, weight: Any) -> Data:
-        encoded.targets.check_validation(y)
-        self._check_targets(y, encoded.loss)
-        columns = np.asarray(y, np.float64).reshape(len(y), -1)
-        if encoded.loss.out_activation == "exp":
-            columns = columns / np.exp(encoded.shift)
-        else:
-            columns = (columns - encoded.shift) / encoded.factor
-        if weight is not None:
-            weight = np.asarray(weight, np.float32)
-        _validation.check_weight_sum(self, weight, "all samples")
-        return Data(Z, np.ascontiguousarray(columns.T, np.float32), None, weight)
+    def _losses(self, loss: Loss, y: Array) -> list[Loss]:
+        """Return the losses that members minimise, in turn."""
+        suits = isinstance(loss, SquaredError) and y.min() >= 0 and (y.mean(axis=0) > 0).all()
+        if self.link == "identity" or (self.link == "auto" and not suits):
+            return [loss]
+        if not suits:
+            raise invalid(
+                self, "link", "'identity' or 'auto'", self.link,
+                " Exponential outputs are for loss='squared_error' and targets y >= 0.",
+            )  # fmt: skip
+        return [Poisson()] if self.link == "log" else [loss, Poisson()]
+
+    def _problem(self, own: Loss, criterion: Loss, train: Rows, given: Rows) -> Problem:
+        """Return what members learn that minimise ``own``, and are judged by ``criterion``."""
+        factor, shift = _scaling(train.y, train.sample_weight, own)
+        data = self._data(train, own, factor, shift)
+        validation = data if given.X is None else self._data(given, own, factor, shift)
+        criterion = own if type(own) is type(criterion) else criterion
+        judge = loss_judge(criterion, own, validation)
+        return Problem(own, data, validation, judge, factor, shift)
+
+    def _data(self, rows: Rows, loss: Loss, factor: Any, shift: Any) -> Data:
+        columns = np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)
+        is_log = loss.out_activation == "exp"
+        columns = columns / np.exp(shift) if is_log else (columns - shift) / factor
+        y = np.ascontiguousarray(columns.T, np.float32)
+        return Data(rows.X, y, None, self._float_weight(rows.sample_weight))
 
     def _check_targets(self, y: Array, loss: Loss) -> None:
         if not loss.target_range.contains(y):
@@ -123,16 +148,18 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
                 "loss or transform y."
             )
 
-    def _finish(self, encoded: Encoded, task: Task, members: list[Member]) -> dict[str, Any]:
-        y = _unscaled(encoded, encoded.data.y.T.astype(np.float64))
-        low, high = y.min(axis=0), y.max(axis=0)
-        if len(low) == 1:
-            low, high = low[0], high[0]
-        return {"factor": encoded.factor, "shift": encoded.shift, "target_range_": (low, high)}
+    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
+        return problem
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
 
-def _scaling(columns: Array, weight: Array | None, loss: Loss) -> tuple[Any, Any]:
+def _scaling(y: Any, weight: Array | None, loss: Loss) -> tuple[Any, Any]:
     """Return factor and shift of raw outputs: networks see targets of a usual size."""
+    columns = np.asarray(y, np.float64).reshape(len(y), -1)
     mean = np.average(columns, axis=0, weights=weight)
     if loss.out_activation == "exp":
         return 1.0, np.log(np.where(mean > 0, mean, 1.0))
@@ -140,9 +167,3 @@ def _scaling(columns: Array, weight: Array | None, loss: Loss) -> tuple[Any, Any
         return 1.0, 0.0
     deviation = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
     return np.where(deviation > 0, deviation, 1.0), mean
-
-
-def _unscaled(encoded: Encoded, columns: Array) -> Array:
-    if encoded.loss.out_activation == "exp":
-        return columns * np.exp(encoded.shift)
-    return columns * encoded.factor + encoded.shift

@@ -22,25 +22,23 @@ STEP, MULTIPLES = 0.2, 8
 BOUNDS = (0.2, 2.0)
 
 
-def judge(loss: Loss, data: Data) -> Judge:
-    """Return what scores members on rows of ``data``: more is better."""
-    return _class_judge(data) if data.unit is not None else _loss_judge(loss, data)
+def loss_judge(criterion: Loss, loss: Loss, data: Data) -> Judge:
+    """Score by a loss, the one that is minimised or another of predictions: more is better."""
 
-
-def _loss_judge(loss: Loss, data: Data) -> Judge:
     def score(raw: Array, index: Array) -> Array:
+        outputs = raw if criterion is loss else loss.predict(raw, raw)
         weights = [None] * len(raw) if data.weight is None else data.weight[index]
         values = [
-            loss.value(data.targets(rows), outputs, weight)
-            for outputs, rows, weight in zip(raw, index, weights, strict=True)
+            criterion.value(data.targets(rows), own, weight)
+            for own, rows, weight in zip(outputs, index, weights, strict=True)
         ]
-        totals = [len(rows) if w is None else w.sum() for rows, w in zip(index, weights, strict=True)]
-        return -np.array(values) / totals
+        sums = [len(rows) if w is None else w.sum() for rows, w in zip(index, weights, strict=True)]
+        return -np.array(values) / sums
 
     return score
 
 
-def _class_judge(data: Data) -> Judge:
+def class_judge(data: Data) -> Judge:
     """Score by the log-loss at the best temperature, so that overconfidence alone costs nothing."""
 
     def score(raw: Array, index: Array) -> Array:
