@@ -51,7 +51,6 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
-from sknn_scratch.components import Constant, Cosine
 
 MOST_TRAIN, MOST_TEST, TEST = 6_000, 10_000, 0.25
 SHIFT = 0.01

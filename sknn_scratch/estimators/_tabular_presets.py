@@ -72,5 +72,7 @@ def usual_epochs(usual: int, n_batches: int) -> int:
 
 def auto_batch_size(n: int) -> int:
     """Return rows per step: 64 for small data, up to 512, and batches of nearly one size."""
-    wanted = next((size for limit, size in ((1024, 64), (8192, 128), (30_000, 256)) if n <= limit), 512)
+    wanted = next(
+        (size for limit, size in ((1024, 64), (8192, 128), (30_000, 256)) if n <= limit), 512
+    )
     return -(-n // max(1, round(n / wanted)))

@@ -143,9 +143,7 @@ class ArrayColumns:
         return _with_none(values, [_is_missing(value) for value in values])
 
     def days(self, k: int) -> Array:
-        return _from_numpy_time(
-            self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY
-        )
+        return _from_numpy_time(self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
 
 
 def read(X: Any) -> FrameColumns | ArrayColumns:
@@ -155,9 +153,7 @@ def read(X: Any) -> FrameColumns | ArrayColumns:
     if not hasattr(X, "dtype") and not hasattr(X, "__array__"):
         plain = np.asarray(X) if _is_regular(X) else np.asarray(X, dtype=object)
         X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
-    return ArrayColumns(
-        check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name="X")
-    )
+    return ArrayColumns(check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name="X"))
 
 
 def is_frame(X: Any) -> bool:
@@ -184,9 +180,7 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
     try:
         values = np.array([np.nan if v is None else v for v in levels], dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"Column {name!r} of X must hold numbers, as in fit: {error}."
-        ) from error
+        raise ValueError(f"Column {name!r} of X must hold numbers, as in fit: {error}.") from error
     if np.isinf(values).any():
         raise ValueError(
             "Input X contains infinity or a value too large for dtype('float64') in column "

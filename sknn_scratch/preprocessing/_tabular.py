@@ -18,7 +18,6 @@ from sknn_scratch.preprocessing._columns import (
     ArrayColumns,
     FrameColumns,
     Kind,
-    is_frame,
     read,
 )
 
@@ -44,7 +43,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     - What is **missing**, or a level **unseen** in ``fit``, is 0 everywhere; a number that was
       missing in ``fit`` has one more column that says where.
 
-    Columns without two different values say nothing and are left out.
+    Columns without two different values say nothing and are left out; where no other is left,
+    one column of zeros comes out.
 
     Parameters
     ----------
@@ -103,10 +103,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     >>> from sknn_scratch.preprocessing import TabularPreprocessor
     >>> X = np.array([[1.0, "red"], [2.0, "blue"], [np.nan, "red"], [4.0, None]], dtype=object)
     >>> TabularPreprocessor(n_bins=0).fit_transform(X).round(2)
-    array([[-0.62,  0.  ,  1.  ],
+    array([[-0.33,  0.  ,  1.  ],
            [ 0.  ,  0.  , -1.  ],
            [ 0.  ,  1.  ,  1.  ],
-           [ 1.2 ,  0.  ,  0.  ]], dtype=float32)
+           [ 0.65,  0.  ,  0.  ]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -199,7 +199,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             out += [f"{number_names[j]}_bin{t}" for t in range(len(bins.left))]
         for k, levels in self._levels:
             out += levels.names(names[k])
-        return np.array(out, dtype=object)
+        return np.array(out or ["nothing"], dtype=object)
 
     # --- Learning.
 
@@ -219,12 +219,9 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             for k in self._of_kind("category")
         )
         self._levels = [(k, levels) for k, levels in found if levels.width]
-        self.n_features_out_ = (
-            len(self._shown)
-            + len(self._indicated)
-            + sum(len(bins.left) for _, bins in self._bins)
-            + sum(levels.width for _, levels in self._levels)
-        )
+        widths = [len(bins.left) for _, bins in self._bins]
+        widths += [levels.width for _, levels in self._levels]
+        self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
         return columns, numbers
 
     def _check_size(self, columns: FrameColumns | ArrayColumns) -> None:
@@ -241,8 +238,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             return None
         rows = np.empty((columns.n_rows, 1))
         weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
-        if not 0 < weight.sum() < np.inf:
-            raise ValueError("sample_weight must have a sum above 0 and finite. Give other weights.")
         return weight
 
     def _kinds(self, columns: FrameColumns | ArrayColumns) -> tuple[Kind, ...]:
@@ -284,7 +279,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._bins = [
             (j, _numeric.Bins.learn(edges[j], numbers[j], weight))
             for j in self._shown
-            if self.n_bins_ and len(edges[j]) > 2
+            if edges and len(edges[j]) > 2
         ]
 
     def _guarded_bins(self, n_rows: float, n_numbers: int) -> int:
@@ -336,7 +331,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _encode(
         self, columns: FrameColumns | ArrayColumns, places: list[int], numbers: Array
     ) -> Array:
-        self._check_rows(columns)
+        self._check_size(columns)
         out = np.zeros((columns.n_rows, self.n_features_out_), np.float32)
         end = len(self._shown)
         out[:, :end] = self._scale.apply(numbers)[self._shown].T
@@ -349,10 +344,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             start, end = end, end + levels.width
             levels.write(columns.levels(places[k]), out[:, start:end])
         return out
-
-    def _check_rows(self, columns: FrameColumns | ArrayColumns) -> None:
-        if columns.n_rows == 0:
-            self._check_size(columns)
 
     @property
     def _n_features_out(self) -> int:
@@ -374,6 +365,3 @@ def _n_rows(n: int, weight: Array | None) -> float:
         return n
     is_whole = bool(np.all(weight == np.rint(weight)))
     return float(weight.sum()) if is_whole else float(np.count_nonzero(weight))
-
-
-__all__ = ["TabularPreprocessor", "is_frame"]
