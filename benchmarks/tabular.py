@@ -294,7 +294,7 @@ def _time_scale(rows: list[Row], models: list[str], task: str) -> float:
 
 
 def _win_rates(rows: list[Row], models: list[str], task: str) -> str:
-    """Return how often the model of a row beats that of a column, table by table and seed by seed."""
+    """Return how often a row's model beats a column's, over tables and seeds."""
     metric = METRICS[task][-1 if task == "regression" else 1]
     scores = {
         model: {

@@ -48,7 +48,7 @@ RULES = {
     "core.linalg": Rule("contracts", "scipy"),
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
-    "preprocessing": Rule("", "sklearn scipy joblib"),
+    "preprocessing": Rule("", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "inspection": Rule("contracts core", "matplotlib"),
     "testing": Rule("contracts core registry", "pytest"),

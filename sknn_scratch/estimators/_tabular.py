@@ -190,7 +190,8 @@ class BaseTabularMLP(BaseEstimator, ABC):
                 how = self._together(task.network, len(own[0].order))
                 own = _tabular_members.train(how, task, own, self.n_jobs)
                 problem = self._finish(problem, task, own)
-                trained |= {p: Trained(task.network, problem, m) for p, m in zip(places, own)}
+                for place, member in zip(places, own, strict=True):
+                    trained[place] = Trained(task.network, problem, member)
         return self._usable([trained[place] for place in range(len(members))])
 
     def _network(self, problem: Problem) -> Network:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +27,152 @@ from sknn_scratch.training.members import Member, Task, raw_of_members
 
 
 class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
-    """Classifier for tables: an ensemble of small networks behind a preprocessor."""
+    """Classifier for tables as they are: an ensemble of small networks behind a preprocessor.
+
+    Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
+    two classes or more. It needs no scaling, no encoding and, as a rule, no tuning.
+
+    Each member is a network of this package that holds out another part of the rows. The
+    checkpoint is kept whose log-loss on them is best, at the best temperature; at the end one
+    temperature for all members is fitted to all rows that were held out, and probabilities
+    are averaged.
+
+    Parameters
+    ----------
+    effort : {'fast', 'balanced', 'best'}, default='balanced'
+        How much work to do: a set of values for the parameters below that are None. The
+        table under Notes has them.
+
+    n_ensemble : int >= 1, default=None
+        Number of members, whose probabilities are averaged. None goes by ``effort``.
+
+    n_folds : int >= 2, default=8
+        The rows are dealt out to so many folds, and each member holds out another one; more
+        members than folds deal anew. Where a fold would have fewer than 5 rows there are
+        fewer folds, and below 10 rows nothing is held out.
+
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer of a member. None goes by ``effort``.
+
+    activation : str, Activation, or sequence of these, default=None
+        Activation function of the hidden layers: one for all, or one for each; any that
+        :class:`MLPClassifier` takes. None goes by ``effort``.
+
+    loss : str or Loss, default='log_loss'
+        'log_loss', 'focal', for two classes 'binary_log_loss', or an instance, such as
+        ``LogLoss(label_smoothing=0.1)``.
+
+    solver : str or Optimizer, default='adam'
+        Rule of the steps; any stochastic one that :class:`MLPClassifier` takes. 'adam' has
+        ``beta_2=0.95`` here.
+
+    learning_rate : str or Schedule, default='coslog4'
+        Factor on ``learning_rate_init`` in the course of training. 'coslog4' is four cosine
+        cycles, each about twice as long as the one before: training comes to rest four times,
+        and the best rest is kept.
+
+    learning_rate_init : float > 0, default=None
+        Step size at factor 1. A layer's weights have it divided by the root of its inputs,
+        biases a tenth of it, factors on inputs six times it. None goes by ``effort``.
+
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is about 64 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
+        and 512 beyond, such that all batches are about equal.
+
+    max_iter : int >= 1, default=None
+        Passes over the data. None goes by ``effort``, and is more where rows are few.
+
+    patience : float >= 1, default=2.4
+        A member stops when it has made ``patience`` times as many steps as at its best
+        check, and a sixth of all at least. ``inf`` goes on to the end.
+
+    input_scaling : bool, default=True
+        Whether each input has a factor of its own, which is learnt.
+
+    n_bins : int >= 0, default=None
+        Bins in the encoding of a number, see :class:`TabularPreprocessor`; 0 for none. None
+        goes by ``effort``.
+
+    categorical_features : 'from_dtype', array-like or None, default='from_dtype'
+        Which columns are categories, see :class:`TabularPreprocessor`.
+
+    max_categories : int >= 1, default=100
+        Largest number of levels of a category with a column of their own.
+
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of classes in training and in what is held out; 'balanced' makes all classes
+        weigh the same. Probabilities are then those of such a population.
+
+    calibrate : bool, default=True
+        Whether one temperature, for all members, is fitted to the rows that they held out.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of folds, initial weights and orders of rows. Pass an int for the same model in
+        each call.
+
+    n_jobs : int or None, default=None
+        Number of processes that train members, as in joblib; None is 1, -1 all cores. The
+        model is the same, to rounding.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, in the order of ``predict_proba``.
+
+    temperature_ : float
+        What raw outputs were divided by: above 1 where members were too sure.
+
+    preprocessor_ : TabularPreprocessor
+        What turns X into what members take.
+
+    estimators_ : list of MLPClassifier
+        The members, plain networks: they take what ``preprocessor_`` returns, and give
+        predictions on their own. Factors on inputs and the temperature are part of their
+        weights. Their ``history_`` has a row for each check of the held-out rows.
+
+    held_out_ : list of ndarray
+        The rows that each member held out (or numbers of the validation data's).
+
+    n_iter_ : int
+        Passes over the data of the member that made most.
+
+    n_features_in_ : int
+        Number of columns in ``fit``.
+
+    feature_names_in_ : ndarray of str
+        Their names, of a frame.
+
+    See Also
+    --------
+    TabularMLPRegressor : The same for numbers.
+    MLPClassifier : One network, for data that are prepared.
+
+    Notes
+    -----
+    @@PRESETS@@
+
+    Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
+    preprocessor learns it is, but repeated rows could stand on both sides of a fold.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, *Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data*, NeurIPS 2024; Y. Gorishniy, I. Rubachev and A.
+    Babenko, *On embeddings for numerical features in tabular deep learning*, NeurIPS 2022;
+    C. Guo et al., *On calibration of modern neural networks*, ICML 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sknn_scratch import TabularMLPClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"size": rng.normal(size=300), "kind": rng.choice(["a", "b"], 300)})
+    >>> y = np.where((X["size"] > 0) == (X["kind"] == "a"), "yes", "no")
+    >>> model = TabularMLPClassifier("fast", random_state=0).fit(X[:200], y[:200])
+    >>> bool(model.score(X[200:], y[200:]) > 0.9)
+    True
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = (
         CONSTRAINTS | CLASS_WEIGHT | {"calibrate": ["boolean"]}
@@ -52,7 +196,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         learning_rate_init=None,
         batch_size="auto",
         max_iter=None,
-        patience=inf,
+        patience=2.4,
         input_scaling=True,
         n_bins=None,
         categorical_features="from_dtype",
@@ -93,27 +237,85 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> TabularMLPClassifier:
-        """Fit."""
+        """Fit the members to X and y.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative; None stands for ones.
+        X_val, y_val : data frame and array-like, default=None
+            Validation data: with it members hold nothing out, and all are judged by it.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
+
+        Returns
+        -------
+        self : TabularMLPClassifier
+        """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
 
     def predict_proba(self, X: Any) -> Array:
-        """Predict the probabilities of classes, in the order of ``classes_``."""
+        """Predict the probabilities of classes, in the order of ``classes_``.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            With the columns of ``fit``; of frames, in any order.
+
+        Returns
+        -------
+        y_proba : ndarray of shape (n_samples, n_classes)
+        """
         Z = self._transform(X)
         total = sum(member.predict_proba(Z).astype(np.float64) for member in self.estimators_)
         return total / total.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Predict the logarithms of probabilities."""
+        """Predict the logarithms of probabilities.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            With the columns of ``fit``; of frames, in any order.
+
+        Returns
+        -------
+        y_log_proba : ndarray of shape (n_samples, n_classes)
+        """
         return np.log(self.predict_proba(X))
 
     def predict(self, X: Any) -> Array:
-        """Predict the most probable class."""
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            With the columns of ``fit``; of frames, in any order.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,)
+        """
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy."""
+        """Return the accuracy.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     # --- The parts of a fit.
@@ -137,7 +339,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         return targets, [Problem(loss, data, validation, judge)]
 
     def _data(self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss) -> Data:
-        """Return rows for training or validation; "balanced" goes by the classes in ``reference``."""
+        """Return rows as networks see them; "balanced" goes by the classes in ``reference``."""
         codes, unit = targets.encode(rows.y, loss, np.float32)
         weight = rows.sample_weight
         if self.class_weight is not None:

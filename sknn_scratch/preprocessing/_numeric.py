@@ -16,51 +16,51 @@ _SLACK = 1e-9
 
 
 class Sorted(NamedTuple):
-    """Columns in rising order, and the part of the weight up to each place."""
+    """A column's values in rising order, without those that are missing or weigh nothing."""
 
-    values: Array  #: (columns, rows), nan last
-    cumulative: Array  #: (columns, rows) in (0, 1], or (rows,) numbers of rows
-    counts: Array  #: (columns,) values that are not missing
+    values: Array  #: (rows,)
+    cumulative: Array | None  #: (rows,) weight up to each place; None where each row weighs 1
+
+    def quantiles(self, probs: Array) -> Array:
+        """Return quantiles: where the distribution function is flat, its middle.
+
+        So a weight of k is k repetitions, and a common factor on all weights changes nothing.
+        """
+        n = len(self.values)
+        if not n:
+            return np.full(len(probs), np.nan)
+        if self.cumulative is None:
+            exact, last = probs * n, n - 1
+            low, high = np.ceil(exact - _SLACK) - 1, np.floor(exact + _SLACK)
+        else:
+            total = self.cumulative[-1]
+            low = np.searchsorted(self.cumulative, (probs - _SLACK) * total, "left")
+            high = np.searchsorted(self.cumulative, (probs + _SLACK) * total, "right")
+            last = n - 1
+        low, high = low.clip(0, last).astype(int), high.clip(0, last).astype(int)
+        return np.asarray(0.5 * self.values[low] + 0.5 * self.values[high])
+
+    def without(self, some: Array) -> Sorted:
+        """Return the column without some of its values."""
+        keep = ~np.isin(self.values, some)
+        if self.cumulative is None:
+            return Sorted(self.values[keep], None)
+        weight = np.diff(self.cumulative, prepend=0.0)
+        return Sorted(self.values[keep], np.cumsum(weight[keep]))
 
 
-def sort_columns(numbers: Array, weight: Array | None) -> Sorted:
+def sort_columns(numbers: Array, weight: Array | None) -> list[Sorted]:
     """Sort each column; a row of weight k counts as k rows."""
-    counts = np.count_nonzero(~np.isnan(numbers), axis=1)
     if weight is None:
-        return Sorted(np.sort(numbers, axis=1), np.empty(0), counts)
-    order = np.argsort(numbers, axis=1, kind="stable")
-    values = np.take_along_axis(numbers, order, axis=1)
-    heaped = np.where(np.isnan(values), 0.0, weight[order])
-    return Sorted(values, np.cumsum(heaped, axis=1), counts)
-
-
-def quantiles(columns: Sorted, probs: Array) -> Array:
-    """Return (columns, probs) quantiles: where the distribution function is flat, its middle.
-
-    So a weight of k is k repetitions, and a common factor on all weights changes nothing.
-    """
-    out = np.full((len(columns.values), len(probs)), np.nan)
-    for k, (values, n) in enumerate(zip(columns.values, columns.counts, strict=True)):
-        if n:
-            low, high = _places(columns, k, int(n), probs)
-            out[k] = 0.5 * (values[low] + values[high])
-    return out
-
-
-def _places(columns: Sorted, k: int, n: int, probs: Array) -> tuple[Array, Array]:
-    """Return the places in the sorted column between which each quantile lies."""
-    if not columns.cumulative.size:
-        exact = probs * n
-        low, high = np.ceil(exact - _SLACK) - 1, np.floor(exact + _SLACK)
-        return low.clip(0, n - 1).astype(int), high.clip(0, n - 1).astype(int)
-    cumulative = columns.cumulative[k, :n]
-    exact, slack = probs * cumulative[-1], _SLACK * cumulative[-1]
-    low = np.searchsorted(cumulative, exact - slack, "left")
-    high = np.searchsorted(cumulative, exact + slack, "right")
-    # Rows of weight 0 stand for nothing: the first and the last that weigh something.
-    first = int(np.argmax(cumulative > 0))
-    last = int(np.searchsorted(cumulative, cumulative[-1], "left"))
-    return low.clip(first, last), high.clip(first, last)
+        counts = np.count_nonzero(~np.isnan(numbers), axis=1)
+        rows = zip(np.sort(numbers, axis=1), counts, strict=True)
+        return [Sorted(values[:n], None) for values, n in rows]
+    columns = []
+    for values in numbers:
+        kept = np.flatnonzero(~np.isnan(values) & (weight > 0))
+        order = kept[np.argsort(values[kept], kind="stable")]
+        columns.append(Sorted(values[order], np.cumsum(weight[order])))
+    return columns
 
 
 class RobustScale(NamedTuple):
@@ -70,9 +70,11 @@ class RobustScale(NamedTuple):
     factor: Array  #: (columns,); 0 for a column without two different values
 
     @classmethod
-    def learn(cls, columns: Sorted) -> RobustScale:
+    def learn(cls, columns: list[Sorted]) -> RobustScale:
         """Learn from sorted columns."""
-        low, q25, centre, q75, high = quantiles(columns, np.array([0.0, 0.25, 0.5, 0.75, 1.0])).T
+        probs = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+        found = np.array([column.quantiles(probs) for column in columns]).reshape(-1, 5)
+        low, q25, centre, q75, high = found.T
         with np.errstate(over="ignore"):
             width = q75 - q25
             width = np.where(width > 0, width, 0.5 * (high - low))
@@ -120,23 +122,24 @@ class Bins(NamedTuple):
         return np.clip(lines, 0.0, 1.0, out=lines)
 
 
-def edges_of(columns: Sorted, n_bins: int) -> list[Array]:
-    """Return the edges of each column's bins; fewer than three where a line says it all.
+def edges_of(column: Sorted, n_bins: int) -> Array:
+    """Return the edges of a column's bins; fewer than three where a line says it all.
 
-    They are quantiles, or the values themselves of a column that has no more than that.
+    They are quantiles, or the values themselves of a column that has no more than that.  A
+    value so frequent that several quantiles fall on it is one edge, and the others are
+    quantiles of what is left: most of a column may be zeros, and the rest tell all.
     """
-    probs = np.linspace(0.0, 1.0, n_bins + 1)
-    found = []
-    for k, quantile in enumerate(quantiles(columns, probs)):
-        known = columns.values[k, : columns.counts[k]]
-        if columns.cumulative.size and len(known):
-            known = known[np.diff(columns.cumulative[k, : len(known)], prepend=0.0) > 0]
-        is_new = np.diff(known) > 0
-        if np.count_nonzero(is_new) <= n_bins:
-            found.append(known[np.flatnonzero(np.r_[len(known) > 0, is_new])])
-        else:
-            found.append(np.unique(quantile))
-    return [_apart(edges) for edges in found]
+    if not len(column.values):
+        return column.values
+    is_new = np.diff(column.values, prepend=np.nan) != 0
+    if np.count_nonzero(is_new) <= n_bins + 1:
+        return _apart(column.values[is_new])
+    found = column.quantiles(np.linspace(0.0, 1.0, n_bins + 1))
+    frequent = np.unique(found[1:][np.diff(found) == 0])
+    if len(frequent):
+        rest, n_left = column.without(frequent), n_bins - len(frequent)
+        found = np.concatenate([frequent, rest.quantiles(np.linspace(0.0, 1.0, n_left + 1))])
+    return _apart(np.unique(found))
 
 
 def _apart(edges: Array) -> Array:

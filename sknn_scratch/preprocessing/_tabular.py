@@ -275,11 +275,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._indicated = self._learn_indicators(numbers, weight)
         rows = _n_rows(numbers.shape[1], weight)
         self.n_bins_ = self._guarded_bins(rows, len(self._shown))
-        edges = _numeric.edges_of(columns, self.n_bins_) if self.n_bins_ else []
+        shown = self._shown if self.n_bins_ else self._shown[:0]
+        edges = [(j, _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
         self._bins = [
-            (j, _numeric.Bins.learn(edges[j], numbers[j], weight))
-            for j in self._shown
-            if edges and len(edges[j]) > 2
+            (j, _numeric.Bins.learn(of_column, numbers[j], weight))
+            for j, of_column in edges
+            if len(of_column) > 2
         ]
 
     def _guarded_bins(self, n_rows: float, n_numbers: int) -> int:
