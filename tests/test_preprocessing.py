@@ -97,9 +97,15 @@ def test_edges_are_quantiles_where_there_are_many_values():
 def test_few_rows_have_few_bins():
     X = RNG.normal(size=(100, 10))
     bins = [TabularPreprocessor(n_bins=16).fit(X[:, :k]).n_bins_ for k in (1, 4, 10)]
-    assert bins == [16, 12, 5]
-    assert TabularPreprocessor(n_bins=16).fit(np.tile(X, 3)).n_bins_ == 0
-    assert TabularPreprocessor(n_bins=2).fit(X).n_bins_ == 0
+    assert bins == [16, 12, 0]
+    assert TabularPreprocessor(n_bins=5).fit(X).n_bins_ == 5
+    assert TabularPreprocessor(n_bins=6).fit(X).n_bins_ == 0
+
+
+def test_a_frequent_value_is_one_edge():
+    x = np.r_[np.zeros(900), RNG.uniform(1.0, 2.0, 100)]
+    ((_, bins),) = TabularPreprocessor(n_bins=5).fit(x[:, None])._bins
+    assert_allclose(bins.left, [0.0, 1.0, 1.25, 1.5, 1.75], atol=0.1)
 
 
 def test_missing_numbers_are_zero_and_indicated_once():

@@ -8,46 +8,46 @@ Preset = dict[str, Any]
 
 _CLASSIFICATION: dict[str, Preset] = {
     "fast": {
-        "n_ensemble": 2,
+        "n_ensemble": 4,
         "hidden_layer_sizes": (64, 64),
         "max_iter": 20,
-        "learning_rate_init": 0.03,
+        "learning_rate_init": 0.04,
     },
     "balanced": {
         "n_ensemble": 8,
-        "hidden_layer_sizes": (128, 128, 128),
-        "max_iter": 20,
-        "learning_rate_init": 0.03,
+        "hidden_layer_sizes": (96, 96),
+        "max_iter": 32,
+        "learning_rate_init": 0.035,
     },
     "best": {
         "n_ensemble": 16,
-        "hidden_layer_sizes": (128, 128, 128),
+        "hidden_layer_sizes": (128, 128),
         "max_iter": 32,
         "learning_rate_init": 0.03,
     },
 }
 _REGRESSION: dict[str, Preset] = {
     "fast": {
-        "n_ensemble": 2,
+        "n_ensemble": 4,
         "hidden_layer_sizes": (64, 64),
-        "max_iter": 16,
+        "max_iter": 12,
         "learning_rate_init": 0.035,
     },
     "balanced": {
         "n_ensemble": 8,
-        "hidden_layer_sizes": (64, 64, 64),
+        "hidden_layer_sizes": (96, 96),
         "max_iter": 16,
         "learning_rate_init": 0.035,
     },
     "best": {
         "n_ensemble": 16,
-        "hidden_layer_sizes": (128, 128, 128),
+        "hidden_layer_sizes": (128, 128),
         "max_iter": 24,
         "learning_rate_init": 0.035,
     },
 }
 _ALL = {
-    "classification": ({"activation": "relu", "n_bins": 8}, _CLASSIFICATION),
+    "classification": ({"activation": "silu", "n_bins": 8}, _CLASSIFICATION),
     "regression": ({"activation": "silu", "n_bins": 16}, _REGRESSION),
 }
 #: Epochs are added until a fit of few rows has this many steps.

@@ -23,8 +23,8 @@ from sknn_scratch.preprocessing._columns import (
 
 #: A column has at most as many bins as leave this many rows for each bin of all columns.
 ROWS_PER_BIN = 2
-#: Fewer bins than this are none.
-FEWEST_BINS = 3
+#: Fewer bins than this, unless fewer are asked for, are none: they cost more than they tell.
+FEWEST_BINS = 8
 
 
 class TabularPreprocessor(TransformerMixin, BaseEstimator):
@@ -55,7 +55,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     n_bins : int >= 0, default=16
         Bins of a number's encoding; 0 for none. Where rows are few there are fewer, so that
-        there are two rows for each bin of all columns together, and none instead of two.
+        there are two rows for each bin of all columns together, and none where that leaves
+        fewer than 8.
 
     max_categories : int >= 1, default=100
         Largest number of levels of a category with a column of their own.
@@ -287,7 +288,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         """Return the bins per number: fewer where rows are few."""
         affordable = int(n_rows // (ROWS_PER_BIN * max(1, n_numbers)))
         n_bins = min(int(self.n_bins), affordable)
-        return n_bins if n_bins >= FEWEST_BINS else 0
+        return n_bins if n_bins >= min(FEWEST_BINS, int(self.n_bins)) else 0
 
     def _learn_indicators(self, numbers: Array, weight: Array | None) -> Array:
         """Return the columns that are missing now and then, each pattern once."""
