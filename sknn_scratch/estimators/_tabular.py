@@ -18,6 +18,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import (
     _advice,
+    _aliases,
     _tabular_members,
     _tabular_presets,
     _tabular_scores,
@@ -34,12 +35,12 @@ from sknn_scratch.estimators._params import (
 )
 from sknn_scratch.estimators._start import own_seed, plan_without_data
 from sknn_scratch.preprocessing import TabularPreprocessor
-from sknn_scratch.registry import lookup
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
 
 #: Factors on the learning rate: of the inputs' factors, and of biases.
 SCALE_RATE, BIAS_RATE = 6.0, 0.1
+LARGEST_SEED = np.iinfo(np.int32).max
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "effort": [StrOptions({"fast", "balanced", "best"})],
@@ -146,7 +147,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
 
     def _resolve_loss(self, task: str) -> Loss:
         """Return the loss for a task, or say which ones there are."""
-        loss: Loss = _component("loss", self.loss)
+        loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
             return loss.for_task(task)
         raise ValueError(
@@ -205,11 +206,13 @@ class BaseTabularMLP(BaseEstimator, ABC):
         """Return untrained members: each with another fold held out, in round after round."""
         n, k = problem.data.n_samples, int(self._setting("n_ensemble"))
         rng = np.random.RandomState(own_seed(self.random_state))
-        seeds = rng.randint(np.iinfo(np.int32).max, size=k).tolist()
+        # Two streams, so that the first members are the same however many there are.
+        dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
+        seeds = rng.randint(LARGEST_SEED, size=k).tolist()
         held_out = [] if splits else [np.arange(problem.validation.n_samples)] * k
         strata = problem.data.y if problem.data.unit is not None else None
         while len(held_out) < k:
-            held_out += _tabular_members.folds(n, self.n_folds, strata, rng)
+            held_out += _tabular_members.folds(n, self.n_folds, strata, dealer)
         network = self._network(problem)
         everything = np.arange(n)
         return [
@@ -232,7 +235,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
         usual = _tabular_presets.preset(self._task, self.effort)["max_iter"]
         return Together(
             self._optimizer(network),
-            _component("schedule", self.learning_rate),
+            self._component("schedule", "learning_rate"),
             float(self._setting("learning_rate_init")),
             batch_size,
             _tabular_presets.epochs(self.max_iter, usual, -(-n // batch_size)),
@@ -246,10 +249,14 @@ class BaseTabularMLP(BaseEstimator, ABC):
         makes steps as large as those of weights N(0, 1) behind a division by √fan_in.
         """
         is_usual = isinstance(self.solver, str) and self.solver == "adam"
-        inner = Adam(beta_2=0.95) if is_usual else _component("optimizer", self.solver)
+        inner = Adam(beta_2=0.95) if is_usual else self._component("optimizer", "solver")
         factors = [("b", BIAS_RATE)] + [("s", SCALE_RATE)] * self.input_scaling
         factors += [(f"W{k}", 1.0 / sqrt(max(n, 1))) for k, n in enumerate(network.units[:-1])]
         return Chain((("solver", inner), ("rates", GroupRates(factors))))
+
+    def _component(self, kind: str, parameter: str) -> Any:
+        """Return the instance that a parameter is, or names."""
+        return _aliases.resolved(self, kind, parameter, getattr(self, parameter))
 
     def _activations(self, n_hidden: int) -> list[Activation]:
         """Return one activation for each hidden layer."""
@@ -258,11 +265,11 @@ class BaseTabularMLP(BaseEstimator, ABC):
         if len(values) != n_hidden:
             must_be = f"one for all hidden layers, or one for each of {n_hidden}"
             raise invalid(self, "activation", must_be, value)
-        return [_component("activation", one) for one in values]
+        return [_aliases.resolved(self, "activation", "activation", one) for one in values]
 
     def _usable(self, trained: list[Trained]) -> list[Trained]:
         """Return the members whose weights are numbers; raise if there are none."""
-        usable = [one for one in trained if np.isfinite(one.member.kept).all()]
+        usable = [one for one in trained if not one.member.is_lost]
         if not usable:
             epoch = max(one.member.epoch for one in trained)
             raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
@@ -321,8 +328,3 @@ class BaseTabularMLP(BaseEstimator, ABC):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-
-def _component(kind: str, value: Any) -> Any:
-    """Return an instance: the one given, or that of a name."""
-    return lookup(kind, value)() if isinstance(value, str) else value

@@ -56,14 +56,14 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     activation : str, Activation, or sequence of these, default=None
         Activation function of the hidden layers: one for all, or one for each; any that
-        :class:`MLPClassifier` takes. None goes by ``effort``.
+        ``MLPClassifier`` takes. None goes by ``effort``.
 
     loss : str or Loss, default='log_loss'
         'log_loss', 'focal', for two classes 'binary_log_loss', or an instance, such as
         ``LogLoss(label_smoothing=0.1)``.
 
     solver : str or Optimizer, default='adam'
-        Rule of the steps; any stochastic one that :class:`MLPClassifier` takes. 'adam' has
+        Rule of the steps; any stochastic one that ``MLPClassifier`` takes. 'adam' has
         ``beta_2=0.95`` here.
 
     learning_rate : str or Schedule, default='coslog4'
@@ -90,11 +90,11 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Whether each input has a factor of its own, which is learnt.
 
     n_bins : int >= 0, default=None
-        Bins in the encoding of a number, see :class:`TabularPreprocessor`; 0 for none. None
+        Bins in the encoding of a number, see ``TabularPreprocessor``; 0 for none. None
         goes by ``effort``.
 
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories, see :class:`TabularPreprocessor`.
+        Which columns are categories, see ``TabularPreprocessor``.
 
     max_categories : int >= 1, default=100
         Largest number of levels of a category with a column of their own.

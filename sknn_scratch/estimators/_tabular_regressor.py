@@ -48,7 +48,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     activation : str, Activation, or sequence of these, default=None
         Activation function of the hidden layers: one for all, or one for each; any that
-        :class:`MLPRegressor` takes. None goes by ``effort``.
+        ``MLPRegressor`` takes. None goes by ``effort``.
 
     loss : str or Loss, default='squared_error'
         'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma' or
@@ -58,7 +58,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         of that.
 
     solver : str or Optimizer, default='adam'
-        Rule of the steps; any stochastic one that :class:`MLPRegressor` takes. 'adam' has
+        Rule of the steps; any stochastic one that ``MLPRegressor`` takes. 'adam' has
         ``beta_2=0.95`` here.
 
     learning_rate : str or Schedule, default='coslog4'
@@ -85,11 +85,11 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Whether each input has a factor of its own, which is learnt.
 
     n_bins : int >= 0, default=None
-        Bins in the encoding of a number, see :class:`TabularPreprocessor`; 0 for none. None
+        Bins in the encoding of a number, see ``TabularPreprocessor``; 0 for none. None
         goes by ``effort``.
 
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories, see :class:`TabularPreprocessor`.
+        Which columns are categories, see ``TabularPreprocessor``.
 
     max_categories : int >= 1, default=100
         Largest number of levels of a category with a column of their own.

@@ -46,6 +46,12 @@ class Member:
         """The parameters to publish: the best ones, or the last where none were judged."""
         return self.theta if self.best_theta is None else self.best_theta
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether no parameters were ever of use."""
+        failed = self.stop_reason == "diverged" or bool(self.scores)
+        return (failed and self.best_theta is None) or not np.isfinite(self.kept).all()
+
 
 @dataclass(frozen=True)
 class Task:
@@ -64,7 +70,7 @@ class Together:
     """Mini-batch steps for all members at once; the best of ``n_checks`` checks is kept.
 
     A member stops when it has made ``patience`` times as many steps as at its best check,
-    and at least ``1 / n_checks * 8`` of all.
+    and a sixth of all at least.
     """
 
     optimizer: Optimizer
@@ -123,7 +129,7 @@ class _Loop:
                 member.rng.shuffle(member.order)
             for start in range(0, self.n, self.size):
                 self.train(start)
-                if self.judges and self.step in self.checks:
+                if self.members and self.judges and self.step in self.checks:
                     self.check()
                 if not self.members:
                     return
@@ -192,7 +198,7 @@ class _Loop:
         scores = self.task.judge(raw, held_out)
         for member, theta, score in zip(self.members, thetas, scores.tolist(), strict=True):
             member.scores.append((self.step, score))
-            if score >= member.best_score:
+            if score >= member.best_score and score > -inf:
                 member.best_score, member.best_step = score, self.step
                 member.best_theta = np.array(theta)
         over = [self.how.is_over(member, self.first_end) for member in self.members]
