@@ -85,7 +85,7 @@ def failures(estimator):
 @each_estimator
 @pytest.mark.filterwarnings("ignore")
 def test_check_estimator_of_quick_fits(cls):
-    assert failures(cls(n_ensemble=2, hidden_layer_sizes=(16,), max_iter=60)) == []
+    assert failures(cls("fast")) == []
 
 
 @pytest.mark.slow
