@@ -25,12 +25,18 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch.components import LogLoss, Poisson, Quantile, SquaredError, Tanh
-from sknn_scratch.estimators._tabular_presets import auto_batch_size, epochs, preset
+from sknn_scratch.estimators._tabular_presets import auto_batch_size, enough_epochs, preset
 from sknn_scratch.training.members import Member
 
 ESTIMATORS = [TabularMLPClassifier, TabularMLPRegressor]
 #: Fits in some ten milliseconds.
-QUICK = {"effort": "fast", "max_iter": 4, "hidden_layer_sizes": (8,), "random_state": 0}
+QUICK = {
+    "effort": "fast",
+    "max_iter": 4,
+    "min_steps": 0,
+    "hidden_layer_sizes": (8,),
+    "random_state": 0,
+}
 each_estimator = pytest.mark.parametrize("cls", ESTIMATORS)
 
 #: Rows are held out by default, and which ones goes by their number: a repeated row may stand
@@ -432,6 +438,7 @@ def test_sizes_of_batches():
     assert [auto_batch_size(n) for n in (1, 64, 100, 1000, 6000, 20_000, 10**6)] == [
         1, 64, 50, 63, 128, 257, 513
     ]  # fmt: skip
-    assert epochs(None, 20, 100) == 20
-    assert epochs(7, 20, 1) == 7
-    assert epochs(None, 20, 1) >= 200
+
+
+def test_few_rows_have_enough_steps():
+    assert [enough_epochs(20, 400, n, 64) for n in (10, 50, 300, 6000)] == [20, 100, 80, 20]

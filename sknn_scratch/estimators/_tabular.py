@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases
+from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
@@ -54,6 +54,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_init": [positive(), None],
     "batch_size": [StrOptions({"auto"}), positive(Integral)],
     "max_iter": [positive(Integral), None],
+    "min_steps": [Interval(Integral, 0, None, closed="left"), None],
+    "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
     "patience": [Interval(Real, 1, None, closed="left"), Options(Real, {inf})],
     "input_scaling": ["boolean"],
     "n_bins": [Interval(Integral, 0, None, closed="left"), None],
@@ -232,13 +234,13 @@ class BaseTabularMLP(BaseEstimator, ABC):
             batch_size = _tabular_presets.auto_batch_size(n)
         else:
             batch_size = min(int(self.batch_size), n)
-        usual = _tabular_presets.preset(self._task, self.effort)["max_iter"]
+        epochs, steps = int(self._setting("max_iter")), int(self._setting("min_steps"))
         return Together(
             self._optimizer(network),
             self._component("schedule", "learning_rate"),
             float(self._setting("learning_rate_init")),
             batch_size,
-            _tabular_presets.epochs(self.max_iter, usual, -(-n // batch_size)),
+            _tabular_presets.enough_epochs(epochs, steps, n, batch_size),
             patience=float(self.patience),
         )
 
@@ -252,7 +254,9 @@ class BaseTabularMLP(BaseEstimator, ABC):
         inner = Adam(beta_2=0.95) if is_usual else self._component("optimizer", "solver")
         factors = [("b", BIAS_RATE)] + [("s", SCALE_RATE)] * self.input_scaling
         factors += [(f"W{k}", 1.0 / sqrt(max(n, 1))) for k, n in enumerate(network.units[:-1])]
-        return Chain((("solver", inner), ("rates", GroupRates(factors))))
+        chain = Chain((("solver", inner), ("rates", GroupRates(factors))))
+        decay = float(self._setting("ema_decay"))
+        return WeightEMA(chain, decay) if decay else chain
 
     def _component(self, kind: str, parameter: str) -> Any:
         """Return the instance that a parameter is, or names."""

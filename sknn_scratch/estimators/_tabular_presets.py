@@ -11,19 +11,22 @@ _CLASSIFICATION: dict[str, Preset] = {
         "n_ensemble": 4,
         "hidden_layer_sizes": (64, 64),
         "max_iter": 20,
+        "min_steps": 400,
         "learning_rate_init": 0.04,
     },
     "balanced": {
         "n_ensemble": 8,
         "hidden_layer_sizes": (96, 96),
         "max_iter": 32,
+        "min_steps": 400,
         "learning_rate_init": 0.035,
     },
     "best": {
-        "n_ensemble": 16,
-        "hidden_layer_sizes": (128, 128),
+        "n_ensemble": 24,
+        "hidden_layer_sizes": (96, 96),
         "max_iter": 32,
-        "learning_rate_init": 0.03,
+        "min_steps": 400,
+        "learning_rate_init": 0.035,
     },
 }
 _REGRESSION: dict[str, Preset] = {
@@ -31,43 +34,53 @@ _REGRESSION: dict[str, Preset] = {
         "n_ensemble": 4,
         "hidden_layer_sizes": (64, 64),
         "max_iter": 12,
+        "min_steps": 400,
         "learning_rate_init": 0.035,
     },
     "balanced": {
         "n_ensemble": 8,
         "hidden_layer_sizes": (96, 96),
         "max_iter": 16,
+        "min_steps": 400,
         "learning_rate_init": 0.035,
     },
     "best": {
         "n_ensemble": 16,
         "hidden_layer_sizes": (128, 128),
         "max_iter": 24,
+        "min_steps": 1000,
         "learning_rate_init": 0.035,
     },
 }
 _ALL = {
-    "classification": ({"activation": "silu", "n_bins": 8}, _CLASSIFICATION),
-    "regression": ({"activation": "silu", "n_bins": 16}, _REGRESSION),
+    "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.98}, _CLASSIFICATION),
+    "regression": ({"activation": "silu", "n_bins": 16, "ema_decay": 0.0}, _REGRESSION),
 }
-#: Epochs are added until a fit of few rows has this many steps.
-MIN_STEPS = 400
+#: A fit of few rows need not make more steps than this for each row.
+STEPS_PER_ROW = 2
 
 
 def preset(task: str, effort: str) -> Preset:
-    """Return the parameters that ``effort`` stands for."""
+    """Return the parameters that ``effort`` stands for, of a task's estimator.
+
+    Parameters
+    ----------
+    task : {'classification', 'regression'}
+    effort : {'fast', 'balanced', 'best'}
+
+    Returns
+    -------
+    params : dict
+        What stands in for parameters that are None. ``max_iter`` is more where rows are few.
+    """
     common, efforts = _ALL[task]
     return common | efforts[effort]
 
 
-def epochs(given: int | None, usual: int, n_batches: int) -> int:
-    """Return the number of epochs: the one given, or the usual one and enough steps."""
-    return usual_epochs(usual, n_batches) if given is None else int(given)
-
-
-def usual_epochs(usual: int, n_batches: int) -> int:
-    """Return as many epochs as make MIN_STEPS steps, and no fewer than usual."""
-    return max(usual, -(-MIN_STEPS // n_batches))
+def enough_epochs(usual: int, min_steps: int, n: int, batch_size: int) -> int:
+    """Return the number of epochs for ``n`` rows: the usual one, or enough for a few steps."""
+    n_batches = -(-n // batch_size)
+    return max(usual, -(-min(min_steps, STEPS_PER_ROW * n) // n_batches))
 
 
 def auto_batch_size(n: int) -> int:

@@ -75,9 +75,17 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         and 512 beyond, such that all batches are about equal.
 
     max_iter : int >= 1, default=None
-        Passes over the data. None goes by ``effort``, and is more where rows are few.
+        Passes over the data, unless ``min_steps`` needs more. None goes by ``effort``.
 
-    patience : float >= 1, default=2.4
+    min_steps : int >= 0, default=None
+        Steps that a fit of few rows makes nevertheless, though no more than two for each row.
+        None goes by ``effort``.
+
+    ema_decay : float in [0, 1), default=None
+        Decay of a running mean of the weights, which is what is judged and kept; 0 for the
+        weights themselves. None goes by ``effort``.
+
+    patience : float >= 1, default=3.2
         A member stops when it has made ``patience`` times as many steps as at its best
         check, and a sixth of all at least. ``inf`` goes on to the end.
 
@@ -190,7 +198,9 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         learning_rate_init=None,
         batch_size="auto",
         max_iter=None,
-        patience=2.4,
+        min_steps=None,
+        ema_decay=None,
+        patience=3.2,
         input_scaling=True,
         n_bins=None,
         categorical_features="from_dtype",
@@ -211,6 +221,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size
         self.max_iter = max_iter
+        self.min_steps = min_steps
+        self.ema_decay = ema_decay
         self.patience = patience
         self.input_scaling = input_scaling
         self.n_bins = n_bins
