@@ -23,7 +23,6 @@ too, scaled to a machine on which that takes REFERENCE_SECONDS.  All on one thre
 from __future__ import annotations
 
 import argparse
-import ast
 import importlib
 import json
 import time
@@ -34,7 +33,11 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.compose import (
+    TransformedTargetRegressor,
+    make_column_selector,
+    make_column_transformer,
+)
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -50,25 +53,41 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor, components
 
 MOST_TRAIN, MOST_TEST, TEST = 6_000, 10_000, 0.25
 SHIFT = 0.01
 #: Geometric means of scikit-learn's MLP on the machine that times are scaled to.
 REFERENCE_SECONDS = {"classification": 1.21, "regression": 0.66}
 METRICS = {"classification": ("error", "log_loss", "auc_loss"), "regression": ("nrmse",)}
-#: Each ingredient of the recipe, and the parameters that leave it out.
-ABLATIONS = {
+#: Each ingredient of the recipe, and the parameters that leave it out or change it.
+COMMON_ABLATIONS = {
     "one member": "n_ensemble=1",
     "no encoding of numbers": "n_bins=0",
     "no factors on inputs": "input_scaling=False",
-    "constant learning rate": "learning_rate=Constant()",
-    "one cosine": "learning_rate=Cosine()",
+    "constant learning rate": "learning_rate='constant'",
+    "a single cosine": "learning_rate='cosine'",
     "no early end": "patience=inf",
     "relu": "activation='relu'",
-    "silu": "activation='silu'",
-    "not calibrated": "calibrate=False",
-    "label smoothing": "loss=LogLoss(label_smoothing=0.1)",
+    "three layers": "hidden_layer_sizes=(96, 96, 96)",
+    "half as wide": "hidden_layer_sizes=(48, 48)",
+}
+ABLATIONS = {
+    "classification": COMMON_ABLATIONS
+    | {
+        "no mean of weights": "ema_decay=0.0",
+        "no temperature": "calibrate=False",
+        "label smoothing": "loss=LogLoss(label_smoothing=0.1)",
+        "16 bins": "n_bins=16",
+    },
+    "regression": COMMON_ABLATIONS
+    | {
+        "a mean of weights": "ema_decay=0.98",
+        "all outputs linear": "link='identity'",
+        "all outputs exponential": "link='log'",
+        "8 bins": "n_bins=8",
+        "32 bins": "n_bins=32",
+    },
 }
 Row = dict[str, Any]
 
@@ -76,7 +95,7 @@ Row = dict[str, Any]
 # --- Models: (task) -> estimator.
 
 
-def _encoded(model: Any, one_hot: bool) -> Any:
+def _encoded(model: Any, one_hot: bool = False) -> Any:
     """Put a model behind what it needs: imputed, scaled and one-hot, or codes for a forest."""
     categories = make_column_selector(dtype_include=["category", object, "string"])
     coding = (
@@ -91,6 +110,14 @@ def _encoded(model: Any, one_hot: bool) -> Any:
     return make_pipeline(columns, model)
 
 
+def _one_hot(model: Any) -> Any:
+    return _encoded(model, one_hot=True)
+
+
+def _scaled_y(model: Any) -> Any:
+    return TransformedTargetRegressor(model, transformer=StandardScaler())
+
+
 def _pair(classifier: Any, regressor: Any, wrap: Callable[[Any], Any] = lambda m: m) -> Any:
     return {"classification": wrap(classifier), "regression": wrap(regressor)}
 
@@ -103,20 +130,16 @@ MODELS: dict[str, Any] = {
     "fast": _ours("fast"),
     "balanced": _ours("balanced"),
     "best": _ours("best"),
-    "sklearn_mlp": _pair(MLPClassifier(), MLPRegressor(), lambda m: _encoded(m, True)),
+    "sklearn_mlp": _pair(MLPClassifier(), _scaled_y(MLPRegressor()), _one_hot),
     "sklearn_mlp_early": _pair(
-        MLPClassifier(early_stopping=True),
-        MLPRegressor(early_stopping=True),
-        lambda m: _encoded(m, True),
+        MLPClassifier(early_stopping=True), _scaled_y(MLPRegressor(early_stopping=True)), _one_hot
     ),
     "hist_gradient_boosting": _pair(
         HistGradientBoostingClassifier(categorical_features="from_dtype"),
         HistGradientBoostingRegressor(categorical_features="from_dtype"),
     ),
-    "random_forest": _pair(
-        RandomForestClassifier(), RandomForestRegressor(), lambda m: _encoded(m, False)
-    ),
-    "linear": _pair(LogisticRegression(max_iter=1000), Ridge(), lambda m: _encoded(m, True)),
+    "random_forest": _pair(RandomForestClassifier(), RandomForestRegressor(), _encoded),
+    "linear": _pair(LogisticRegression(max_iter=1000), Ridge(), _one_hot),
 }
 
 
@@ -132,18 +155,9 @@ def make_model(name: str, task: str) -> Any:
 
 
 def _changed(model: Any, changes: str) -> Any:
-    """Return the model with parameters as in "n_bins=0,loss=LogLoss()"; None if it has not all."""
-    from sknn_scratch import components
-
+    """Return the model with parameters as in "n_bins=0,loss=LogLoss()"."""
     names = vars(components) | {"inf": np.inf}
-    call = ast.parse(f"f({changes})", mode="eval").body
-    assert isinstance(call, ast.Call)
-    values = {
-        k.arg: eval(compile(ast.Expression(k.value), "", "eval"), dict(names))
-        for k in call.keywords
-    }
-    known = model.get_params(deep=False)
-    return model.set_params(**values) if values.keys() <= known.keys() else None
+    return model.set_params(**eval(f"dict({changes})", names))
 
 
 # --- Measuring.
@@ -214,7 +228,7 @@ def _number_scores(model: Any, X: Any, y: Any) -> Row:
 SCORES = {"classification": _class_scores, "regression": _number_scores}
 
 
-def run(args: argparse.Namespace, models: list[str]) -> list[Row]:
+def run(args: argparse.Namespace) -> list[Row]:
     """Measure what is not in the file of results yet; return all of it."""
     file = Path(args.results) if args.results else None
     lines = file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []
@@ -223,7 +237,7 @@ def run(args: argparse.Namespace, models: list[str]) -> list[Row]:
     for name, task, X, y in read(Path(args.data), args):
         for seed in range(args.seeds):
             parts = split(X, y, task, seed)
-            for model_name in models:
+            for model_name in wanted(args, task):
                 model = make_model(model_name, task)
                 if model is None or (model_name, name, seed) in done:
                     continue
@@ -234,6 +248,12 @@ def run(args: argparse.Namespace, models: list[str]) -> list[Row]:
                     with file.open("a", encoding="utf-8") as out:
                         out.write(json.dumps(rows[-1]) + "\n")
     return rows
+
+
+def wanted(args: argparse.Namespace, task: str) -> list[str]:
+    """Return the models to measure, variants for ``--ablate`` included."""
+    variants = ABLATIONS[task].values() if args.ablate else []
+    return [*args.models, *(f"{args.ablate}:{changes}" for changes in variants)]
 
 
 def _set_seed(model: Any, seed: int) -> None:
@@ -258,23 +278,26 @@ def shifted_geometric_mean(values: Iterable[float], shift: float = SHIFT) -> flo
     return float(np.exp(np.mean(np.log(np.array(list(values)) + shift))) - shift)
 
 
-def report(rows: list[Row], models: list[str]) -> str:
-    """Return the tables of aggregates and of win rates."""
+def report(rows: list[Row], args: argparse.Namespace) -> str:
+    """Return the tables of aggregates and, of models named one by one, of win rates."""
     parts = []
     for task, metrics in METRICS.items():
-        present = [m for m in models if means(rows, m, task, metrics[0])]
+        present = [m for m in wanted(args, task) if means(rows, m, task, metrics[0])]
         if present:
-            parts += [_aggregates(rows, present, task), _win_rates(rows, present, task)]
+            parts.append(_aggregates(rows, present, task))
+        if present and not args.ablate:
+            parts.append(_win_rates(rows, present, task))
     return "\n\n".join(parts)
 
 
 def _aggregates(rows: list[Row], models: list[str], task: str) -> str:
     metrics = METRICS[task]
-    width = max(len(model) for model in models)
+    width = max(24, *(len(model) for model in models if ":" not in model))
     heads = "".join(f"{head:>10}" for head in (*metrics, "seconds", "scaled", "predict"))
     n = len(means(rows, models[0], task, metrics[0]))
     lines = [f"{task}, {n} tables".ljust(width) + heads]
     scale = _time_scale(rows, models, task)
+    ablations = {changes: name for name, changes in ABLATIONS[task].items()}
     for model in models:
         values = [shifted_geometric_mean(means(rows, model, task, m).values()) for m in metrics]
         fit, predict = (
@@ -282,7 +305,8 @@ def _aggregates(rows: list[Row], models: list[str], task: str) -> str:
             for m in ("fit_seconds", "predict_seconds")
         )
         cells = "".join(f"{value:10.4f}" for value in values)
-        lines.append(f"{model:{width}}{cells}{fit:10.2f}{fit * scale:10.2f}{predict:10.3f}")
+        label = ablations.get(model.partition(":")[2], model)
+        lines.append(f"{label:{width}}{cells}{fit:10.2f}{fit * scale:10.2f}{predict:10.3f}")
     return "\n".join(lines)
 
 
@@ -319,15 +343,13 @@ def _rate(mine: dict[Any, float], other: dict[Any, float]) -> float:
 
 
 def per_table(rows: list[Row], models: list[str]) -> str:
-    """Return a table with a line for each data set: log-loss or nRMSE of each model."""
+    """Return a line for each data set and metric: the mean over seeds of each model."""
     lines = []
-    for task, metrics in METRICS.items():
-        for metric in metrics:
-            columns = {model: means(rows, model, task, metric) for model in models}
-            names = sorted({name for column in columns.values() for name in column})
-            for name in names:
-                cells = "".join(f"{columns[m].get(name, np.nan):10.4f}" for m in models)
-                lines.append(f"{metric:9} {name:20}{cells}")
+    for task, metric in [(task, metric) for task, all_of in METRICS.items() for metric in all_of]:
+        columns = {model: means(rows, model, task, metric) for model in models}
+        for name in sorted({name for column in columns.values() for name in column}):
+            cells = "".join(f"{columns[m].get(name, np.nan):10.4f}" for m in models)
+            lines.append(f"{metric:9} {name:20}{cells}")
     return "\n".join(lines)
 
 
@@ -361,16 +383,13 @@ def main() -> None:
     parser.add_argument("--plot", metavar="FILE")
     parser.add_argument("--per-table", action="store_true")
     args = parser.parse_args()
-    models = list(args.models)
-    if args.ablate:
-        models += [f"{args.ablate}:{changes}" for changes in ABLATIONS.values()]
     with threadpool_limits(1):
-        rows = run(args, models)
-    print(report(rows, models))
+        rows = run(args)
+    print(report(rows, args))
     if args.per_table:
-        print(per_table(rows, models))
+        print(per_table(rows, args.models))
     if args.plot:
-        plot(rows, models, args.plot)
+        plot(rows, args.models, args.plot)
 
 
 if __name__ == "__main__":

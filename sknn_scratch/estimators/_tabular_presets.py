@@ -48,8 +48,9 @@ _REGRESSION: dict[str, Preset] = {
         "n_ensemble": 16,
         "hidden_layer_sizes": (128, 128),
         "max_iter": 24,
-        "min_steps": 1000,
+        "min_steps": 800,
         "learning_rate_init": 0.035,
+        "n_bins": 32,
     },
 }
 _ALL = {
