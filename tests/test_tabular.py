@@ -434,6 +434,14 @@ def test_presets_name_parameters(task):
         assert preset(task, effort).keys() <= inspect.signature(cls).parameters.keys()
 
 
+@each_estimator
+def test_presets_are_documented(cls):
+    columns = [preset(cls._task, effort) for effort in ("fast", "balanced", "best")]
+    lines = [re.split(r" {2,}", line.strip()) for line in inspect.getdoc(cls).splitlines()]
+    for name in columns[0]:
+        assert [name, *(str(column[name]) for column in columns)] in lines
+
+
 def test_sizes_of_batches():
     assert [auto_batch_size(n) for n in (1, 64, 100, 1000, 6000, 20_000, 10**6)] == [
         1, 64, 50, 63, 128, 257, 513

@@ -157,7 +157,20 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     Notes
     -----
-    @@PRESETS@@
+    What ``effort`` stands for:
+
+    ==================  ==========  ==========  ==========
+    ``effort``          'fast'      'balanced'  'best'
+    ==================  ==========  ==========  ==========
+    n_ensemble          4           8           24
+    hidden_layer_sizes  (64, 64)    (96, 96)    (96, 96)
+    activation          silu        silu        silu
+    learning_rate_init  0.04        0.035       0.035
+    max_iter            20          32          32
+    min_steps           400         400         400
+    ema_decay           0.98        0.98        0.98
+    n_bins              8           8           8
+    ==================  ==========  ==========  ==========
 
     Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
     preprocessor learns it is, but repeated rows could stand on both sides of a fold.

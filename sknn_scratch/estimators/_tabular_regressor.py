@@ -151,7 +151,20 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     Notes
     -----
-    @@PRESETS@@
+    What ``effort`` stands for:
+
+    ==================  ==========  ==========  ==========
+    ``effort``          'fast'      'balanced'  'best'
+    ==================  ==========  ==========  ==========
+    n_ensemble          4           8           16
+    hidden_layer_sizes  (64, 64)    (96, 96)    (128, 128)
+    activation          silu        silu        silu
+    learning_rate_init  0.035       0.035       0.035
+    max_iter            12          16          24
+    min_steps           400         400         800
+    ema_decay           0.0         0.0         0.0
+    n_bins              16          16          32
+    ==================  ==========  ==========  ==========
 
     Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
     preprocessor learns it is, but repeated rows could stand on both sides of a fold.
