@@ -65,12 +65,9 @@ COMMON_ABLATIONS = {
     "one member": "n_ensemble=1",
     "no encoding of numbers": "n_bins=0",
     "no factors on inputs": "input_scaling=False",
-    "constant learning rate": "learning_rate='constant'",
     "a single cosine": "learning_rate='cosine'",
     "no early end": "patience=inf",
     "relu": "activation='relu'",
-    "three layers": "hidden_layer_sizes=(96, 96, 96)",
-    "half as wide": "hidden_layer_sizes=(48, 48)",
 }
 ABLATIONS = {
     "classification": COMMON_ABLATIONS
@@ -78,14 +75,11 @@ ABLATIONS = {
         "no mean of weights": "ema_decay=0.0",
         "no temperature": "calibrate=False",
         "label smoothing": "loss=LogLoss(label_smoothing=0.1)",
-        "16 bins": "n_bins=16",
     },
     "regression": COMMON_ABLATIONS
     | {
-        "a mean of weights": "ema_decay=0.98",
         "all outputs linear": "link='identity'",
         "all outputs exponential": "link='log'",
-        "8 bins": "n_bins=8",
         "32 bins": "n_bins=32",
     },
 }
