@@ -205,6 +205,24 @@ def test_members_are_plain_networks(cls):
 
 
 @each_estimator
+def test_members_are_of_use_alone(cls):
+    X, y = target(cls)
+    member = cls(**QUICK).fit(X, y).estimators_[0]
+    Z = np.random.default_rng(0).normal(size=(50, member.n_features_in_)).astype(np.float32)
+    assert "3" in str(member.summary())
+    before = member.theta_.copy()
+    member.partial_fit(Z, y[:50])
+    assert not np.array_equal(before, member.theta_)
+
+
+@each_estimator
+def test_no_hidden_layer(cls):
+    X, y = target(cls)
+    (W,) = cls(**(QUICK | {"hidden_layer_sizes": ()})).fit(X, y).estimators_[0].coefs_
+    assert W.shape[0] > 5
+
+
+@each_estimator
 def test_a_member_of_many_is_that_of_few(cls):
     X, y = target(cls)
     kind = {"link": "identity"} if cls is TabularMLPRegressor else {"calibrate": False}
@@ -353,6 +371,14 @@ def test_rows_of_no_weight_say_nothing(cls):
     kept, changed = (cls(**QUICK, **{}).fit(X, t, weight) for t in (y, other))
     Z = kept.preprocessor_.transform(X)
     assert_array_equal(Z, changed.preprocessor_.transform(X))
+
+
+@each_estimator
+def test_folds_may_weigh_nothing(cls):
+    X, y = target(cls)
+    weight = np.zeros(120)
+    weight[:6] = 1.0
+    assert len(cls(**QUICK).fit(X, y, weight).predict(X)) == 120
 
 
 # --- scikit-learn's tools.

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
@@ -327,22 +326,6 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy.
-
-        Parameters
-        ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-            1 at best.
-        """
-        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
-
     # --- The parts of a fit.
 
     def _problems(self, train: Rows, given: Rows) -> tuple[ClassTargets, list[Problem]]:
@@ -394,6 +377,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         rows = index.ravel()[usable]
         codes = data.y[rows] if data.unit is not None else data.y[0][rows].astype(np.intp)
         weight = None if data.weight is None else data.weight[rows]
+        if weight is not None and not weight.any():
+            return 1.0
         return inverse_temperature(flat[usable], codes, weight)
 
     def __sklearn_tags__(self) -> Any:

@@ -33,7 +33,7 @@ def loss_judge(criterion: Loss, loss: Loss, data: Data) -> Judge:
             for own, rows, weight in zip(outputs, index, weights, strict=True)
         ]
         sums = [len(rows) if w is None else w.sum() for rows, w in zip(index, weights, strict=True)]
-        return -np.array(values) / sums
+        return -np.array(values) / np.where(np.array(sums) > 0, sums, 1.0)
 
     return score
 
@@ -61,8 +61,16 @@ def scaled_log_loss(raw: Array, codes: Array, weight: Array | None) -> Array:
     for j in range(1, MULTIPLES + 1):
         power *= base
         losses = np.log(power.sum(axis=0)) - STEP * j * own
-        best = np.fmin(best, np.average(losses, axis=1, weights=weight))
+        best = np.fmin(best, _means(losses, weight))
     return np.where(np.isfinite(raw).all(axis=(1, 2)), best, np.inf)
+
+
+def _means(values: Array, weight: Array | None) -> Array:
+    """Return means along the last axis; 0 where nothing weighs anything."""
+    if weight is None:
+        return np.asarray(values.mean(axis=-1))
+    total = weight.sum(axis=-1)
+    return np.asarray((values * weight).sum(axis=-1) / np.where(total > 0, total, 1.0))
 
 
 def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
@@ -73,7 +81,7 @@ def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float
     def value(log_factor: Any) -> float:
         factor = exp(log_factor)
         losses = np.log(np.exp(factor * z).sum(axis=1)) - factor * own
-        return float(np.average(losses, weights=weight))
+        return float(_means(losses, weight))
 
     low, high = map(log, BOUNDS)
     return exp(minimize_scalar(value, bounds=(low, high), method="bounded").x)
