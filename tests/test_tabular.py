@@ -469,9 +469,13 @@ def test_presets_are_documented(cls):
 
 
 def test_sizes_of_batches():
-    assert [auto_batch_size(n) for n in (1, 64, 100, 1000, 6000, 20_000, 10**6)] == [
+    assert [auto_batch_size(n, 64) for n in (1, 64, 100, 1000, 6000, 20_000, 10**6)] == [
         1, 64, 50, 63, 128, 257, 513
     ]  # fmt: skip
+
+
+def test_small_batches_of_classes():
+    assert auto_batch_size(512, 32) == 32
 
 
 def test_few_rows_have_enough_steps():

@@ -230,10 +230,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
 
     def _together(self, network: Network, n: int) -> Together:
         """Return the strategy for ``n`` training rows of each member."""
-        if self.batch_size == "auto":
-            batch_size = _tabular_presets.auto_batch_size(n)
-        else:
-            batch_size = min(int(self.batch_size), n)
+        batch_size = self._rows_per_step(n)
         epochs, steps = int(self._setting("max_iter")), int(self._setting("min_steps"))
         return Together(
             self._optimizer(network),
@@ -243,6 +240,12 @@ class BaseTabularMLP(BaseEstimator, ABC):
             _tabular_presets.enough_epochs(epochs, steps, n, batch_size),
             patience=float(self.patience),
         )
+
+    def _rows_per_step(self, n: int) -> int:
+        if self.batch_size != "auto":
+            return min(int(self.batch_size), n)
+        smallest = _tabular_presets.SMALLEST_BATCH[self._task]
+        return _tabular_presets.auto_batch_size(n, smallest)
 
     def _optimizer(self, network: Network) -> Optimizer:
         """Return the rule of steps, with a learning rate for each group of parameters.

@@ -75,7 +75,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         biases a tenth of it, factors on inputs six times it. None goes by ``effort``.
 
     batch_size : int or 'auto', default='auto'
-        Rows per step. 'auto' is about 64 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
+        Rows per step. 'auto' is about 32 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
         and 512 beyond, such that all batches are about equal.
 
     max_iter : int >= 1, default=None
