@@ -20,6 +20,8 @@ Judge = Callable[[Array, Array], Array]
 STEP, MULTIPLES = 0.2, 8
 #: Where the final inverse temperature is looked for.
 BOUNDS = (0.2, 2.0)
+#: Weight, in rows, of the square of its logarithm: few rows, all of them right, prove little.
+PRIOR = 5.0
 
 
 def loss_judge(criterion: Loss, loss: Loss, data: Data) -> Judge:
@@ -74,14 +76,15 @@ def _means(values: Array, weight: Array | None) -> Array:
 
 
 def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
-    """Return the factor on (rows, classes) raw outputs of the lowest log-loss."""
+    """Return the factor on (rows, classes) raw outputs of the lowest log-loss; few rows: near 1."""
     z = np.asarray(raw - raw.max(axis=1, keepdims=True), dtype=np.float64)
     own = np.take_along_axis(z, codes[:, None], axis=1)[:, 0]
+    n_rows = len(own) if weight is None else np.count_nonzero(weight)
 
     def value(log_factor: Any) -> float:
         factor = exp(log_factor)
         losses = np.log(np.exp(factor * z).sum(axis=1)) - factor * own
-        return float(_means(losses, weight))
+        return float(_means(losses, weight)) + PRIOR / n_rows * log_factor**2
 
     low, high = map(log, BOUNDS)
     return exp(minimize_scalar(value, bounds=(low, high), method="bounded").x)
