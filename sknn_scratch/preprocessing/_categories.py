@@ -33,6 +33,10 @@ class Levels(NamedTuple):
             if value is not None and w > 0:
                 counts[value] = counts.get(value, 0.0) + w
         common = sorted(counts, key=lambda level: (-counts[level], _sort_key(level)))[:largest]
+        if (
+            len(counts) > largest
+        ):  # of what is met once in a long list, such as names, nothing is learnt
+            common = [level for level in common if counts[level] > 1]
         kept = tuple(sorted(common, key=_sort_key))
         codes = dict.fromkeys(counts, len(kept)) | {level: k for k, level in enumerate(kept)}
         return cls(codes, kept, len(counts) > len(kept))

@@ -59,7 +59,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         fewer than 8.
 
     max_categories : int >= 1, default=100
-        Largest number of levels of a category with a column of their own.
+        Largest number of levels of a category with a column of their own. Where there are
+        more, those that were met only once have none either.
 
     add_indicator : bool, default=True
         Whether a number that is missing in ``fit`` gets a column that says where.
