@@ -223,7 +223,7 @@ SCORES = {"classification": _class_scores, "regression": _number_scores}
 
 
 def run(args: argparse.Namespace) -> list[Row]:
-    """Measure what is not in the file of results yet; return all of it."""
+    """Measure what is not in the file of results yet; return all of it, of these seeds."""
     file = Path(args.results) if args.results else None
     lines = file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []
     rows = [json.loads(line) for line in lines]
@@ -241,7 +241,7 @@ def run(args: argparse.Namespace) -> list[Row]:
                 if file:
                     with file.open("a", encoding="utf-8") as out:
                         out.write(json.dumps(rows[-1]) + "\n")
-    return rows
+    return [row for row in rows if row["seed"] < args.seeds]
 
 
 def wanted(args: argparse.Namespace, task: str) -> list[str]:
