@@ -65,14 +65,14 @@ COMMON_ABLATIONS = {
     "one member": "n_ensemble=1",
     "no encoding of numbers": "n_bins=0",
     "no factors on inputs": "input_scaling=False",
-    "a single cosine": "learning_rate='cosine'",
+    "four cosine cycles": "learning_rate='coslog4'",
     "no early end": "patience=inf",
     "relu": "activation='relu'",
 }
 ABLATIONS = {
     "classification": COMMON_ABLATIONS
     | {
-        "no mean of weights": "ema_decay=0.0",
+        "mean of weights": "ema_decay=0.98",
         "no temperature": "calibrate=False",
         "label smoothing": "loss=LogLoss(label_smoothing=0.1)",
     },

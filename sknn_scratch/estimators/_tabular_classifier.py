@@ -65,10 +65,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Rule of the steps; any stochastic one that ``MLPClassifier`` takes. 'adam' has
         ``beta_2=0.95`` here.
 
-    learning_rate : str or Schedule, default='coslog4'
-        Factor on ``learning_rate_init`` in the course of training. 'coslog4' is four cosine
-        cycles, each about twice as long as the one before: training comes to rest four times,
-        and the best rest is kept.
+    learning_rate : str or Schedule, default='cosine'
+        Factor on ``learning_rate_init`` in the course of training. 'cosine' sinks from 1 to 0.
 
     learning_rate_init : float > 0, default=None
         Step size at factor 1. A layer's weights have it divided by the root of its inputs,
@@ -167,7 +165,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
     learning_rate_init  0.04        0.035       0.035
     max_iter            20          32          32
     min_steps           400         400         400
-    ema_decay           0.98        0.98        0.98
+    ema_decay           0.0         0.0         0.0
     n_bins              8           8           8
     ==================  ==========  ==========  ==========
 
@@ -212,7 +210,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         activation=None,
         loss="log_loss",
         solver="adam",
-        learning_rate="coslog4",
+        learning_rate="cosine",
         learning_rate_init=None,
         batch_size="auto",
         max_iter=None,

@@ -54,7 +54,7 @@ _REGRESSION: dict[str, Preset] = {
     },
 }
 _ALL = {
-    "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.98}, _CLASSIFICATION),
+    "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.0}, _CLASSIFICATION),
     "regression": ({"activation": "silu", "n_bins": 16, "ema_decay": 0.0}, _REGRESSION),
 }
 #: Rows per step of small data: classes gain by the noise of small batches, numbers do not.

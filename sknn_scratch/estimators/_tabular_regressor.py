@@ -61,10 +61,8 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Rule of the steps; any stochastic one that ``MLPRegressor`` takes. 'adam' has
         ``beta_2=0.95`` here.
 
-    learning_rate : str or Schedule, default='coslog4'
-        Factor on ``learning_rate_init`` in the course of training. 'coslog4' is four cosine
-        cycles, each about twice as long as the one before: training comes to rest four times,
-        and the best rest is kept.
+    learning_rate : str or Schedule, default='cosine'
+        Factor on ``learning_rate_init`` in the course of training. 'cosine' sinks from 1 to 0.
 
     learning_rate_init : float > 0, default=None
         Step size at factor 1. A layer's weights have it divided by the root of its inputs,
@@ -207,7 +205,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         activation=None,
         loss="squared_error",
         solver="adam",
-        learning_rate="coslog4",
+        learning_rate="cosine",
         learning_rate_init=None,
         batch_size="auto",
         max_iter=None,
