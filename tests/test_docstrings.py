@@ -13,7 +13,7 @@ from sknn_scratch import contracts
 validate = pytest.importorskip("numpydoc.validate").validate
 
 ROOT = Path(__file__).parents[1]
-MODULES = ["", ".components", ".contracts", ".inspection", ".testing"]
+MODULES = ["", ".components", ".contracts", ".inspection", ".preprocessing", ".testing"]
 
 #: What numpydoc must not find: no docstring; parameters that are missing, unknown or out of order;
 #: a docstring without a summary.

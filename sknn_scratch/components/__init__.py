@@ -24,6 +24,7 @@ from sknn_scratch.components.initializers import (
     LecunUniform,
     Normal,
     Orthogonal,
+    SpreadBiases,
     Zeros,
 )
 from sknn_scratch.components.losses import (
@@ -120,6 +121,7 @@ __all__ = [
     "Selu",
     "Silu",
     "Softplus",
+    "SpreadBiases",
     "SquaredError",
     "Step",
     "StopOnRise",
