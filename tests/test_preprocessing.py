@@ -1,5 +1,7 @@
 """The preprocessor: each kind of column by hand, weights as repetitions, frames of two kinds."""
 
+import datetime
+import decimal
 import time
 
 import numpy as np
@@ -314,3 +316,29 @@ def test_it_is_fast():
     start = time.perf_counter()
     TabularPreprocessor(n_bins=8).fit_transform(X)
     assert time.perf_counter() - start < 2.0  # tens of milliseconds on an idle machine
+
+
+# ----------------------------------------------------------------- what databases and files deliver
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_dates_and_decimals_as_objects(as_frame):
+    days = [datetime.date(2024, 1, 1) + datetime.timedelta(k) for k in range(40)]
+    rows = [[day, decimal.Decimal(k) / 4] for k, day in enumerate(days)]
+    rows[3] = [None, None]
+    plain = pd.DataFrame(rows, columns=["day", "price"])
+    typed = plain.assign(day=pd.to_datetime(plain["day"]), price=plain["price"].astype(float))
+    X = plain if as_frame else plain.to_numpy(dtype=object)
+    found = TabularPreprocessor().fit_transform(X)
+    assert_allclose(found, TabularPreprocessor().fit_transform(typed), atol=1e-6)
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(TypeError, match="complex"):
+        TabularPreprocessor().fit(pd.DataFrame({"z": [1 + 2j, 3j] * 5}))
+
+
+def test_categories_of_another_type():
+    X = pd.DataFrame({"zip": ["10", "20"] * 10})
+    fitted = TabularPreprocessor().fit(X)
+    with pytest.warns(UserWarning, match="of the type str in fit, and of the type int here"):
+        assert not fitted.transform(X.astype(int)).any()
+    fitted.transform(pd.DataFrame({"zip": ["30"]}))  # unseen, of the same type: nothing to say

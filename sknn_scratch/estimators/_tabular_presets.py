@@ -76,6 +76,11 @@ def preset(task: str, effort: str) -> Preset:
     params : dict
         What stands in for parameters that are None. ``max_iter`` is more where rows are few.
     """
+    if task not in _ALL or effort not in _ALL[task][1]:
+        raise ValueError(
+            "preset must be asked for 'classification' or 'regression', and for 'fast', "
+            f"'balanced' or 'best'. Got {task!r} and {effort!r} instead."
+        )
     common, efforts = _ALL[task]
     return common | efforts[effort]
 

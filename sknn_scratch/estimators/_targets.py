@@ -168,6 +168,6 @@ def _kind(y: Any) -> str:
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"Unknown label type: {kind}. y must hold class labels; for real numbers, use "
-            "MLPRegressor."
+            "MLPRegressor or TabularMLPRegressor."
         )
     return "labels"

@@ -8,6 +8,8 @@ narwhals, so that pandas, polars and others look alike; all else becomes an arra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal, Protocol
 
@@ -82,6 +84,8 @@ class FrameColumns:
 
     def days(self, k: int) -> Array:
         column, nw = self._column(k), self._nw
+        if column.dtype in (nw.Object, nw.Unknown):
+            return to_days(self.levels(k), self.names[k])
         if column.dtype == nw.Date:
             column = column.cast(nw.Datetime("ms"))
         if column.dtype != nw.Datetime:
@@ -143,6 +147,8 @@ class ArrayColumns:
         return _with_none(values, [_is_missing(value) for value in values])
 
     def days(self, k: int) -> Array:
+        if self._X.dtype.kind == "O":
+            return to_days(self.levels(k), k)
         return _from_numpy_time(self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
 
 
@@ -169,8 +175,10 @@ def is_frame(X: Any) -> bool:
 def kind_of_objects(levels: list[Any]) -> Kind:
     """Tell what a column without a type of its own holds."""
     known = [value for value in levels if value is not None]
-    if all(isinstance(value, Real) and not isinstance(value, bool) for value in known):
+    if all(isinstance(value, Real | Decimal) and not isinstance(value, bool) for value in known):
         return "number"
+    if all(isinstance(value, date) for value in known):
+        return "time"
     _check_levels(known)
     return "category"
 
@@ -189,9 +197,17 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
     return values
 
 
+def to_days(levels: list[Any], name: Any) -> Array:
+    """Return dates and times as days since 1970, nan for None."""
+    if not all(value is None or isinstance(value, date) for value in levels):
+        raise TypeError(f"Column {name!r} of X must hold times, as in fit.")
+    values = np.array([np.datetime64(v, "ms") if v else np.datetime64("NaT") for v in levels])
+    return _from_numpy_time(values, "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
+
+
 def _check_levels(known: list[Any]) -> None:
     """Raise for what is no level, such as a dict."""
-    odd = next((v for v in known if isinstance(v, dict | list | set)), None)
+    odd = next((v for v in known if isinstance(v, dict | list | set | np.ndarray | complex)), None)
     if odd is not None:
         raise TypeError(
             "A column of X holds objects of other kinds: argument must be a string or a number, "
