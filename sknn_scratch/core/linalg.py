@@ -291,8 +291,8 @@ def in_rows(x: Any) -> Any:
 
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:
-    """out = a[index]; without the copy of the whole that ``take`` makes of a strided array."""
-    if a.flags.c_contiguous:
+    """out = a[index], cast to its dtype; ``take`` would copy the whole of a strided array."""
+    if a.flags.c_contiguous and a.dtype == out.dtype:
         return a.take(index, 0, out, "clip")
     out[...] = a[index]
     return out
