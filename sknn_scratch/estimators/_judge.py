@@ -82,9 +82,7 @@ def with_judge(
     return replace(plan, judge=Judge(plan, given, rows, score), early_stopping=wanted)
 
 
-def _hold_out(
-    estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any
-) -> None:
+def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
     """Split off validation rows; the others become the order to train in."""
     is_plain = isinstance(plan.strategy.shuffle, bool)
     # To stratify takes a hundred bytes a row, too many for rows that are left on a disk.

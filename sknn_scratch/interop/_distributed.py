@@ -223,9 +223,7 @@ def _prepare(estimator: Any, rows: Rows, given: Rows, asked: Options) -> Job:
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
-def _learn(
-    estimator: Any, parts: Sequence[Summary], asked: Options
-) -> tuple[Coding, How, Array]:
+def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
     """Learn features and targets as ``fit`` does; return some targets beside."""
     how = estimator._how(one_pass=False)
     X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)

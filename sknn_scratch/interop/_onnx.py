@@ -75,7 +75,9 @@ class Graph:
         """Do the same for an operator of several outputs, and return the names of all."""
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         outputs = [self._name(kind) for _ in range(n_outputs)]
-        self._container.add_node(kind, names, outputs, name=self._name(f"node_{kind}"), **attributes)
+        self._container.add_node(
+            kind, names, outputs, name=self._name(f"node_{kind}"), **attributes
+        )
         return outputs
 
     def constant(self, value: Any) -> str:
@@ -369,7 +371,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         "SknnScratchMLPClassifier",
         _shape_classifier,
         _convert_classifier,
-        {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]},
+        {"zipmap": [True, False, "columns"], "output_class_labels": [False, True], "nocl": [False]},
     ),
     (MLPRegressor, "SknnScratchMLPRegressor", _shape_regressor, _convert_regressor, None),
 )
@@ -434,7 +436,7 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     if issparse(X):
         raise TypeError(
             "X of to_onnx must be dense: runtimes of ONNX take no sparse input. Got "
-            f"{type(X).__name__}: pass some rows as X[:10].toarray(), and give the graph dense rows."
+            f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
         )
     model = _unwrapped(model)
     types = _initial_types(model, X, dtype)
@@ -463,11 +465,11 @@ def _splits_columns(model: Any) -> bool:
 def _initial_types(model: Any, X: Any, dtype: Any) -> list[tuple[str, Any]]:
     """Return names and types of the graph's inputs."""
     if hasattr(X, "columns") and _splits_columns(model):
-        pairs = ((str(name), np.dtype(_plain(kind)), 1) for name, kind in X.dtypes.items())
+        columns = [(str(name), np.dtype(_plain(kind)), 1) for name, kind in X.dtypes.items()]
     else:
         array = np.asarray(X)
-        pairs = iter([("X", array.dtype, array.shape[1])])
-    return [(name, _tensor(_real(kind, dtype), [None, n])) for name, kind, n in pairs]
+        columns = [("X", array.dtype, array.shape[1])]
+    return [(name, _tensor(_real(kind, dtype), [None, n])) for name, kind, n in columns]
 
 
 def _plain(kind: Any) -> Any:
@@ -480,4 +482,3 @@ def _real(kind: Any, dtype: Any) -> Any:
     if kind.kind == "f":
         return np.dtype(dtype) if dtype is not None else np.promote_types(kind, np.float32)
     return np.dtype(np.int64 if kind.kind in "biu" else "U1")
-

@@ -1,0 +1,14 @@
+"""Docstrings whose examples need an extra are left out where it is missing."""
+
+from importlib.util import find_spec
+
+NEEDS = {
+    "skl2onnx": ["sknn_scratch/onnx.py", "sknn_scratch/interop/_onnx.py"],
+    "onnxruntime": ["sknn_scratch/interop/_onnx.py"],
+    "skops": ["sknn_scratch/interop/_skops.py"],
+    "dask": ["sknn_scratch/interop/_distributed.py"],
+}
+
+collect_ignore = [
+    path for module, paths in NEEDS.items() if find_spec(module) is None for path in paths
+]
