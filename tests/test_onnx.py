@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sknn_scratch import MLPClassifier, MLPRegressor, register
+from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import BinaryLogLoss, Gelu, LogLoss, Quantile, Relu, SquaredError
 from sknn_scratch.contracts import Activation, Loss
 from sknn_scratch.registry import _classes
@@ -50,11 +50,12 @@ TASKS = {
     "quantile": ["one target", "three targets"],
     Quantile((0.1, 0.5, 0.9)): ["one target"],
 }
-BUILT_IN = [n for n, c in _classes["activation"].items() if c.__module__.startswith("sknn_scratch.")]
+BUILT_IN = [
+    n for n, c in _classes["activation"].items() if c.__module__.startswith("sknn_scratch.")
+]
 CASES = [(loss, targets) for loss, several in TASKS.items() for targets in several]
 #: Rows that nobody has scaled: all zero, tiny, large, one feature alone.
 EXTREME = np.concatenate([X * 0, X * 1e-30, X * 100, X * 1e4, np.eye(4) * 1e5, -np.eye(4) * 1e3])
-KIND = {np.float32: 2e-6, np.float64: 1e-12}
 
 
 def fitted(model, X, y):
@@ -198,9 +199,10 @@ def test_the_best_model_of_a_search():
 def test_skl2onnx_knows_our_estimators():
     import skl2onnx
 
-    model = fitted(MLPClassifier((6,)), X, TARGETS["three words"])
-    labels, dicts = run(skl2onnx.to_onnx(model, X), X)
-    np.testing.assert_array_equal(labels, model.predict(X))
+    rows = X.astype(np.float32)  # dicts of float64 are more than runtimes can do
+    model = fitted(MLPClassifier((6,)), rows, TARGETS["three words"])
+    labels, dicts = run(skl2onnx.to_onnx(model, rows), rows)
+    np.testing.assert_array_equal(labels, model.predict(rows))
     assert list(dicts[0]) == ["a", "bb", "ccc"]
 
 
@@ -290,7 +292,6 @@ def test_every_built_in_has_a_form():
             if cls.__module__.startswith("sknn_scratch."):
                 assert callable(form_of(cls())), name
     assert form_of(LogLoss()) is not form_of(BinaryLogLoss())
-    assert register is not None
 
 
 # ------------------------------------------------------------------------------------- bad input

@@ -20,6 +20,7 @@ io = pytest.importorskip("skops.io")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))
 SIGNS = (X > 0).astype(int)
+WORDS = np.array(["a", "b"])[SIGNS[:, 0]]
 # What a component needs to be made.
 FIELDS = {
     "CSVLog": {"path": "log.csv"},
@@ -52,7 +53,10 @@ def test_every_component(name):
     ("model", "y"),
     [
         (MLPClassifier((5,), max_iter=3), SIGNS[:, 0]),
-        (MLPClassifier((5,), max_iter=3, loss="binary_log_loss"), np.array(["a", "b"])[SIGNS[:, 0]]),
+        (
+            MLPClassifier((5,), max_iter=3, loss="binary_log_loss"),
+            np.array(["a", "b"])[SIGNS[:, 0]],
+        ),
         (MLPClassifier((5,), max_iter=3, early_stopping=True, dropout=0.1), SIGNS),
         (MLPRegressor("poisson", (5, 4), max_iter=3, activation=["relu", "gelu"]), SIGNS[:, 0]),
         (MLPRegressor(components.Quantile((0.1, 0.9)), max_iter=3, ema_decay=0.9), X[:, 0]),

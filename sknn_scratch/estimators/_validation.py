@@ -23,7 +23,7 @@ from sknn_scratch.contracts import Array
 
 FLOATS = (np.float64, np.float32)
 #: Rows of a mapped X that are looked at together.
-CHUNK_ROWS = 2**12
+CHUNK_ROWS = 2**10
 
 
 @contextmanager

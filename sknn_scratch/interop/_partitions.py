@@ -57,7 +57,7 @@ def _blocks(name: str, collection: Any, like: Any = None) -> list[Any]:
             "dask.array.from_array."
         )
     if hasattr(collection, "rechunk"):
-        wanted = {axis: -1 for axis in range(1, collection.ndim)}
+        wanted = dict.fromkeys(range(1, collection.ndim), -1)
         chunks = getattr(like, "chunks", None)
         if chunks is not None and not np.isnan([*chunks[0], *collection.chunks[0]]).any():
             wanted[0] = chunks[0]
