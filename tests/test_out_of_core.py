@@ -7,7 +7,6 @@ import joblib
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from test_resources import traced_peak
 
