@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from joblib import parallel_config
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Checkpoint
@@ -264,7 +264,7 @@ def test_what_bad_input_gets(in_process, arguments, params, options, error, mess
 def test_partitions_of_different_lengths(in_process):
     mask = da.from_array(X[:, 0] > 0, chunks=60)
     rows, y = (da.from_array(a, chunks=(60, *[-1] * (a.ndim - 1))) for a in (X, THREE))
-    with pytest.raises(ValueError, match="as many rows in each partition. Got"):
+    with pytest.raises(ValueError, match=r"as many rows in each partition\. Got"):
         ours.fit(model("classes"), rows[mask], y[~mask])
 
 
@@ -294,6 +294,8 @@ def client(tmp_path):
         "distributed.worker.memory.target": False,
         "distributed.comm.timeouts.connect": "60s",
         "distributed.scheduler.allowed-failures": 10,
+        # It would take away the copies that scattering made.
+        "distributed.scheduler.active-memory-manager.start": False,
     }
     with (
         dask.config.set(settings),
@@ -376,12 +378,15 @@ def one_worker_dies_soon(client, begun):
 @pytest.mark.slow
 def test_a_killed_worker_does_not_lose_a_search(client):
     grid = {"alpha": [0.0, 1e-3, 1e-2, 0.1], "hidden_layer_sizes": [(4,), (8,)]}
-    search = GridSearchCV(MLPClassifier(max_iter=60, random_state=0), grid, cv=3)
+    folds = list(StratifiedKFold(3).split(X, THREE))
+    search = GridSearchCV(MLPClassifier(max_iter=60, random_state=0), grid, cv=folds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         expected = search.fit(X, THREE).cv_results_["mean_test_score"]
     killed = threading.Event()
-    with parallel_config(backend="dask"):
+    # Scattered to all workers: what joblib sends to one alone would be lost with it.
+    everywhere = [X, THREE, *(rows for fold in folds for rows in fold)]
+    with parallel_config(backend="dask", scatter=everywhere):
         thread = one_worker_dies_soon(client, killed)
         search.fit(X, THREE)
     thread.join()
