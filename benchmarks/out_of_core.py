@@ -100,7 +100,7 @@ def train(path: Path, output: Path) -> dict[str, Any]:
         model = model_for(y).set_params(shuffle="blocks").fit(X, y)
     seconds = time.perf_counter() - start
     joblib.dump(model, output)
-    return {"seconds": seconds, "data": watch.peak["VmData"], "private": watch.peak["RssAnon"]}
+    return {"epoch": seconds, "data": watch.peak["VmData"], "private": watch.peak["RssAnon"]}
 
 
 def trained(path: Path, output: Path) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def sample(path: Path, n: int, X_test: Any, y_test: Any) -> Row:
         model = model_for(y).fit(X, y)
     seconds = time.perf_counter() - start
     score = model.score(X_test, y_test)
-    return {"case": "sample", "rows": n, "bytes": X.nbytes, "seconds": seconds, "score": score}
+    return {"case": "sample", "rows": n, "bytes": X.nbytes, "epoch": seconds, "score": score}
 
 
 def table(rows: list[Row]) -> Table:
@@ -151,7 +151,7 @@ def table(rows: list[Row]) -> Table:
             words[row["case"]],
             f"{row['rows']:,}",
             _tables.size(row["bytes"]),
-            f"{row['seconds']:.0f} s",
+            f"{row['epoch']:.0f} s",
             _tables.size(row.get("data")),
             _tables.size(row.get("private")),
             f"{row['score']:.3f}",

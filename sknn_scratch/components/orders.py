@@ -27,7 +27,7 @@ class Blocks(Component):
     >>> import numpy as np
     >>> from sknn_scratch.components import Blocks
     >>> Blocks(size=3, window=1).draw(np.arange(8), np.random.RandomState(0))
-    array([6, 7, 3, 4, 5, 2, 1, 0])
+    array([6, 7, 5, 4, 3, 0, 2, 1])
     """
 
     size: int = 4096

@@ -40,8 +40,8 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
 
 
 def is_mapped(X: Any) -> bool:
-    """Tell whether X, or the values of a sparse X, are mapped from a file."""
-    part = X.data if issparse(X) else X
+    """Tell whether X, or the values of a CSR matrix, are mapped from a file."""
+    part = X.data if issparse(X) and X.format == "csr" else X
     while isinstance(part, np.ndarray):
         if isinstance(part, np.memmap):
             return True

@@ -51,6 +51,14 @@ class Options(NamedTuple):
     classes: Any = None
     average_every: int | None = None
     resume: str | None = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+
+    @property
+    def given(self) -> Rows:
+        """The validation data."""
+        return Rows(self.X_val, self.y_val, self.sample_weight_val)
 
 
 class Coding(NamedTuple):
@@ -86,10 +94,6 @@ def fit(
     X: Any,
     y: Any,
     sample_weight: Any = None,
-    *,
-    X_val: Any = None,
-    y_val: Any = None,
-    sample_weight_val: Any = None,
     **options: Any,
 ) -> Any:
     """Fit an estimator to Dask collections, each partition where it is.
@@ -109,14 +113,14 @@ def fit(
     y : Dask array, series or dataframe
         With the partitions of X.
     sample_weight : Dask array or series, default=None
-    X_val, y_val, sample_weight_val : arrays in memory, default=None
-        Validation data; ``early_stopping`` needs it.
     **options
         ``classes``: all classes of y; None finds them, and warns about those that are in one
         partition only.
         ``average_every``: int >= 1, steps that each partition makes on its own mini-batches
         before weights and the optimizer's memory are averaged (local SGD); default None.
         ``resume``: path of a checkpoint to go on from; default None.
+        ``X_val``, ``y_val``, ``sample_weight_val``: validation data, arrays in memory;
+        ``early_stopping`` needs it.
 
     Returns
     -------
@@ -145,9 +149,9 @@ def fit(
     asked = _checked_options(options)
     with unchanged_on_error(estimator):
         check_params(estimator)
-        _check_possible(estimator, asked, X_val)
+        _check_possible(estimator, asked)
         data = Rows(X, y, sample_weight)
-        job = _prepare(estimator, data, Rows(X_val, y_val, sample_weight_val), asked)
+        job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
     _advice.warn_at_end(estimator, job.state.stop_reason, job.data.sample)  # type: ignore[attr-defined]
     return estimator
@@ -168,7 +172,7 @@ def _checked_options(options: dict[str, Any]) -> Options:
     return Options(**options)
 
 
-def _check_possible(estimator: Any, asked: Options, X_val: Any) -> None:
+def _check_possible(estimator: Any, asked: Options) -> None:
     """Raise for what partitions cannot do."""
     name = type(estimator).__name__
     is_lbfgs = isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
@@ -182,7 +186,7 @@ def _check_possible(estimator: Any, asked: Options, X_val: Any) -> None:
             f"The 'dropout' parameter of {name} must be 0 for steps over all rows. Got "
             f"{estimator.dropout!r}: pass average_every to train on mini-batches."
         )
-    if estimator.early_stopping and not is_lbfgs and X_val is None:
+    if estimator.early_stopping and not is_lbfgs and asked.X_val is None:
         raise ValueError(
             f"early_stopping of {name} needs X_val and y_val in distributed.fit, which holds no "
             "rows out. Got none: pass them, or set early_stopping=False."
@@ -198,7 +202,7 @@ def _check_possible(estimator: Any, asked: Options, X_val: Any) -> None:
 # --- From collections to a job.
 
 
-def _prepare(estimator: Any, rows: Rows, given: Rows, asked: Options) -> Job:
+def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     """Check and translate everything."""
     import dask
 
@@ -211,7 +215,7 @@ def _prepare(estimator: Any, rows: Rows, given: Rows, asked: Options) -> Job:
     sample = _encoded(coding, found[kept[0]].head, y[:1], None)
     parts = _encode(coding, [raw[k] for k in kept], sample)
     plan = make_plan(estimator, sample, coding.loss, how)
-    held = estimator._encode_given(given, y, coding.targets, coding.loss, how, coding.dtype)
+    held = estimator._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
     state, origin = _start(estimator, plan, sample, how, asked)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
