@@ -6,8 +6,8 @@ Twenty million rows of fifty float32 features, 4 GB, are drawn once into a file 
 temporary ones. A process of its own maps it and trains for one epoch with ``shuffle="blocks"``,
 under ``RLIMIT_DATA`` of 1 GB: its private memory cannot grow beyond that. The map itself is shared
 memory and does not count, and the system takes its pages back whenever it needs them. Beside it,
-the same network trains in memory on the first 500,000 rows. Both are scored on 200,000 rows that
-none has seen, of the same distribution.
+the same network trains in memory on the first 500,000 rows, for as many steps. Both are scored on
+200,000 rows that none has seen, of the same distribution.
 """
 
 from __future__ import annotations
@@ -82,10 +82,11 @@ class Watch(threading.Thread):
             time.sleep(0.1)
 
 
-def model_for(y: Any) -> Any:
+def model_for(y: Any, epochs: int = 1) -> Any:
     """Return the network: a classifier for integers, a regressor for real numbers."""
     made = MLPClassifier if y.dtype.kind in "iu" else MLPRegressor
-    return made(hidden_layer_sizes=(32,), batch_size=1000, max_iter=1, random_state=0)
+    how = {"batch_size": 1000, "max_iter": epochs, "n_iter_no_change": epochs, "random_state": 0}
+    return made(hidden_layer_sizes=(32,), **how)
 
 
 def train(path: Path, output: Path) -> dict[str, Any]:
@@ -126,17 +127,18 @@ def measure(settings: Settings) -> Iterator[Row]:
             row = {"case": "file", "rows": n, "bytes": path.stat().st_size, **found}
             yield row | {"score": joblib.load(output).score(X_test, y_test)}
         if settings.wants("sample"):
-            yield sample(path, settings.some(SAMPLE), X_test, y_test)
+            yield sample(path, n, settings.some(SAMPLE), (X_test, y_test))
 
 
-def sample(path: Path, n: int, X_test: Any, y_test: Any) -> Row:
-    """Train on the first rows in memory."""
+def sample(path: Path, n_file: int, n: int, test: tuple[Any, Any]) -> Row:
+    """Train on the first n rows in memory, for as many steps as the file takes."""
+    epochs = n_file // n
     X, y = (np.array(np.load(p, mmap_mode="r")[:n]) for p in (path, targets_of(path)))
     start = time.perf_counter()
     with one_run(1):
-        model = model_for(y).fit(X, y)
-    seconds = time.perf_counter() - start
-    score = model.score(X_test, y_test)
+        model = model_for(y, epochs).fit(X, y)
+    seconds = (time.perf_counter() - start) / epochs
+    score = model.score(*test)
     return {"case": "sample", "rows": n, "bytes": X.nbytes, "epoch": seconds, "score": score}
 
 
@@ -151,7 +153,7 @@ def table(rows: list[Row]) -> Table:
             words[row["case"]],
             f"{row['rows']:,}",
             _tables.size(row["bytes"]),
-            f"{row['epoch']:.0f} s",
+            _tables.seconds_as_words(row["epoch"]),
             _tables.size(row.get("data")),
             _tables.size(row.get("private")),
             f"{row['score']:.3f}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
 from itertools import chain
@@ -42,7 +42,7 @@ def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
         },
     }
     seed = repr(estimator.random_state)
-    return own | {"fingerprint": _digest((repr(own) + seed).encode())}
+    return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
 
 
 def _kind(judge: Any, data: Data) -> str:
@@ -57,7 +57,7 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
     return {
-        name + suffix: _digest(*chain.from_iterable(map(_in_chunks, arrays)))
+        name + suffix: _digest(chain.from_iterable(map(_in_chunks, arrays)))
         for name, arrays in parts.items()
     }
 
@@ -68,7 +68,7 @@ def _in_chunks(a: Array) -> Iterator[Any]:
         yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
 
 
-def _digest(*buffers: Any) -> str:
+def _digest(buffers: Iterable[Any]) -> str:
     code = hashlib.blake2b(digest_size=8)
     for buffer in buffers:
         code.update(buffer)
