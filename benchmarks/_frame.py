@@ -14,13 +14,15 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info, threadpool_limits
+
+import sknn_scratch
 
 #: Who takes part, as tables and plots call them.
 OURS, COMPILED = "sknn_scratch", "sknn_scratch, compiled"
@@ -115,14 +117,7 @@ def peak_memory(action: Callable[[], object]) -> int:
 # -------------------------------------------------------------------------------------- engines
 def engine(name: str) -> Any:
     """Return a context in which sknn_scratch, new processes included, computes with an engine."""
-    import sknn_scratch
-
-    context = getattr(sknn_scratch, "config_context", None)
-    if context is not None:
-        return context(engine=name)
-    if name == "numpy":
-        return nullcontext()
-    raise ImportError("this version of sknn_scratch has no other engine than numpy")
+    return sknn_scratch.config_context(engine=name)
 
 
 @contextmanager
@@ -224,7 +219,6 @@ def blas() -> list[str]:
 
 def environment() -> dict[str, Any]:
     """Describe what was measured on, without names of machines or folders."""
-    import sknn_scratch
 
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),

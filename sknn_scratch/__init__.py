@@ -1,6 +1,6 @@
 """Multi-layer perceptrons in scikit-learn's manner, on a backpropagation core in numpy."""
 
-from sknn_scratch.config import begin, config_context, get_config, set_config
+from sknn_scratch.config import config_context, get_config, set_config
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.registry import register
 
@@ -15,5 +15,3 @@ __all__ = [
     "register",
     "set_config",
 ]
-
-begin()

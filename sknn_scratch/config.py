@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 from sknn_scratch.core import linalg
 
-ENGINES = ("numpy", "compiled")
 #: Environment variable with the engine to begin with; worker processes inherit it.
 VARIABLE = "SKNN_SCRATCH_ENGINE"
 
@@ -37,9 +35,9 @@ def get_config() -> dict[str, str]:
 def set_config(*, engine: str | None = None) -> None:
     """Change settings of this process.
 
-    All threads share them.  Worker processes that start later begin with them, through the
-    environment variable ``SKNN_SCRATCH_ENGINE``, which this function sets; workers that run
-    already keep theirs.
+    All threads share them.  Processes that are forked or spawned later begin with them, through
+    the environment variable ``SKNN_SCRATCH_ENGINE``, which this function sets; workers (and fork
+    servers) that run already keep theirs.
 
     Parameters
     ----------
@@ -47,16 +45,16 @@ def set_config(*, engine: str | None = None) -> None:
         "numpy" is what the package begins with.  "compiled" runs the hot loops as machine
         code that numba makes of them: the same results to rounding, in less time where
         networks are small.  It needs the extra ``fast``
-        (``pip install "sknn-scratch[fast]"``).  The code is made when a loop first runs, in
-        about a second each, and kept on disk for later processes.  None leaves the setting
-        as it is.
+        (``pip install "sknn-scratch[fast]"``).  The code is made when a loop first runs, and
+        kept on disk for later processes, beside this package or in the folder that the
+        environment variable ``NUMBA_CACHE_DIR`` names.  None leaves the setting as it is.
 
     Raises
     ------
     ValueError
         If there is no such engine.
     ImportError
-        If numba is not installed.
+        If numba is not installed, or does not work here.
 
     Examples
     --------
@@ -72,7 +70,9 @@ def set_config(*, engine: str | None = None) -> None:
 
 @contextmanager
 def config_context(*, engine: str | None = None) -> Iterator[None]:
-    """Change settings inside a ``with`` block, as :func:`set_config` does.
+    """Change settings inside a ``with`` block, as :func:`set_config` does, and then back.
+
+    As all threads share the settings, blocks in several threads must not overlap.
 
     Parameters
     ----------
@@ -91,13 +91,20 @@ def config_context(*, engine: str | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        set_config(**before)
-        if variable is None:
-            os.environ.pop(VARIABLE, None)
+        if engine is not None:
+            set_config(**before)
+            _restore_variable(variable)
 
 
-def _verbs(engine: str) -> Any:
-    """Return the functions that replace numpy's verbs."""
+def _restore_variable(value: str | None) -> None:
+    if value is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = value
+
+
+def _verbs(engine: str) -> Mapping[str, Callable[..., Any]]:
+    """Return the functions that take the place of numpy's verbs."""
     if engine == "numpy":
         return {}
     if engine != "compiled":
@@ -106,16 +113,14 @@ def _verbs(engine: str) -> Any:
             f"see sknn_scratch.set_config and the environment variable {VARIABLE}."
         )
     try:
-        return import_module("sknn_scratch.core.compiled").VERBS
-    except ImportError as error:
+        from sknn_scratch.core.compiled import VERBS
+    except (ImportError, RuntimeError) as error:  # numba's, where it finds no folder to write to
         raise ImportError(
-            "engine='compiled' needs numba, which cannot be imported here. Install it with "
-            "`pip install \"sknn-scratch[fast]\"`, or go on with engine='numpy'."
+            "engine='compiled' needs numba, and a folder to keep code in. Install it with "
+            '`pip install "sknn-scratch[fast]"`, let the environment variable NUMBA_CACHE_DIR '
+            f"name a folder that can be written to, or go on with engine='numpy'. ({error})"
         ) from error
+    return VERBS
 
 
-def begin() -> None:
-    """Set the engine that the environment asks for."""
-    engine = os.environ.get(VARIABLE)
-    if engine:
-        set_config(engine=engine)
+set_config(engine=os.environ.get(VARIABLE) or None)

@@ -580,7 +580,9 @@ BAD_PARAMS: dict[str, st.SearchStrategy] = {
     "loss": no_component(LogLoss, Relu()),
     "initializer": no_component(GlorotUniform, Relu()),
     "scoring": st.sampled_from([0, 3.5, [], math.nan, "nonsense", "Loss"]),
-    "dropout": (outside(0, 1) | st.sampled_from([[0.5, 0.5], (0.1, 2.0), (0.1, None), "half"])),
+    # A list of one rate fits one hidden layer.
+    "dropout": outside(0, 1).filter(lambda value: not isinstance(value, list))
+    | st.sampled_from([[0.5, 0.5], (0.1, 2.0), (0.1, None), "half"]),
     "l1_ratio": outside(0, 1, high_ok=True),
     "ema_decay": outside(0, 1).filter(lambda value: value is not None),
     "callbacks": st.sampled_from([3, "history", [1], [Relu()], [PrintProgress], PrintProgress()]),

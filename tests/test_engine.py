@@ -21,7 +21,7 @@ from sknn_scratch import MLPClassifier, MLPRegressor, config_context, get_config
 from sknn_scratch.config import VARIABLE
 from sknn_scratch.contracts import Activation
 from sknn_scratch.core import linalg
-from sknn_scratch.registry import names
+from sknn_scratch.registry import lookup, names
 
 X, Y = load_iris(return_X_y=True)
 
@@ -89,7 +89,8 @@ def backward(d):
 
 def relu_backward(d):
     grad, a, out = backward(d)
-    a[...] = np.maximum(np.nan_to_num(a, nan=0.0, posinf=np.inf), 0)  # as relu returns it
+    # As relu returns it, but for nan: there the loss is nan, and no step follows.
+    a[...] = np.maximum(np.nan_to_num(a, nan=0.0, posinf=np.inf), 0)
     return [grad, a, out]
 
 
@@ -292,6 +293,32 @@ def test_context_restores_after_an_error():
     assert get_config() == before
 
 
+def test_context_restores_the_variable(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "for workers only")
+    for engine in ("numpy", None):
+        with config_context(engine=engine):
+            pass
+        assert os.environ[VARIABLE] == "for workers only"
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("name", names("activation"))
+def test_activations_take_vectors(name):
+    """For those who draw the curve of one."""
+    f, z = lookup("activation", name)(), np.linspace(-3, 3, 7)
+    a = f.forward(z, np.empty_like(z))
+    grad = f.backward(np.ones(7), a, z, np.empty(7))
+    with config_context(engine="numpy"):
+        np.testing.assert_allclose(f.forward(z, np.empty(7)), a, rtol=1e-12)
+        np.testing.assert_allclose(f.backward(np.ones(7), a, z, np.empty(7)), grad, rtol=1e-12)
+
+
+def test_exchange_knows_its_verbs():
+    with pytest.raises(ValueError, match=r"no verbs \['rellu'\]"):
+        linalg.exchange({"rellu": len})
+    assert "lru_cache" not in linalg.NUMPY
+
+
 def test_config_is_a_copy():
     get_config()["engine"] = "other"
     assert get_config()["engine"] != "other"
@@ -349,6 +376,21 @@ def test_without_numba():
         assert sknn_scratch.core.linalg.relu is before
     """)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.usefixtures("twins")
+def test_without_a_folder_to_write_to():
+    done = in_new_process("""
+        from numba.core import caching
+        caching.CacheImpl._locator_classes = []
+        import sknn_scratch
+        try:
+            sknn_scratch.set_config(engine="compiled")
+        except ImportError as error:
+            assert "NUMBA_CACHE_DIR" in str(error)
+            print("clear")
+    """)
+    assert done.stdout == "clear\n", done.stderr
 
 
 def test_code_is_kept_on_disk(twins, tmp_path):

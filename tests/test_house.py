@@ -42,7 +42,7 @@ LAYERS = "contracts registry core components training preprocessing inspection"
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
     "": Rule(f"{LAYERS} config estimators inspection"),
-    "config": Rule("core"),
+    "config": Rule("core.linalg core.compiled"),
     "contracts": Rule(),
     "registry": Rule("contracts"),
     "core": Rule("contracts"),

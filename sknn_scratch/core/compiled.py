@@ -2,8 +2,8 @@
 
 Only :mod:`sknn_scratch.config` imports this file, and only if it is asked to: it needs numba.
 Verbs that are one call of BLAS have no twin; the others make one pass over their arrays here
-where numpy makes several.  All take matrices of any memory order; loops suit the order that
-the core uses: C for hidden layers, Fortran for raw outputs.
+where numpy makes several.  Twins take matrices (rows, units) of any memory order; loops suit the
+order that the core uses: C for hidden layers, Fortran for raw outputs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _affine(x: Any, W: Any, b: Any, out: Any) -> None:
 
 def affine_into(x: Any, W: Any, b: Any, ones: Any, out: Any) -> Any:
     """As the verb; the product is BLAS's here, too."""
-    if type(x) is not np.ndarray:
+    if type(x) is not np.ndarray:  # sparse
         return linalg.NUMPY["affine_into"](x, W, b, ones, out)
     _affine(x, W, b, out)
     return out
@@ -89,39 +89,55 @@ def affine_backward(x: Any, W: Any, delta: Any, ones: Any, grads: Any, dx: Any) 
     return _affine_backward(x, W, delta, grads[0], grads[1], dx)
 
 
+def _matrix(a: Any) -> Any:
+    """Return the array as a matrix: as it is, or a vector as one row."""
+
+
+@overload(_matrix)
+def _matrix_by_axes(a: Any) -> Callable[..., Any]:
+    def itself(a: Any) -> Any:
+        return a
+
+    def one_row(a: Any) -> Any:
+        return np.expand_dims(a, 0)
+
+    return one_row if a.ndim == 1 else itself
+
+
 @_elementwise
 def relu(z: Any, out: Any) -> None:
     _start_from(z, out)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            x = out[i, j]
-            out[i, j] = 0 if x <= 0 else x
+    x = _matrix(out)
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] = 0 if x[i, j] <= 0 else x[i, j]
 
 
 @_elementwise
 def keep_where_positive(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] *= a[i, j] > 0
+    delta, a_ = _matrix(out), _matrix(a)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            delta[i, j] *= a_[i, j] > 0
 
 
 @_elementwise
 def tanh_backward(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
-    one = out.dtype.type(1)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] *= one - a[i, j] * a[i, j]
+    delta, a_, one = _matrix(out), _matrix(a), out.dtype.type(1)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            delta[i, j] *= one - a_[i, j] * a_[i, j]
 
 
 @_elementwise
 def logistic_backward(grad: Any, a: Any, out: Any) -> None:
     _start_from(grad, out)
-    one = out.dtype.type(1)
-    for i in range(out.shape[0]):
-        for j in range(out.shape[1]):
-            out[i, j] *= a[i, j] * (one - a[i, j])
+    delta, a_, one = _matrix(out), _matrix(a), out.dtype.type(1)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            delta[i, j] *= a_[i, j] * (one - a_[i, j])
 
 
 # --- Losses: the loops run along the rows, which are contiguous in Fortran order.

@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
 
 class Data(NamedTuple):
-    """All rows.  Some are chosen by a slice (views, no copies) or by row numbers.
+    """All rows.  Some are chosen by a slice, as a rule without copies of X, or by row numbers.
 
     ``y`` is (n_targets, n_samples) in the compute dtype; or a vector of class codes, which
     become columns of ``unit``, the unit matrix, when a batch is made.  X may be of another

@@ -1,14 +1,15 @@
-"""The in-place verbs that everything else is written in.
+"""The verbs that everything else is written in; most write into arrays that they are handed.
 
-Every verb writes into arrays that it is handed.  This is the only file with tricks of
-memory layout and BLAS in it, and the only one to exchange for a faster one.
+This is the only file with tricks of memory layout and BLAS in it.  Code calls a verb as
+``linalg.verb(...)``, so that :func:`exchange` can put another function in its place; it never
+imports one by name.  Verbs that write are handed contiguous arrays, and look at no flag: BLAS
+writes into a read-only array, and into a copy of a strided one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from inspect import isfunction
 from math import prod
 from typing import Any
 
@@ -27,31 +28,37 @@ _NRM2 = {"f": snrm2, "d": dnrm2}
 _GER = {"f": sger, "d": dger}
 
 #: Elements of a part of a long vector, see :func:`blocks`.
-BLOCK = 2**14
+BLOCK = 2**15
 #: Elements of a run of rows, see :func:`row_runs`; a usual batch of a small network is one.
 RUN = 2**15
-#: A product with so few columns, or of such long rows, is faster in C order, and copied.
-FEW, MANY = {"f": 6, "d": 12}, 512
-_ONES = {kind: np.ones(RUN, kind) for kind in "fd"}
-_ZEROS = {kind: np.zeros(RUN, kind) for kind in "fd"}
-_ZERO = {kind: np.zeros((), kind) for kind in "fd"}
+#: Raw outputs of at most so many columns, or from so many inputs, are made in C order and
+#: copied: a product in Fortran order then takes up to three times as long.
+FEW_COLUMNS, MANY_INPUTS = {"f": 6, "d": 12}, 512
+#: Up to so many elements a float mask takes less time than one of booleans, which is cast.
+SMALL_MASK = 2**12
+
+
+def _constant(value: float, shape: tuple[int, ...], kind: str) -> Array:
+    """Return an array that all threads share."""
+    made = np.full(shape, value, kind)
+    made.flags.writeable = False
+    return made
+
+
+_ZERO_OF = {kind: _constant(0.0, (), kind) for kind in "fd"}
+_ZEROS_OF = {kind: _constant(0.0, (RUN,), kind) for kind in "fd"}
+_ONES_OF = {kind: _constant(1.0, (BLOCK,), kind) for kind in "fd"}
 
 
 @lru_cache(maxsize=1024)
 def _zeros(shape: tuple[int, ...], kind: str) -> Any:
     """Return zeros of a shape: an array beside an array is four times faster than a number."""
     size = prod(shape)
-    return _ZEROS[kind][:size].reshape(shape) if size <= RUN and kind in _ZEROS else 0.0
+    return _ZEROS_OF[kind][:size].reshape(shape) if size <= RUN and kind in _ZEROS_OF else 0.0
 
 
-@lru_cache(maxsize=256)
 def _ones(n: int, kind: str) -> Array:
-    return _ONES[kind][:n] if n <= RUN and kind in _ONES else np.ones(n, kind)
-
-
-def is_sparse(x: Any) -> bool:
-    """Tell whether x is a scipy sparse matrix or array."""
-    return bool(issparse(x))
+    return _ONES_OF[kind][:n] if n <= BLOCK and kind in _ONES_OF else np.ones(n, kind)
 
 
 def scale(factor: float, x: Array) -> None:
@@ -77,10 +84,10 @@ def ema(average: Array, value: Array, decay: float) -> None:
 
 
 def divide_by_root(x: Array, v: Array, epsilon: float, spare: Array, out: Array) -> None:
-    """out = x / (√v + ε), for parts of :func:`blocks`; ``out`` may be ``x`` or ``spare``."""
+    """out = x / (√v + ε), for at most BLOCK elements; ``out`` may be ``x`` or ``spare``."""
     np.sqrt(v, spare)
     kind = spare.dtype.char
-    _AXPY[kind](_ONES[kind], spare, len(spare), epsilon)
+    _AXPY[kind](_ONES_OF[kind], spare, len(spare), epsilon)
     np.divide(x, spare, out)
 
 
@@ -100,7 +107,7 @@ def adam_step(
     g: Array, m: Array, v: Array, betas: tuple[float, float], rate: float, epsilon: float
 ) -> None:
     """g = -rate m / (√v + ε), after m has followed g, and v has followed g²."""
-    kind = g.dtype.char
+    kind = g.dtype.char  # BLAS by name, not through verbs: calls are what a short vector costs
     scal, axpy = _SCAL[kind], _AXPY[kind]
     for part, mean, square in blocks(g, m, v):
         n = len(part)
@@ -141,27 +148,25 @@ def row_runs(rows: int, units: int) -> list[slice]:
 
 
 def relu(z: Array, out: Array) -> None:
-    """out = max(z, 0)."""
+    """out = max(z, 0); ``out`` may be ``z``."""
     np.maximum(z, _zeros(z.shape, z.dtype.char), out=out)
 
 
 def keep_where_positive(grad: Array, a: Array, out: Array) -> None:
-    """out = grad where a > 0, else 0; for a >= 0."""
-    # A mask of booleans is cheaper to make and to read, but multiplying by it costs a
-    # microsecond of casting set-up.
-    mask = np.sign(a) if a.size <= 4096 else np.greater(a, _ZERO[a.dtype.char])
+    """out = grad where a > 0, else 0 grad, for a as relu returns it; ``out`` may be ``grad``."""
+    mask = np.sign(a) if a.size <= SMALL_MASK else np.greater(a, _ZERO_OF[a.dtype.char])
     np.multiply(grad, mask, out)
 
 
 def tanh_backward(grad: Array, a: Array, out: Array) -> None:
-    """out = grad (1 - a²)."""
+    """out = grad (1 - a²); ``out`` may be ``grad``."""
     slope = np.multiply(a, a)
     np.subtract(1.0, slope, slope)
     np.multiply(grad, slope, out)
 
 
 def logistic_backward(grad: Array, a: Array, out: Array) -> None:
-    """out = grad a (1 - a)."""
+    """out = grad a (1 - a); ``out`` may be ``grad``."""
     slope = np.subtract(1.0, a)
     np.multiply(slope, a, slope)
     np.multiply(grad, slope, out)
@@ -196,7 +201,7 @@ def matmul_into(x: Any, W: Array, out: Array) -> Array:
         out[...] = x @ W
     elif out.flags.c_contiguous:
         x.dot(W, out)  # the method: np.dot costs another 0.2 microseconds
-    elif W.shape[1] <= FEW[W.dtype.char] or W.shape[0] >= MANY:
+    elif W.shape[1] <= FEW_COLUMNS[W.dtype.char] or W.shape[0] >= MANY_INPUTS:
         out[...] = x.dot(W)
     else:
         W.T.dot(x.T, out.T)
@@ -286,27 +291,28 @@ def scale_rows(a: Array, factor: Array | None) -> None:
 
 
 def in_rows(x: Any) -> Any:
-    """Return x in C order if it is dense: what it is already, as a rule."""
+    """Return x in C order if it is dense, as a rule x itself: compiled products need that."""
     return x if issparse(x) else np.ascontiguousarray(x)
 
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:
-    """out = a[index], cast to its dtype; ``take`` would copy the whole of a strided array."""
-    if a.flags.c_contiguous and a.dtype == out.dtype:
+    """out = a[index], cast to its dtype; ``take`` would copy the whole of some arrays."""
+    if a.flags.c_contiguous and a.flags.aligned and a.dtype == out.dtype:
         return a.take(index, 0, out, "clip")
     out[...] = a[index]
     return out
 
 
-def take_columns_into(a: Array, index: Array, out: Array) -> Array:
-    """out = a[:, index]."""
-    return a.take(index, 1, out, "clip")
-
-
 #: The verbs as they stand here, whatever stands in their place.
-NUMPY = {name: verb for name, verb in globals().items() if isfunction(verb)}
+NUMPY = {
+    name: verb
+    for name, verb in globals().items()
+    if getattr(verb, "__module__", "") == __name__ and not name.startswith("_")
+}
 
 
 def exchange(verbs: Mapping[str, Callable[..., Any]]) -> None:
     """Put other functions in the place of verbs of their names; {} brings numpy's back."""
+    if not verbs.keys() <= NUMPY.keys():
+        raise ValueError(f"There are no verbs {sorted(verbs.keys() - NUMPY.keys())} to exchange.")
     globals().update(NUMPY | dict(verbs))

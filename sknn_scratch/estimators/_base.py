@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
-from sknn_scratch import inspection, registry
+from sknn_scratch import registry
 from sknn_scratch.contracts import Array, Component, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
@@ -53,7 +53,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
-    _sklearn_class: ClassVar[type]
+    _sklearn_name: ClassVar[str]
     _usual_loss: ClassVar[str]
     theta_: Array
     _state: TrainingState
@@ -383,9 +383,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         TypeError
             If ``model`` is not scikit-learn's estimator of the same name.
         """
-        if not isinstance(model, cls._sklearn_class):
+        if not isinstance(model, _convert.sklearn_class(cls._sklearn_name)):
             raise TypeError(
-                f"model must be a fitted sklearn.neural_network.{cls._sklearn_class.__name__}. "
+                f"model must be a fitted sklearn.neural_network.{cls._sklearn_name}. "
                 f"Got {type(model).__name__} instead."
             )
         return _convert.from_sklearn(cls, model)
@@ -405,7 +405,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             If scikit-learn's MLP cannot express the model: other components than its own,
             or different activations in different layers.
         """
-        return _convert.to_sklearn(self, self._sklearn_class)
+        return _convert.to_sklearn(self, _convert.sklearn_class(self._sklearn_name))
 
     def summary(self, batch_size: int | None = None) -> Any:
         """Return a table of the layers: shapes, parameters, activation and memory.
@@ -420,7 +420,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         summary : sknn_scratch.inspection.Summary
         """
         check_is_fitted(self)
-        return inspection.summary(self, batch_size)
+        from sknn_scratch.inspection import summary  # here: most fits are never looked into
+
+        return summary(self, batch_size)
 
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return what training would minimise on these rows, without dropout."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn import neural_network
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
@@ -246,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | CLASS_WEIGHT
     _y_is_numeric = False
     _usual_loss = "log_loss"
-    _sklearn_class = neural_network.MLPClassifier
+    _sklearn_name = "MLPClassifier"
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import components
@@ -118,7 +117,16 @@ def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
     return W[:, 1:] - W[:, :1], b[1:] - b[:1]
 
 
-def _label_binarizer(targets: ClassTargets) -> LabelBinarizer:
+def sklearn_class(name: str) -> Any:
+    """Return one of scikit-learn's networks, whose import takes longer than this package's."""
+    from sklearn import neural_network
+
+    return getattr(neural_network, name)
+
+
+def _label_binarizer(targets: ClassTargets) -> Any:
+    from sklearn.preprocessing import LabelBinarizer
+
     if targets.task == "multilabel":
         return LabelBinarizer().fit(np.eye(targets.n_targets, dtype=int))
     if targets.n_targets == 1:

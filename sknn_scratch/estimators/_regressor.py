@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn import neural_network
 from sklearn.base import RegressorMixin
 from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
@@ -228,7 +227,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _y_is_numeric = True
     _usual_loss = "squared_error"
-    _sklearn_class = neural_network.MLPRegressor
+    _sklearn_name = "MLPRegressor"
 
     def __init__(
         self,

@@ -86,7 +86,7 @@ def _is_valid(estimator: Any, X: Any) -> bool:
         or hasattr(estimator, "feature_names_in_")
     ):
         return False
-    if X.ndim != 2 or len(X) == 0 or X.shape[1] != estimator.n_features_in_:
+    if X.ndim != 2 or len(X) == 0 or X.shape[1] != getattr(estimator, "n_features_in_", None):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(X.sum()))

@@ -47,6 +47,7 @@ def _run(
     for _ in range(steps):
         direction[...] = gradient(theta)
         scratch.fill(np.nan)
+        before = theta.copy()
         try:
             result = optimizer.update(direction, state, seen, lr, scratch)  # type: ignore[func-returns-value]
         except ValueError as error:
@@ -56,6 +57,9 @@ def _run(
             ) from error
         message = f"{name(optimizer)}.update must return None: write the step into `direction`."
         require(result is None, message)
+        # BLAS does not look at the flag.
+        message = f"{name(optimizer)}.update changes theta: write the step into `direction`."
+        require(np.array_equal(theta, before, equal_nan=True), message)
         theta += direction
     _require_own_memory(optimizer, state, {"direction": direction, "scratch": scratch})
     return theta
