@@ -9,7 +9,7 @@ it, the same sum in this process, without Dask.
 The rest is a model on paper. It takes the measured time per row, and supposes machines of one such
 worker each, a network of 10 Gbit/s and 0.1 ms each way, a scheduler that needs 0.3 ms for a task,
 weights that are passed on from machine to machine (log2 of their number in turns), and sums of
-eight gradients at a time. ``sent`` counts the bytes of all machines.
+eight gradients at a time. A machine holds one partition; ``sent`` counts the bytes of all.
 """
 
 from __future__ import annotations
@@ -35,13 +35,12 @@ BITS_PER_SECOND, LATENCY, PER_TASK, FAN_IN = 10e9, 1e-4, 3e-4, 8
 
 
 def data(n: int) -> tuple[Any, Any]:
-    """Return Dask arrays of four partitions of n rows."""
+    """Return Dask arrays of four partitions of n rows, to be drawn on the workers."""
     import dask.array as da
 
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((PARTITIONS * n, FEATURES), dtype=np.float32)
-    y = rng.integers(0, CLASSES, size=len(X))
-    return da.from_array(X, chunks=(n, -1)), da.from_array(y, chunks=n)
+    rng, rows = da.random.default_rng(0), PARTITIONS * n
+    X = rng.standard_normal((rows, FEATURES), chunks=(n, -1), dtype=np.float32)
+    return X, rng.integers(0, CLASSES, size=rows, chunks=n)
 
 
 def sums(n: int) -> tuple[Callable[[], Any], Callable[[], Any], int]:
@@ -121,7 +120,7 @@ def model(machines: int, compute: float, n_bytes: int) -> dict[str, Any]:
 
 def table(rows: list[Row]) -> Table:
     """Return what was measured, and what the model says."""
-    head = ["", "workers", "rows each", "an evaluation", "of it computing", "sent"]
+    head = ["", "workers", "rows per partition", "an evaluation", "of it computing", "sent"]
     return Table(head, [_measured(r) if r["case"] == "measured" else _modelled(r) for r in rows])
 
 
@@ -129,12 +128,11 @@ def _measured(row: Row) -> list[str]:
     there, here = (
         statistics.median(row["seconds"][who]) for who in ("on partitions", "in this process")
     )
-    each = row["rows"] * PARTITIONS // row["workers"]
     share = here / row["workers"] / there
     return [
         "measured",
         str(row["workers"]),
-        f"{each:,}",
+        f"{row['rows']:,}",
         seconds_as_words(there),
         f"{min(share, 1):.0%}",
         "-",

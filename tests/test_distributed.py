@@ -12,6 +12,7 @@ from joblib import parallel_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
+from benchmarks import distributed as scaling
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
@@ -281,6 +282,23 @@ def test_incremental_without_classes(in_process):
     Incremental = pytest.importorskip("dask_ml.wrappers").Incremental
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         Incremental(MLPClassifier((6,))).fit(parts(X), parts(THREE))
+
+
+# ------------------------------------------------------------------------- a hundred machines
+def test_the_model_on_paper():
+    per_row, n_bytes = 1e-6, 4 * 6110
+    parts_of = {m: scaling.model(m, 1e6 * per_row, n_bytes) for m in (1, 10, 100)}
+    assert all(found["compute"] == pytest.approx(1.0) for found in parts_of.values())
+    for part in ("broadcast", "reduce", "schedule", "sent"):
+        assert parts_of[1][part] < parts_of[10][part] < parts_of[100][part]
+    rows = [
+        {"case": "model", "workers": m, "rows": 10**6, **found} for m, found in parts_of.items()
+    ]
+    seconds = {"on partitions": [0.2], "in this process": [0.1]}
+    rows.append({"case": "measured", "workers": 2, "rows": 1000, "seconds": seconds})
+    lines = scaling.table(rows).text().splitlines()
+    assert lines[-1].split() == ["measured", "2", "1,000", "200", "ms", "25%", "-"]
+    assert lines[1].startswith("on paper")
 
 
 # --------------------------------------------------------------------- clusters of two processes
