@@ -291,9 +291,8 @@ def test_the_model_on_paper():
     assert all(found["compute"] == pytest.approx(1.0) for found in parts_of.values())
     for part in ("broadcast", "reduce", "schedule", "sent"):
         assert parts_of[1][part] < parts_of[10][part] < parts_of[100][part]
-    rows = [
-        {"case": "model", "workers": m, "rows": 10**6, **found} for m, found in parts_of.items()
-    ]
+    common = {"case": "model", "rows": 10**6}
+    rows = [common | {"workers": m} | found for m, found in parts_of.items()]
     seconds = {"on partitions": [0.2], "in this process": [0.1]}
     rows.append({"case": "measured", "workers": 2, "rows": 1000, "seconds": seconds})
     lines = scaling.table(rows).text().splitlines()
