@@ -50,7 +50,7 @@ RULES = {
     "core.compiled": Rule("core.linalg", "numba"),
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
-    "preprocessing": Rule("", "sklearn scipy joblib"),
+    "preprocessing": Rule("", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "inspection": Rule("contracts core", "matplotlib"),
     "testing": Rule("contracts core registry", "pytest"),

@@ -19,13 +19,14 @@ from sknn_scratch.components import (
     Normal,
     Orthogonal,
     Relu,
+    SpreadBiases,
     Zeros,
 )
 from sknn_scratch.contracts import Site
 from sknn_scratch.registry import lookup, names
 
 BY_NAME = {name: lookup("initializer", name)() for name in names("initializer")}
-ALL = [*BY_NAME.values(), Normal(std=2), Orthogonal(gain=np.float64(0.5))]
+ALL = [*BY_NAME.values(), Normal(std=2), Orthogonal(gain=np.float64(0.5)), SpreadBiases()]
 each = pytest.mark.parametrize("initializer", ALL, ids=repr)
 each_shape = pytest.mark.parametrize("shape", [(1, 1), (7, 4), (4, 7), (5, 5), (1, 6), (6, 1)])
 each_order = pytest.mark.parametrize("order", ["C", "F"])
@@ -68,9 +69,9 @@ def test_draws_from_its_stream_alone(initializer):
 
 
 @each
-def test_biases_start_at_zero_except_in_the_one_of_scikit_learn(initializer):
+def test_biases_start_at_zero_except_in_the_one_of_scikit_learn_and_where_they_spread(initializer):
     b = draw(initializer, (50, 60))[1]
-    if initializer == GlorotUniform():
+    if initializer in (GlorotUniform(), SpreadBiases()):
         assert (b != 0).all()
     else:
         assert_array_equal(b, 0.0)
@@ -96,6 +97,7 @@ VARIANCES = {
     HeNormal(): 2 / FAN_IN,
     LecunUniform(): 1 / FAN_IN,
     LecunNormal(): 1 / FAN_IN,
+    SpreadBiases(): 1 / FAN_IN,
     Normal(): 0.05**2,
     Normal(2): 4,
     Orthogonal(): 1 / FAN_OUT,
@@ -217,3 +219,11 @@ def test_by_name(name):
 def test_bad_values(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_spread_biases():
+    b = draw(SpreadBiases(), (10, 2000))[1]
+    assert abs(b.mean()) < 0.1
+    assert abs(b.std() - 1.0) < 0.1
+    for array in draw(SpreadBiases(), (10, 3), site=Site(1, 2, Relu())):
+        assert_array_equal(array, 0.0)

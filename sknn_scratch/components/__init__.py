@@ -24,6 +24,7 @@ from sknn_scratch.components.initializers import (
     LecunUniform,
     Normal,
     Orthogonal,
+    SpreadBiases,
     Zeros,
 )
 from sknn_scratch.components.losses import (
@@ -122,6 +123,7 @@ __all__ = [
     "Selu",
     "Silu",
     "Softplus",
+    "SpreadBiases",
     "SquaredError",
     "Step",
     "StopOnRise",

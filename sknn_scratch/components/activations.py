@@ -285,7 +285,12 @@ class Silu(Activation):
         return np.multiply(z, _sigma(z), out=out)
 
     def backward(self, grad: Array, a: Array, z: Any, out: Array) -> Array:
-        sigma = _sigma(z)
+        # σ is a / z, which takes a fifth of the time of its exponential; near 0 it is ½.
+        with np.errstate(invalid="ignore"):
+            sigma = np.divide(a, z)
+        near_0 = np.abs(z) < 1e3 * np.finfo(z.dtype).tiny
+        if near_0.any():
+            sigma[near_0] = 0.5
         slope = np.subtract(1.0, sigma)
         np.multiply(slope, a, out=slope)
         np.add(slope, sigma, out=slope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from math import inf
 from numbers import Real
 from typing import Any, Self
@@ -171,20 +172,17 @@ class GroupRates(Transform):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        for group, factor in self._resolve(state):
-            linalg.scale(factor, direction[slice(*group)])
+        for name, factor in self._resolve(state):
+            linalg.scale(factor, direction[slice(*state[name])])
 
-    def _resolve(self, state: State) -> list[tuple[Array, float]]:
-        """Return the bounds and the factor of each group that is named."""
-        found = []
-        for name, factor in self.factors:
-            same = [key for key in state if name in (key, key.rstrip("0123456789"))]
-            if not same:
-                known = ", ".join(map(repr, state))
-                must_be = f"pairs whose names are among {known}, or such a name without its number"
-                self.require(False, "factors", must_be)
-            found += [(state[key], factor) for key in same]
-        return found
+    def _resolve(self, state: State) -> list[tuple[str, float]]:
+        """Return each group that a factor applies to, with it."""
+        found = _factors(self.factors, tuple(state))
+        if found is None:
+            known = ", ".join(map(repr, state))
+            must_be = f"pairs whose names are among {known}, or such a name without its number"
+            self.require(False, "factors", must_be)
+        return found or []
 
 
 class Chain(Optimizer):
@@ -274,6 +272,16 @@ class Chain(Optimizer):
                 f"Invalid parameter {name!r} for {self!r}. Valid parameters are: "
                 f"{['steps', *known]}."
             )
+
+
+@lru_cache(maxsize=128)
+def _factors(factors: Any, groups: tuple[str, ...]) -> list[tuple[str, float]] | None:
+    """Return (group, factor) for each match; None if a name has none.  Asked for in every step."""
+    matches = [
+        [(key, factor) for key in groups if name in (key, key.rstrip("0123456789"))]
+        for name, factor in factors
+    ]
+    return [pair for found in matches for pair in found] if all(matches) else None
 
 
 def _make_pairs(component: Component, field: str, must_be: str) -> None:

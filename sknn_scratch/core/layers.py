@@ -89,6 +89,32 @@ class Dense:
 
 
 @dataclass(frozen=True)
+class ScaledDense(Dense):
+    """``a = f((x ∘ s) W + b)``: every input has a factor s of its own, which is learnt.
+
+    (x ∘ s) W is x (diag(s) W), so that scaling costs work on weights, not on rows.
+    """
+
+    def shapes(self, n_in: int) -> Shapes:
+        """Return the shapes of the parameters."""
+        return super().shapes(n_in) | {"s": (n_in,)}
+
+    def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
+        """Return f((x ∘ s) W + b), in ``slot.a``."""
+        W, b, s = params
+        return super().forward((W * s[:, None], b), x, slot, rng)
+
+    def backward(
+        self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any
+    ) -> None:
+        """As of :class:`Dense`, from G = xᵀ δ: ∂J/∂W = diag(s) G, ∂J/∂s = Σ W ∘ G over units."""
+        W, b, s = params
+        super().backward((W * s[:, None], b), grads[:2], x, slot, dx)
+        np.einsum("iu,iu->i", W, grads[0], out=grads[2])
+        np.multiply(grads[0], s[:, None], grads[0])
+
+
+@dataclass(frozen=True)
 class Dropout:
     """``a = x m / (1 - rate)``, with m 0 at the given rate, else 1: inverted dropout.
 

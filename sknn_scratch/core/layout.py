@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from typing import NamedTuple
@@ -47,10 +48,10 @@ class Layout:
 
 
 def _numbered(layers: Sequence[Shapes]) -> list[Shapes]:
-    """Number the names of parameters, "W0" and "b0" first; layers without any do not count."""
+    """Number the names of parameters, each for itself: "W0" is the first of all "W"."""
+    seen: Counter[str] = Counter()
     numbered: list[Shapes] = []
-    k = 0
     for part in layers:
-        numbered.append({f"{name}{k}": shape for name, shape in part.items()})
-        k += bool(part)
+        numbered.append({f"{name}{seen[name]}": shape for name, shape in part.items()})
+        seen.update(part.keys())
     return numbered

@@ -56,6 +56,11 @@ def component(estimator: Any, kind: str, parameter: str) -> Any:
     return made(**{field: getattr(estimator, name) for field, name in flat.items()})
 
 
+def resolved(estimator: Any, kind: str, parameter: str, value: Any) -> Any:
+    """Return the component that a value is, or that it names, with its own defaults."""
+    return value if isinstance(value, Component) else _named(estimator, kind, parameter, value)()
+
+
 def activations(estimator: Any) -> tuple[list[Activation], Activation]:
     """Return one activation per hidden layer, and the one that the output layer sees."""
     value, n_hidden = estimator.activation, len(hidden_sizes(estimator))

@@ -1,0 +1,106 @@
+"""Members of an ensemble: which rows they hold out, their training, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from sknn_scratch.contracts import Activation, Array, Initializer, Site
+from sknn_scratch.core.layers import Dense, ScaledDense
+from sknn_scratch.core.network import Network
+from sknn_scratch.training.members import Member, Task, Together
+
+#: Bytes of parameters, gradients, moments and buffers that a stack may have. Larger ones leave the
+#: caches, smaller ones pay for calls: a stack of four is a tenth faster than eight, or than one.
+STACK_BYTES = 2**22
+#: A fold has at least as many rows as this; else nothing is held out.
+SMALLEST_FOLD = 5
+
+
+def make_network(
+    n_in: int, hidden: Sequence[int], n_raw: int, activations: Sequence[Activation], scaled: bool
+) -> Network:
+    """Return dense layers, the first one with a factor on each input if ``scaled``."""
+    layers = [Dense(units, f) for units, f in zip(hidden, activations, strict=True)]
+    layers.append(Dense(n_raw))
+    if scaled:
+        layers[0] = ScaledDense(layers[0].units, layers[0].activation)
+    return Network(n_in, layers)
+
+
+def folds(n: int, n_folds: int, strata: Array | None, rng: np.random.RandomState) -> list[Array]:
+    """Return ``n_folds`` disjoint lists of row numbers, all of one length.
+
+    Rows are dealt out class by class; up to ``n_folds`` - 1 rows are left over.
+    """
+    n_folds = min(n_folds, n // SMALLEST_FOLD)
+    if n_folds < 2:
+        return [np.empty(0, dtype=np.intp)]
+    dealt = rng.permutation(n)
+    if strata is not None:
+        dealt = dealt[np.argsort(strata[dealt], kind="stable")]
+    return [np.sort(dealt[k::n_folds][: n // n_folds]) for k in range(n_folds)]
+
+
+def draw_member(
+    network: Network, initializer: Initializer, seed: int, held_out: Array, order: Array
+) -> Member:
+    """Return an untrained member: weights first, then the order of rows, from one stream."""
+    rng = np.random.RandomState(seed)
+    return Member(draw(network, initializer, rng), rng, order, held_out)
+
+
+def draw(network: Network, initializer: Initializer, rng: np.random.RandomState) -> Array:
+    """Return initial parameters: the initializer's, and factors of 1 on inputs."""
+    theta = np.ones(network.layout.size, np.float32)
+    layers = [layer for layer in network.layers if isinstance(layer, Dense)]
+    last = next((x.activation for x in layers[-2::-1] if x.activation is not None), None)
+    for k, (layer, arrays) in enumerate(
+        zip(layers, network.layout.params(theta).layers, strict=True)
+    ):
+        activation: Any = layer.activation or last
+        initializer.fill(arrays[0], arrays[1], rng, Site(k, len(layers), activation))
+    return theta
+
+
+def train(how: Together, task: Task, members: list[Member], n_jobs: int | None) -> list[Member]:
+    """Train all members, in stacks that suit a core's cache or in one for each process."""
+    n_jobs = effective_n_jobs(n_jobs)
+    size = stack_size(task.network, how.batch_size)
+    size = max(1, min(size, -(-len(members) // n_jobs)))
+    stacks = [members[k : k + size] for k in range(0, len(members), size)]
+    if n_jobs == 1 or len(stacks) == 1:
+        for stack in stacks:
+            how.solve(task, stack)
+        return members
+    done = Parallel(n_jobs=n_jobs)(delayed(_train_stack)(how, task, stack) for stack in stacks)
+    return [member for stack in done for member in stack]
+
+
+def stack_size(network: Network, batch_size: int) -> int:
+    """Return how many members to train together: as many as their memory is small."""
+    numbers = 4 * network.layout.size + 2 * batch_size * sum(network.units)
+    return max(1, int(STACK_BYTES // (4 * numbers)))
+
+
+def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]:
+    how.solve(task, stack)
+    return stack
+
+
+def folded(network: Network, theta: Array, factor: Any, shift: Any) -> Array:
+    """Return a plain network's parameters: factors on inputs and outputs, and a shift, built in.
+
+    (x ∘ s) W is x (diag(s) W), and factor (a W + b) + shift is a (W ∘ factor) + the rest.
+    """
+    params = [tuple(map(np.array, arrays)) for arrays in network.layout.params(theta).layers]
+    if len(params[0]) == 3:
+        W, b, s = params[0]
+        params[0] = (W * s[:, None], b)
+    W, b = params[-1]
+    params[-1] = (W * factor, b * factor + shift)
+    parts = [arrays[k].ravel() for k in (0, 1) for arrays in params]
+    return np.concatenate(parts).astype(theta.dtype)

@@ -1,0 +1,93 @@
+"""What ``effort`` stands for: a set of ordinary parameters for each task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Preset = dict[str, Any]
+
+_CLASSIFICATION: dict[str, Preset] = {
+    "fast": {
+        "n_ensemble": 4,
+        "hidden_layer_sizes": (64, 64),
+        "max_iter": 20,
+        "min_steps": 400,
+        "learning_rate_init": 0.04,
+    },
+    "balanced": {
+        "n_ensemble": 8,
+        "hidden_layer_sizes": (96, 96),
+        "max_iter": 32,
+        "min_steps": 400,
+        "learning_rate_init": 0.035,
+    },
+    "best": {
+        "n_ensemble": 24,
+        "hidden_layer_sizes": (96, 96),
+        "max_iter": 32,
+        "min_steps": 400,
+        "learning_rate_init": 0.035,
+    },
+}
+_REGRESSION: dict[str, Preset] = {
+    "fast": {
+        "n_ensemble": 4,
+        "hidden_layer_sizes": (64, 64),
+        "max_iter": 12,
+        "min_steps": 400,
+        "learning_rate_init": 0.035,
+    },
+    "balanced": {
+        "n_ensemble": 8,
+        "hidden_layer_sizes": (96, 96),
+        "max_iter": 16,
+        "min_steps": 400,
+        "learning_rate_init": 0.035,
+    },
+    "best": {
+        "n_ensemble": 16,
+        "hidden_layer_sizes": (128, 128),
+        "max_iter": 24,
+        "min_steps": 800,
+        "learning_rate_init": 0.035,
+        "n_bins": 32,
+    },
+}
+_ALL = {
+    "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.0}, _CLASSIFICATION),
+    "regression": ({"activation": "silu", "n_bins": 16, "ema_decay": 0.0}, _REGRESSION),
+}
+#: Rows per step of small data: classes gain by the noise of small batches, numbers do not.
+SMALLEST_BATCH = {"classification": 32, "regression": 64}
+#: A fit of few rows need not make more steps than this for each row.
+STEPS_PER_ROW = 2
+
+
+def preset(task: str, effort: str) -> Preset:
+    """Return the parameters that ``effort`` stands for, of a task's estimator.
+
+    Parameters
+    ----------
+    task : {'classification', 'regression'}
+    effort : {'fast', 'balanced', 'best'}
+
+    Returns
+    -------
+    params : dict
+        What stands in for parameters that are None. ``max_iter`` is more where rows are few.
+    """
+    common, efforts = _ALL[task]
+    return common | efforts[effort]
+
+
+def enough_epochs(usual: int, min_steps: int, n: int, batch_size: int) -> int:
+    """Return the number of epochs for ``n`` rows: the usual one, or enough for a few steps."""
+    n_batches = -(-n // batch_size)
+    return max(usual, -(-min(min_steps, STEPS_PER_ROW * n) // n_batches))
+
+
+def auto_batch_size(n: int, smallest: int) -> int:
+    """Return rows per step: more for larger data, up to 512, and batches of nearly one size."""
+    steps = ((1024, smallest), (8192, 128), (30_000, 256))
+    wanted = next((size for limit, size in steps if n <= limit), 512)
+    return -(-n // max(1, round(n / wanted)))

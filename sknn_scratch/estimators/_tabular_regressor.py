@@ -1,0 +1,361 @@
+"""The regressor for tables."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils._param_validation import StrOptions
+
+from sknn_scratch.components import Poisson, SquaredError
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.data import Data
+from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.estimators._params import invalid
+from sknn_scratch.estimators._regressor import MLPRegressor
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
+from sknn_scratch.estimators._tabular_scores import loss_judge
+from sknn_scratch.estimators._targets import NumericTargets
+from sknn_scratch.training.members import Member, Task
+
+
+class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
+    """Regressor for tables as they are: an ensemble of small networks behind a preprocessor.
+
+    Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
+    one target or several, which need no scaling either.
+
+    Each member is a network of this package that holds out another part of the rows, and
+    keeps the checkpoint whose loss on them is best; predictions are averaged.
+
+    Parameters
+    ----------
+    effort : {'fast', 'balanced', 'best'}, default='balanced'
+        How much work to do: a set of values for the parameters below that are None. The
+        table under Notes has them.
+
+    n_ensemble : int >= 1, default=None
+        Number of members, whose predictions are averaged. None goes by ``effort``.
+
+    n_folds : int >= 2, default=8
+        The rows are dealt out to so many folds, and each member holds out another one; more
+        members than folds deal anew. Where a fold would have fewer than 5 rows there are
+        fewer folds, and below 10 rows nothing is held out.
+
+    hidden_layer_sizes : int or array-like of int, default=None
+        Units of each hidden layer of a member. None goes by ``effort``.
+
+    activation : str, Activation, or sequence of these, default=None
+        Activation function of the hidden layers: one for all, or one for each; any that
+        ``MLPRegressor`` takes. None goes by ``effort``.
+
+    loss : str or Loss, default='squared_error'
+        'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma' or
+        'tweedie', or an instance; ``Quantile((0.1, 0.5, 0.9))`` predicts one column per
+        level. Members see y less its mean and divided by its standard deviation (with
+        exponential outputs, y divided by its mean), so the ``delta`` of 'huber' is in units
+        of that.
+
+    solver : str or Optimizer, default='adam'
+        Rule of the steps; any stochastic one that ``MLPRegressor`` takes. 'adam' has
+        ``beta_2=0.95`` here.
+
+    learning_rate : str or Schedule, default='cosine'
+        Factor on ``learning_rate_init`` in the course of training. 'cosine' sinks from 1 to 0.
+
+    learning_rate_init : float > 0, default=None
+        Step size at factor 1. A layer's weights have it divided by the root of its inputs,
+        biases a tenth of it, factors on inputs six times it. None goes by ``effort``.
+
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is about 64 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
+        and 512 beyond, such that all batches are about equal.
+
+    max_iter : int >= 1, default=None
+        Passes over the data, unless ``min_steps`` needs more. None goes by ``effort``.
+
+    min_steps : int >= 0, default=None
+        Steps that a fit of few rows makes nevertheless, though no more than two for each row.
+        None goes by ``effort``.
+
+    ema_decay : float in [0, 1), default=None
+        Decay of a running mean of the weights, which is what is judged and kept; 0 for the
+        weights themselves. None goes by ``effort``.
+
+    patience : float >= 1, default=3.2
+        A member stops when it has made ``patience`` times as many steps as at its best
+        check, and a sixth of all at least. ``inf`` goes on to the end.
+
+    input_scaling : bool, default=True
+        Whether each input has a factor of its own, which is learnt.
+
+    n_bins : int >= 0, default=None
+        Bins in the encoding of a number, see ``TabularPreprocessor``; 0 for none. None
+        goes by ``effort``.
+
+    categorical_features : 'from_dtype', array-like or None, default='from_dtype'
+        Which columns are categories, see ``TabularPreprocessor``.
+
+    max_categories : int >= 1, default=100
+        Largest number of levels of a category with a column of their own.
+
+    link : {'auto', 'identity', 'log'}, default='auto'
+        With ``loss='squared_error'`` and y >= 0: whether members have linear outputs
+        ('identity'), or exponential ones and Poisson's deviance as their loss ('log'), which
+        makes effects multiply; 'auto' gives every other member the one and the other. All
+        are judged by the squared error. Where y has negative values 'auto' is 'identity'.
+
+    clip : bool, default=True
+        Whether predictions are kept inside the range of y in ``fit``.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of folds, initial weights and orders of rows. Pass an int for the same model in
+        each call.
+
+    n_jobs : int or None, default=None
+        Number of processes that train members, as in joblib; None is 1, -1 all cores. The
+        model is the same, to rounding.
+
+    Attributes
+    ----------
+    target_range_ : tuple of (lowest, highest)
+        The range of y in ``fit``, for each target.
+
+    preprocessor_ : TabularPreprocessor
+        What turns X into what members take.
+
+    estimators_ : list of MLPRegressor
+        The members, plain networks: they take what ``preprocessor_`` returns, and give
+        predictions on their own. Factors on inputs and the scale of y are part of their
+        weights. Their ``history_`` has a row for each check of the held-out rows.
+
+    held_out_ : list of ndarray
+        The rows that each member held out (or numbers of the validation data's).
+
+    n_iter_ : int
+        Passes over the data of the member that made most.
+
+    n_features_in_ : int
+        Number of columns in ``fit``.
+
+    feature_names_in_ : ndarray of str
+        Their names, of a frame.
+
+    See Also
+    --------
+    TabularMLPClassifier : The same for classes.
+    MLPRegressor : One network, for data that are prepared.
+
+    Notes
+    -----
+    What ``effort`` stands for:
+
+    ==================  ==========  ==========  ==========
+    ``effort``          'fast'      'balanced'  'best'
+    ==================  ==========  ==========  ==========
+    n_ensemble          4           8           16
+    hidden_layer_sizes  (64, 64)    (96, 96)    (128, 128)
+    activation          silu        silu        silu
+    learning_rate_init  0.035       0.035       0.035
+    max_iter            12          16          24
+    min_steps           400         400         800
+    ema_decay           0.0         0.0         0.0
+    n_bins              16          16          32
+    ==================  ==========  ==========  ==========
+
+    Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
+    preprocessor learns it is, but repeated rows could stand on both sides of a fold.
+
+    References
+    ----------
+    D. Holzmüller, L. Grinsztajn and I. Steinwart, *Better by default: strong pre-tuned MLPs
+    and boosted trees on tabular data*, NeurIPS 2024; Y. Gorishniy, I. Rubachev and A.
+    Babenko, *On embeddings for numerical features in tabular deep learning*, NeurIPS 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sknn_scratch import TabularMLPRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"size": rng.uniform(size=300), "kind": rng.choice(["a", "b"], 300)})
+    >>> y = 10 * X["size"] * (X["kind"] == "a") + 5
+    >>> model = TabularMLPRegressor("fast", random_state=0).fit(X[:200], y[:200])
+    >>> bool(model.score(X[200:], y[200:]) > 0.95)
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | {
+        "link": [StrOptions({"auto", "identity", "log"})],
+        "clip": ["boolean"],
+    }
+    _task = "regression"
+    _plain_class = MLPRegressor
+    _y_is_numeric = True
+    _usual_loss = "squared_error"
+
+    def __init__(
+        self,
+        effort="balanced",
+        *,
+        n_ensemble=None,
+        n_folds=8,
+        hidden_layer_sizes=None,
+        activation=None,
+        loss="squared_error",
+        solver="adam",
+        learning_rate="cosine",
+        learning_rate_init=None,
+        batch_size="auto",
+        max_iter=None,
+        min_steps=None,
+        ema_decay=None,
+        patience=3.2,
+        input_scaling=True,
+        n_bins=None,
+        categorical_features="from_dtype",
+        max_categories=100,
+        link="auto",
+        clip=True,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.effort = effort
+        self.n_ensemble = n_ensemble
+        self.n_folds = n_folds
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.loss = loss
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.min_steps = min_steps
+        self.ema_decay = ema_decay
+        self.patience = patience
+        self.input_scaling = input_scaling
+        self.n_bins = n_bins
+        self.categorical_features = categorical_features
+        self.max_categories = max_categories
+        self.link = link
+        self.clip = clip
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> TabularMLPRegressor:
+        """Fit the members to X and y.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative; None stands for ones.
+        X_val, y_val : data frame and array-like, default=None
+            Validation data: with it members hold nothing out, and all are judged by it.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
+
+        Returns
+        -------
+        self : TabularMLPRegressor
+        """
+        given = Rows(X_val, y_val, sample_weight_val)
+        return self._fit(Rows(X, y, sample_weight), given)
+
+    def predict(self, X: Any) -> Array:
+        """Predict y.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            With the columns of ``fit``; of frames, in any order.
+
+        Returns
+        -------
+        y_pred : ndarray of shape (n_samples,), or (n_samples, n_targets) or (n_samples, n_levels)
+        """
+        Z = self._transform(X)
+        total = sum(member.predict(Z).astype(np.float64) for member in self.estimators_)
+        mean = total / len(self.estimators_)
+        return np.clip(mean, *self.target_range_) if self.clip else mean
+
+    # --- The parts of a fit.
+
+    def _problems(self, train: Rows, given: Rows) -> tuple[NumericTargets, list[Problem]]:
+        y = np.asarray(train.y, np.float64)
+        targets = NumericTargets(1 if y.ndim == 1 else y.shape[1])
+        loss = self._resolve_loss(targets.task)
+        self._check_targets(y, loss)
+        if given.X is not None:
+            targets.check_validation(given.y)
+            self._check_targets(given.y, loss)
+        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        return targets, [self._problem(one, loss, train, given) for one in self._losses(loss, y)]
+
+    def _losses(self, loss: Loss, y: Array) -> list[Loss]:
+        """Return the losses that members minimise, in turn."""
+        suits = isinstance(loss, SquaredError) and y.min() >= 0 and (y.mean(axis=0) > 0).all()
+        if self.link == "identity" or (self.link == "auto" and not suits):
+            return [loss]
+        if not suits:
+            raise invalid(
+                self, "link", "'identity' or 'auto'", self.link,
+                " Exponential outputs are for loss='squared_error' and targets y >= 0.",
+            )  # fmt: skip
+        return [Poisson()] if self.link == "log" else [loss, Poisson()]
+
+    def _problem(self, own: Loss, criterion: Loss, train: Rows, given: Rows) -> Problem:
+        """Return what members learn that minimise ``own``, and are judged by ``criterion``."""
+        factor, shift = _scaling(train.y, train.sample_weight, own)
+        data = self._data(train, own, factor, shift)
+        validation = data if given.X is None else self._data(given, own, factor, shift)
+        criterion = own if type(own) is type(criterion) else criterion
+        judge = loss_judge(criterion, own, validation)
+        return Problem(own, data, validation, judge, factor, shift)
+
+    def _data(self, rows: Rows, loss: Loss, factor: Any, shift: Any) -> Data:
+        columns = np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)
+        is_log = loss.out_activation == "exp"
+        columns = columns / np.exp(shift) if is_log else (columns - shift) / factor
+        y = np.ascontiguousarray(columns.T, np.float32)
+        return Data(rows.X, y, None, self._float_weight(rows.sample_weight))
+
+    def _check_targets(self, y: Array, loss: Loss) -> None:
+        if not loss.target_range.contains(y):
+            raise ValueError(
+                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
+                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose another "
+                "loss or transform y."
+            )
+
+    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
+        return problem
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _scaling(y: Any, weight: Array | None, loss: Loss) -> tuple[Any, Any]:
+    """Return factor and shift of raw outputs: networks see targets of a usual size."""
+    columns = np.asarray(y, np.float64).reshape(len(y), -1)
+    mean = np.average(columns, axis=0, weights=weight)
+    if loss.out_activation == "exp":
+        return 1.0, np.log(np.where(mean > 0, mean, 1.0))
+    if loss.out_activation != "identity":
+        return 1.0, 0.0
+    deviation = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
+    return np.where(deviation > 0, deviation, 1.0), mean

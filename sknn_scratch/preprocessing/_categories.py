@@ -1,0 +1,70 @@
+"""Columns of categories: levels, rare ones together, and their columns of output."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sknn_scratch.preprocessing._numeric import smooth_clip
+
+Array = NDArray[Any]
+#: What a level's own column holds in its rows: 2, clipped as numbers are.
+HOT = float(smooth_clip(2.0))
+
+
+class Levels(NamedTuple):
+    """The columns of one category: ±1 for two levels, else one for each.
+
+    A level unseen in fit, or a missing one, is a row of zeros.
+    """
+
+    codes: dict[Any, int]  #: level -> number
+    kept: tuple[Any, ...]  #: levels with a column of their own, by number
+    has_rest: bool  #: whether rare levels share one more column
+
+    @classmethod
+    def learn(cls, values: list[Any], weight: Array | None, largest: int) -> Levels:
+        """Learn from one value for each row; at most ``largest`` levels have their own column."""
+        counts: dict[Any, float] = {}
+        weights = [1.0] * len(values) if weight is None else weight.tolist()
+        for value, w in zip(values, weights, strict=True):
+            if value is not None and w > 0:
+                counts[value] = counts.get(value, 0.0) + w
+        common = sorted(counts, key=lambda level: (-counts[level], _sort_key(level)))[:largest]
+        if (
+            len(counts) > largest
+        ):  # of what is met once in a long list, such as names, nothing is learnt
+            common = [level for level in common if counts[level] > 1]
+        kept = tuple(sorted(common, key=_sort_key))
+        codes = dict.fromkeys(counts, len(kept)) | {level: k for k, level in enumerate(kept)}
+        return cls(codes, kept, len(counts) > len(kept))
+
+    @property
+    def width(self) -> int:
+        """Number of columns; none for a single level."""
+        n = len(self.kept) + self.has_rest
+        return n if n > 2 else n - 1 if n else 0
+
+    def names(self, name: str) -> list[str]:
+        """Return the names of the columns."""
+        names = [f"{name}_{level}" for level in self.kept]
+        names += [f"{name}_infrequent"] * self.has_rest
+        return names[len(names) - self.width :]
+
+    def write(self, values: list[Any], out: Array) -> None:
+        """Write (rows, width) into ``out``, which is zero."""
+        get = self.codes.get
+        codes = np.fromiter((get(value, -1) for value in values), np.intp, len(values))
+        if self.width == 1:
+            out[codes == 0, 0], out[codes == 1, 0] = -1.0, 1.0
+            return
+        known = np.flatnonzero(codes >= 0)
+        out[known, codes[known]] = HOT
+
+
+def _sort_key(level: Any) -> tuple[str, Any]:
+    """Order levels of one type by value; those of different types by its name."""
+    is_number = isinstance(level, bool | int | float)
+    return ("", level) if is_number else (type(level).__name__, str(level))

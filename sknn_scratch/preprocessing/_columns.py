@@ -1,0 +1,234 @@
+"""Tables as columns: what kind each one is, and its values in one of three plain forms.
+
+A column is a "number" (float64, nan for missing), a "category" (a list of levels, None for
+missing) or a "time" (float64 days since 1970, nan for missing).  Frames are read through
+narwhals, so that pandas, polars and others look alike; all else becomes an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+Array = NDArray[Any]
+Kind = Literal["number", "category", "time"]
+_SECONDS_PER_DAY = 86_400.0
+
+
+class Columns(Protocol):
+    """The columns of a table, by their place."""
+
+    n_rows: int
+    n_columns: int
+
+    def kind(self, k: int) -> Kind:
+        """Return what the column's type says that it is."""
+
+    def numbers(self, places: Sequence[int]) -> Array:
+        """Return (columns, rows) numbers."""
+
+    def levels(self, k: int) -> list[Any]:
+        """Return one level for each row."""
+
+    def days(self, k: int) -> Array:
+        """Return (rows,) days since 1970."""
+
+
+class FrameColumns:
+    """The columns of a frame."""
+
+    def __init__(self, frame: Any) -> None:
+        import narwhals as nw  # scikit-learn brings it
+
+        self._nw, self._frame = nw, nw.from_native(frame, eager_only=True)
+        self.names: list[str] = [str(name) for name in self._frame.columns]
+        self.n_rows, self.n_columns = self._frame.shape
+
+    def kind(self, k: int) -> Kind:
+        column, nw = self._column(k), self._nw
+        dtype = column.dtype
+        if dtype.is_numeric() or dtype in (nw.Duration, nw.Time):
+            return "number"
+        if dtype in (nw.Date, nw.Datetime):
+            return "time"
+        if dtype == nw.Object or dtype == nw.Unknown:
+            return kind_of_objects(self.levels(k))
+        if dtype in (nw.List, nw.Struct, nw.Array, nw.Binary):
+            raise TypeError(
+                f"Column {self.names[k]!r} of X must hold numbers, booleans, categories, strings "
+                f"or times. Got {dtype}: drop it, or turn it into such columns."
+            )
+        return "category"
+
+    def numbers(self, places: Sequence[int]) -> Array:
+        out = np.empty((len(places), self.n_rows))
+        for row, k in zip(out, places, strict=True):
+            row[:] = self._numbers(k)
+            if np.isinf(row).any():
+                raise ValueError(
+                    f"Input X contains infinity or a value too large for dtype('float64') in "
+                    f"column {self.names[k]!r}."
+                )
+        return out
+
+    def levels(self, k: int) -> list[Any]:
+        column = self._column(k)
+        return _with_none(column.to_list(), column.is_null().to_numpy())
+
+    def days(self, k: int) -> Array:
+        column, nw = self._column(k), self._nw
+        if column.dtype == nw.Date:
+            column = column.cast(nw.Datetime("ms"))
+        if column.dtype != nw.Datetime:
+            raise TypeError(
+                f"Column {self.names[k]!r} of X must hold times, as in fit. Got {column.dtype}."
+            )
+        return self._scaled(column.dt.timestamp("ms"), 1e-3 / _SECONDS_PER_DAY)
+
+    def _column(self, k: int) -> Any:
+        return self._frame[:, k]
+
+    def _numbers(self, k: int) -> Array:
+        column, nw = self._column(k), self._nw
+        if column.dtype == nw.Duration:
+            return self._scaled(column.dt.total_milliseconds(), 1e-3)
+        if column.dtype == nw.Time:
+            levels = self.levels(k)
+            return np.array([np.nan if t is None else _seconds(t) for t in levels])
+        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
+            return self._scaled(column, 1.0)
+        return to_numbers(self.levels(k), self.names[k])
+
+    def _scaled(self, column: Any, factor: float) -> Array:
+        """Return numbers times ``factor``, nan where they are missing."""
+        missing = column.is_null().to_numpy()
+        if missing.any():
+            column = column.fill_null(0)
+        values = np.array(column.to_numpy(), dtype=np.float64)
+        values *= factor
+        values[missing] = np.nan
+        return values
+
+
+class ArrayColumns:
+    """The columns of an array."""
+
+    def __init__(self, X: Array) -> None:
+        self._X = X
+        self.n_rows, self.n_columns = X.shape
+
+    def kind(self, k: int) -> Kind:
+        letter = self._X.dtype.kind
+        if letter in "iuf":
+            return "number"
+        if letter in "Mm":
+            return "time" if letter == "M" else "number"
+        return kind_of_objects(self.levels(k)) if letter == "O" else "category"
+
+    def numbers(self, places: Sequence[int]) -> Array:
+        if self._X.dtype.kind in "iufb":
+            return np.ascontiguousarray(self._X[:, list(places)].T, dtype=np.float64)
+        if self._X.dtype.kind == "m":
+            return _from_numpy_time(self._X[:, list(places)].T, "m8[ms]", 1e-3)
+        out = [to_numbers(self.levels(k), k) for k in places]
+        return np.array(out).reshape(len(out), self.n_rows)
+
+    def levels(self, k: int) -> list[Any]:
+        values = self._X[:, k].tolist()
+        return _with_none(values, [_is_missing(value) for value in values])
+
+    def days(self, k: int) -> Array:
+        return _from_numpy_time(self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
+
+
+def read(X: Any) -> FrameColumns | ArrayColumns:
+    """Return the columns of a frame, or of whatever makes an array."""
+    if is_frame(X):
+        return FrameColumns(X)
+    if not hasattr(X, "dtype") and not hasattr(X, "__array__"):
+        plain = np.asarray(X) if _is_regular(X) else np.asarray(X, dtype=object)
+        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
+    return ArrayColumns(check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name="X"))
+
+
+def is_frame(X: Any) -> bool:
+    """Tell whether X is a data frame that narwhals can read."""
+    if isinstance(X, np.ndarray) or not hasattr(X, "columns"):
+        return False
+    import narwhals as nw
+
+    native = nw.from_native(X, pass_through=True, eager_only=True)
+    return isinstance(native, nw.DataFrame)
+
+
+def kind_of_objects(levels: list[Any]) -> Kind:
+    """Tell what a column without a type of its own holds."""
+    known = [value for value in levels if value is not None]
+    if all(isinstance(value, Real) and not isinstance(value, bool) for value in known):
+        return "number"
+    _check_levels(known)
+    return "category"
+
+
+def to_numbers(levels: list[Any], name: Any) -> Array:
+    """Return levels as numbers, nan for None."""
+    try:
+        values = np.array([np.nan if v is None else v for v in levels], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Column {name!r} of X must hold numbers, as in fit: {error}.") from error
+    if np.isinf(values).any():
+        raise ValueError(
+            "Input X contains infinity or a value too large for dtype('float64') in column "
+            f"{name!r}."
+        )
+    return values
+
+
+def _check_levels(known: list[Any]) -> None:
+    """Raise for what is no level, such as a dict."""
+    odd = next((v for v in known if isinstance(v, dict | list | set)), None)
+    if odd is not None:
+        raise TypeError(
+            "A column of X holds objects of other kinds: argument must be a string or a number, "
+            f"not {type(odd).__name__!r}."
+        )
+
+
+def _is_regular(X: Any) -> bool:
+    """Tell whether nested sequences have rows of one length."""
+    rows = X if isinstance(X, list | tuple) else []
+    lengths = {len(row) for row in rows if isinstance(row, list | tuple)}
+    return len(lengths) <= 1
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether it is None, nan, NaT or the like: what does not equal itself."""
+    if value is None:
+        return True
+    equal = value == value
+    return isinstance(equal, bool | np.bool_) and not equal
+
+
+def _with_none(values: list[Any], missing: Any) -> list[Any]:
+    """Return values with None for what is missing; nan, too."""
+    return [
+        None if gone or (isinstance(value, float) and value != value) else value
+        for value, gone in zip(values, missing, strict=True)
+    ]
+
+
+def _from_numpy_time(values: Array, unit: str, factor: float) -> Array:
+    """Return times as float64 in other units, nan for NaT."""
+    out = values.astype(unit).astype(np.int64) * factor
+    out[np.isnat(values)] = np.nan
+    return out
+
+
+def _seconds(time: Any) -> float:
+    """Return a time of day in seconds."""
+    return float(time.hour * 3600 + time.minute * 60 + time.second + time.microsecond * 1e-6)

@@ -1,0 +1,316 @@
+"""The preprocessor: each kind of column by hand, weights as repetitions, frames of two kinds."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
+
+from sknn_scratch import MLPClassifier
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._categories import HOT
+from sknn_scratch.preprocessing._columns import read
+
+RNG = np.random.default_rng(0)
+N = 60
+
+
+def frame(n=N, seed=0):
+    """Return a frame with a column of every kind, and with values missing in most."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "number": rng.normal(size=n),
+            "whole": rng.integers(0, 5, n),
+            "gaps": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+            "flag": rng.random(n) < 0.5,
+            "word": rng.choice(["a", "b", "c"], n),
+            "kind": pd.Categorical(rng.choice(["x", "y"], n)),
+            "date": pd.date_range("2020-01-01", periods=n, freq="13h"),
+            "span": pd.to_timedelta(rng.integers(0, 100, n), unit="h"),
+            "nullable": pd.array([None, *range(n - 1)], dtype="Int64"),
+            "maybe": pd.array([None, *(rng.random(n - 1) < 0.5)], dtype="boolean"),
+            "nothing": np.full(n, np.nan),
+            "constant": np.full(n, 3.0),
+        }
+    )
+    table.loc[3, "word"], table.loc[7, "date"] = None, pd.NaT
+    return table
+
+
+# scikit-learn's checks feed columns of few rows; its own transformers warn there, too.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@parametrize_with_checks([TabularPreprocessor(), TabularPreprocessor(n_bins=0)])
+def test_check_estimator(estimator, check):
+    check(estimator)
+
+
+def test_parameters_are_checked():
+    check_param_validation("TabularPreprocessor", TabularPreprocessor())
+
+
+# --- Numbers.
+
+
+def test_numbers_are_scaled_robustly_and_clipped():
+    x = np.array([1.0, 2.0, 3.0, 4.0, 1000.0])
+    out = TabularPreprocessor(n_bins=0).fit_transform(x[:, None])
+    u = (x - 3.0) / (4.0 - 2.0)
+    assert_allclose(out[:, 0], u / np.sqrt(1 + (u / 3) ** 2), rtol=1e-6)
+    assert out.dtype == np.float32
+
+
+def test_half_the_range_stands_in_for_an_interquartile_range_of_zero():
+    x = np.array([0.0] * 9 + [4.0])
+    out = TabularPreprocessor(n_bins=0).fit_transform(x[:, None])
+    assert_allclose(out[:, 0], [0.0] * 9 + [2 / np.sqrt(1 + 4 / 9)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+def test_numbers_of_any_size(scale):
+    x = RNG.normal(size=(50, 3)) * scale
+    out = TabularPreprocessor().fit_transform(x)
+    assert np.isfinite(out).all()
+    assert_allclose(out[:, :3], TabularPreprocessor().fit_transform(x / scale)[:, :3], atol=1e-4)
+
+
+def test_piecewise_linear_encoding():
+    x = np.repeat([0.0, 1.0, 2.0, 4.0], 5)
+    t = TabularPreprocessor(n_bins=4).fit(x[:, None])
+    lines = t.transform(np.array([[-1.0], [0.5], [3.0], [9.0]]))[:, 1:]
+    mean = np.array([0.75, 0.5, 0.25])  # what is taken off
+    expected = np.array([[0, 0, 0], [0.5, 0, 0], [1, 1, 0.5], [1, 1, 1]]) - mean
+    assert_allclose(lines, expected, atol=1e-6)
+
+
+def test_edges_are_quantiles_where_there_are_many_values():
+    x = RNG.exponential(size=1001)
+    t = TabularPreprocessor(n_bins=4).fit(x[:, None])
+    ((_, bins),) = t._bins
+    assert_allclose(bins.left, np.quantile(x, [0.0, 0.25, 0.5, 0.75]), rtol=1e-2)
+
+
+def test_few_rows_have_few_bins():
+    X = RNG.normal(size=(100, 10))
+    bins = [TabularPreprocessor(n_bins=16).fit(X[:, :k]).n_bins_ for k in (1, 4, 10)]
+    assert bins == [16, 12, 0]
+    assert TabularPreprocessor(n_bins=5).fit(X).n_bins_ == 5
+    assert TabularPreprocessor(n_bins=6).fit(X).n_bins_ == 0
+
+
+def test_a_frequent_value_is_one_edge():
+    x = np.r_[np.zeros(900), RNG.uniform(1.0, 2.0, 100)]
+    ((_, bins),) = TabularPreprocessor(n_bins=5).fit(x[:, None])._bins
+    assert_allclose(bins.left, [0.0, 1.0, 1.25, 1.5, 1.75], atol=0.1)
+
+
+def test_missing_numbers_are_zero_and_indicated_once():
+    X = RNG.normal(size=(40, 3))
+    X[:10, :2] = np.nan
+    t = TabularPreprocessor(n_bins=3).fit(X)
+    names = list(t.get_feature_names_out())
+    assert [name for name in names if "missing" in name] == ["x0_missing"]
+    row = t.transform(np.full((1, 3), np.nan))[0]
+    assert row[names.index("x0_missing")] == 1
+    assert np.count_nonzero(row) == 1
+    assert (
+        "x0_missing" not in TabularPreprocessor(add_indicator=False).fit(X).get_feature_names_out()
+    )
+
+
+def test_what_says_nothing_is_left_out():
+    X = np.column_stack([np.full(20, 2.0), np.full(20, np.nan), np.arange(20.0)])
+    t = TabularPreprocessor(n_bins=0).fit(X)
+    assert_array_equal(t.get_feature_names_out(), ["x2"])
+    assert_array_equal(t.transform([[9.0, 5.0, 9.5]]), [[0.0]])
+    assert_array_equal(TabularPreprocessor().fit_transform(X[:, :2]), np.zeros((20, 1)))
+
+
+# --- Weights.
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_weights_are_repetitions(seed):
+    rng = np.random.default_rng(seed)
+    table, weight = frame(seed=seed), rng.integers(0, 4, N)
+    weighted = TabularPreprocessor(n_bins=6).fit(table, sample_weight=weight)
+    repeated = TabularPreprocessor(n_bins=6).fit(table.loc[np.repeat(np.arange(N), weight)])
+    assert_array_equal(weighted.get_feature_names_out(), repeated.get_feature_names_out())
+    assert_allclose(weighted.transform(table), repeated.transform(table), atol=1e-6)
+
+
+def test_a_factor_on_weights_changes_nothing():
+    X, weight = RNG.normal(size=(50, 4)), RNG.random(50)
+    one, other = (
+        TabularPreprocessor().fit_transform(X, sample_weight=weight * f) for f in (1.0, 1e-3)
+    )
+    assert_allclose(one, other, atol=1e-6)
+
+
+def test_weights_are_checked():
+    with pytest.raises(ValueError, match="at least one non-zero number"):
+        TabularPreprocessor().fit(np.eye(3), sample_weight=np.zeros(3))
+
+
+# --- Categories.
+
+
+def test_two_levels_are_plus_and_minus_one():
+    X = np.array([["a"], ["b"], ["b"], [None]], dtype=object)
+    t = TabularPreprocessor().fit(X)
+    assert_array_equal(t.transform(X)[:, 0], [-1, 1, 1, 0])
+    assert_array_equal(t.transform(np.array([["new"]], dtype=object)), [[0]])
+    assert_array_equal(t.get_feature_names_out(), ["x0_b"])
+
+
+def test_more_levels_have_a_column_each():
+    X = np.array([["a"], ["b"], ["c"], [np.nan]], dtype=object)
+    out = TabularPreprocessor().fit_transform(X)
+    assert_allclose(out, HOT * np.eye(4, 3))
+
+
+def test_rare_levels_share_a_column():
+    X = np.array([*"aaabbcd"], dtype=object)[:, None]
+    t = TabularPreprocessor(max_categories=2).fit(X)
+    assert_array_equal(t.get_feature_names_out(), ["x0_a", "x0_b", "x0_infrequent"])
+    rows = t.transform(np.array([*"cdz"], dtype=object)[:, None])
+    assert_allclose(rows, [[0, 0, HOT], [0, 0, HOT], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("chosen", [["whole"], [1], [name == "whole" for name in frame().columns]])
+def test_categorical_features(chosen):
+    t = TabularPreprocessor(categorical_features=chosen).fit(frame())
+    assert t.kinds_[1] == "category"
+    assert "whole_3" in t.get_feature_names_out()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (["absent"], "names among"),
+        ([99], "names among"),
+        ([True], "one boolean for each of 12 columns"),
+    ],
+)
+def test_categorical_features_must_exist(chosen, message):
+    with pytest.raises(ValueError, match=message):
+        TabularPreprocessor(categorical_features=chosen).fit(frame())
+
+
+def test_levels_of_several_types():
+    X = np.array([["a"], [1], [2.5], [1.0]], dtype=object)
+    t = TabularPreprocessor().fit(X)
+    assert_array_equal(t.get_feature_names_out(), ["x0_1", "x0_2.5", "x0_a"])
+    assert_array_equal(t.transform(X)[1], t.transform(X)[3])
+
+
+# --- Times.
+
+
+def test_times():
+    days = pd.DataFrame({"t": pd.date_range("2024-01-01", periods=730, freq="12h")})
+    t = TabularPreprocessor(n_bins=0).fit(days)
+    names = list(t.get_feature_names_out())
+    assert names == [
+        "t_days", "t_year_sin", "t_year_cos", "t_week_sin", "t_week_cos", "t_day_cos"
+    ]  # fmt: skip
+    out = t.transform(days)
+    assert np.all(np.diff(out[:, 0]) > 0)
+    week = out[:, names.index("t_week_sin")]
+    assert_allclose(week[0], week[14], atol=1e-6)
+    missing = t.transform(pd.DataFrame({"t": pd.to_datetime([None])}))
+    assert_array_equal(missing, np.zeros((1, 6)))
+
+
+def test_times_in_arrays_and_zones():
+    stamps = np.arange("2024-01", "2024-03", dtype="M8[D]")[:, None]
+    table = pd.DataFrame({"t": pd.to_datetime(stamps[:, 0]).tz_localize("UTC")})
+    assert_allclose(
+        TabularPreprocessor().fit_transform(stamps), TabularPreprocessor().fit_transform(table)
+    )
+
+
+# --- Frames.
+
+
+def test_frames_of_pandas_and_polars_are_the_same():
+    pl = pytest.importorskip("polars")
+    pytest.importorskip("pyarrow")
+    table = frame()
+    other = pl.from_pandas(table)
+    ours, theirs = TabularPreprocessor().fit(table), TabularPreprocessor().fit(other)
+    assert ours.kinds_ == theirs.kinds_
+    assert_array_equal(ours.transform(table), theirs.transform(other))
+    assert_array_equal(ours.transform(other), theirs.transform(table))
+
+
+def test_names_decide():
+    table = frame()
+    t = TabularPreprocessor().fit(table)
+    assert_array_equal(t.transform(table[table.columns[::-1]]), t.transform(table))
+    with pytest.raises(ValueError, match="now missing:\n- word"):
+        t.transform(table.drop(columns="word"))
+    with pytest.raises(ValueError, match="unseen at fit time:\n- more"):
+        t.transform(table.assign(more=1))
+
+
+def test_one_row_and_no_row():
+    table = frame()
+    t = TabularPreprocessor().fit(table)
+    assert_array_equal(t.transform(table[5:6]), t.transform(table)[5:6])
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        t.transform(table[:0])
+
+
+def test_names_of_columns_and_set_output():
+    table = frame()
+    t = TabularPreprocessor().set_output(transform="pandas").fit(table)
+    out = t.transform(table)
+    assert_array_equal(out.columns, t.get_feature_names_out())
+    assert out.shape == (N, t.n_features_out_)
+    assert len(set(out.columns)) == out.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "message"),
+    [
+        (pd.DataFrame({"a": [1.0, np.inf]}), ValueError, "contains infinity"),
+        (np.array([[1.0], [np.inf]]), ValueError, "contains infinity"),
+        (np.array([[1.0], [np.inf]], dtype=object), ValueError, "contains infinity"),
+        (np.array([[{}], [1]], dtype=object), TypeError, "string or a number"),
+        (np.array([[1j], [2]]), ValueError, "Complex data not supported"),
+        (np.ones(3), ValueError, "Reshape your data"),
+    ],
+    ids=str,
+)
+def test_what_is_refused(X, error, message):
+    with pytest.raises(error, match=message):
+        TabularPreprocessor().fit(X)
+
+
+def test_numbers_must_stay_numbers():
+    t = TabularPreprocessor().fit(pd.DataFrame({"a": [1.0, 2.0, 3.0]}))
+    assert_array_equal(t.transform(pd.DataFrame({"a": ["2"]}))[:, 0], [0.0])
+    with pytest.raises(ValueError, match="Column 'a' of X must hold numbers, as in fit"):
+        t.transform(pd.DataFrame({"a": ["two"]}))
+
+
+def test_lists_of_mixed_rows():
+    assert [read([[1, "a"], [2.5, "b"]]).kind(k) for k in (0, 1)] == ["number", "category"]
+
+
+def test_in_a_pipeline():
+    table, y = frame(), np.arange(N) % 2
+    model = make_pipeline(TabularPreprocessor(), MLPClassifier(tol=1e9, n_iter_no_change=1))
+    assert clone(model).fit(table, y).predict(table).shape == (N,)
+
+
+def test_it_is_fast():
+    X = RNG.normal(size=(6000, 50))
+    start = time.perf_counter()
+    TabularPreprocessor(n_bins=8).fit_transform(X)
+    assert time.perf_counter() - start < 2.0  # tens of milliseconds on an idle machine
