@@ -10,7 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from sknn_scratch import MLPClassifier, MLPRegressor, components
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    components,
+)
 from sknn_scratch.components import AdamW, Chain, Checkpoint, ClipByNorm, CSVLog, GroupRates
 from sknn_scratch.contracts import Activation, Component
 from sknn_scratch.interop import TRUSTED_TYPES, load_skops
@@ -83,6 +89,16 @@ def test_a_fitted_pipeline(model, y):
     np.testing.assert_array_equal(after[-1].theta_, before[-1].theta_)
     assert after[-1].get_params() == before[-1].get_params()
     assert after[-1].history_ == before[-1].history_
+
+
+@pytest.mark.parametrize("estimator", [TabularMLPClassifier, TabularMLPRegressor])
+def test_a_fitted_tabular_estimator(estimator):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abc"))
+    frame["word"] = pandas.Categorical(WORDS)
+    frame["day"] = pandas.date_range("2020-01-01", periods=len(X))
+    before = estimator(effort="fast", max_iter=2, random_state=0).fit(frame, SIGNS[:, 1])
+    np.testing.assert_array_equal(round_trip(before).predict(frame), before.predict(frame))
 
 
 def test_training_goes_on_where_it_was():

@@ -22,7 +22,12 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch import components
 from sknn_scratch.components import losses
 from sknn_scratch.contracts import Activation, Component, Loss
-from sknn_scratch.estimators import MLPClassifier, MLPRegressor
+from sknn_scratch.estimators import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch.interop._extras import require
 
 #: Writes the nodes of a component into a graph: (component, graph, name of its input) -> name.
@@ -415,7 +420,8 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     TypeError
-        If X is sparse, or a component has no ONNX form.
+        If X is sparse, or a component or the preprocessor of a tabular estimator has no
+        ONNX form.
 
     Examples
     --------
@@ -441,9 +447,19 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     model = _unwrapped(model)
     types = _initial_types(model, X, dtype)
     last = _last(model)
+    if isinstance(last, TabularMLPClassifier | TabularMLPRegressor):
+        raise TypeError(_no_tables(last))
     if is_classifier(last):
         options = {"options": {id(last): {"zipmap": False}}} | options
     return skl2onnx.to_onnx(model, initial_types=types, **options)
+
+
+def _no_tables(model: Any) -> str:
+    return (
+        f"The model of to_onnx must end in an MLPClassifier or an MLPRegressor. Got "
+        f"{type(model).__name__}, whose preprocessor has no ONNX form: export the networks in its "
+        "estimators_ one by one and feed them preprocessor_.transform(X), or store it with skops."
+    )
 
 
 def _unwrapped(model: Any) -> Any:

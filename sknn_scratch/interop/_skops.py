@@ -12,9 +12,17 @@ from sknn_scratch import components
 from sknn_scratch.core.layers import Dense, Dropout
 from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import MLPClassifier, MLPRegressor
+from sknn_scratch.estimators import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.interop._extras import require
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._categories import Levels
+from sknn_scratch.preprocessing._numeric import Bins, RobustScale
 from sknn_scratch.training.state import TrainingState
 
 #: What a fitted estimator is made of, beside its components.
@@ -28,6 +36,12 @@ _PARTS: tuple[type, ...] = (
     ClassTargets,
     NumericTargets,
     TrainingState,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    TabularPreprocessor,
+    Levels,
+    Bins,
+    RobustScale,
 )
 _COMPONENTS: tuple[type, ...] = tuple(getattr(components, name) for name in components.__all__)
 
