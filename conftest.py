@@ -1,8 +1,9 @@
-"""Docstrings whose examples need an extra are left out where it is missing."""
+"""Doctests of modules that need what is not installed are left out."""
 
 from importlib.util import find_spec
 
 NEEDS = {
+    "numba": ["sknn_scratch/core/compiled.py"],
     "skl2onnx": ["sknn_scratch/onnx.py", "sknn_scratch/interop/_onnx.py"],
     "onnxruntime": ["sknn_scratch/interop/_onnx.py"],
     "skops": ["sknn_scratch/interop/_skops.py"],

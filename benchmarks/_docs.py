@@ -1,4 +1,4 @@
-"""Figures in the README and in docs/benchmarks.md, from stored results alone.
+"""Figures in the README and in docs (index.md, benchmarks.md), from stored results alone.
 
     python -m benchmarks tables
 
@@ -34,7 +34,10 @@ from benchmarks._frame import Row, heading, is_quick, read
 from benchmarks._tables import Table
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / path for path in ("README.md", "docs/benchmarks.md", "docs/production.md")]
+PAGES = [
+    ROOT / path
+    for path in ("README.md", "docs/index.md", "docs/benchmarks.md", "docs/production.md")
+]
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\((.+?)\)")
 

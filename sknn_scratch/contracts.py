@@ -52,7 +52,13 @@ class Component(ABC):
         dataclass(frozen=True)(cls)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name; with ``deep``, those of inner components as ``a__b``."""
+        """Return the fields by name; with ``deep``, those of inner components as ``a__b``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of inner components are wanted, too.
+        """
         own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         if not deep:
             return own
@@ -66,6 +72,11 @@ class Component(ABC):
 
     def evolve(self, **changes: Any) -> Self:
         """Return a copy with some fields changed; ``a__b`` changes field b of component a.
+
+        Parameters
+        ----------
+        **changes : values of fields
+            By name, or by ``a__b``.
 
         Raises
         ------
@@ -92,7 +103,17 @@ class Component(ABC):
         return replace(self, **whole)  # type: ignore[type-var]
 
     def require(self, condition: bool, field: str, must: str) -> None:
-        """Raise ValueError unless ``condition`` holds: ``field`` must be ``must``."""
+        """Raise ValueError unless ``condition`` holds: ``field`` must be ``must``.
+
+        Parameters
+        ----------
+        condition : bool
+            What must hold.
+        field : str
+            Name of the field that it is about.
+        must : str
+            What the field must be, for the message.
+        """
         if not condition:
             raise ValueError(
                 f"The {field!r} parameter of {type(self).__name__} must be {must}. "
@@ -102,7 +123,14 @@ class Component(ABC):
     def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
         """Raise ValueError unless ``field`` is a finite number from ``low`` to ``high``.
 
-        ``closed`` tells which ends belong to the range: "both", "left", "right" or "neither".
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        low, high : float
+            The ends of the range.
+        closed : {"both", "left", "right", "neither"}, default="both"
+            Which ends belong to the range.
         """
         value = getattr(self, field)
         is_number = isinstance(value, Real) and not isinstance(value, bool)
@@ -115,13 +143,27 @@ class Component(ABC):
         self.require(inside, field, f"a number in {left}{low:g}, {high:g}{right}")
 
     def require_integer(self, field: str, low: int) -> None:
-        """Raise ValueError unless ``field`` is an integer that is at least ``low``."""
+        """Raise ValueError unless ``field`` is an integer that is at least ``low``.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        low : int
+            The smallest value.
+        """
         value = getattr(self, field)
         is_integer = isinstance(value, Integral) and not isinstance(value, bool)
         self.require(is_integer and int(value) >= low, field, f"an integer >= {low}")
 
     def require_bool(self, field: str) -> None:
-        """Raise ValueError unless ``field`` is True or False."""
+        """Raise ValueError unless ``field`` is True or False.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        """
         self.require(isinstance(getattr(self, field), bool | np.bool_), field, "True or False")
 
     def __sklearn_clone__(self) -> Self:
@@ -146,25 +188,56 @@ class Activation(Component):
 
     @abstractmethod
     def forward(self, z: Array, out: Array) -> Array:
-        """Write f(z) into ``out`` and return it; ``out`` may be ``z``."""
+        """Write f(z) into ``out`` and return it; ``out`` may be ``z``.
+
+        Parameters
+        ----------
+        z : (rows, units)
+            Synaptic input.
+        out : (rows, units)
+            Takes f(z).
+        """
 
     @abstractmethod
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
         """Write grad * f'(z) into ``out`` and return it; ``out`` may be ``grad``.
 
-        ``a`` is f(z) and ``z`` is None unless ``needs_input``; neither may be changed.
+        Parameters
+        ----------
+        grad : (rows, units)
+            ∂J/∂a.
+        a : (rows, units)
+            f(z), which may not be changed.
+        z : (rows, units) or None
+            Synaptic input, which may not be changed; None unless ``needs_input``.
+        out : (rows, units)
+            Takes ∂J/∂z.
         """
 
 
 class TargetRange(NamedTuple):
-    """The targets that a loss accepts: numbers from ``low`` to ``high``."""
+    """The targets that a loss accepts: numbers from ``low`` to ``high``.
+
+    Parameters
+    ----------
+    low, high : float
+        The ends; they belong to the range.
+    low_is_open : bool, default=False
+        Whether ``low`` itself is left out.
+    """
 
     low: float = -np.inf
     high: float = np.inf
     low_is_open: bool = False
 
     def contains(self, y: Array) -> bool:
-        """Tell whether all of ``y`` lies inside."""
+        """Tell whether all of ``y`` lies inside.
+
+        Parameters
+        ----------
+        y : ndarray
+            Targets of any shape.
+        """
         above = y > self.low if self.low_is_open else y >= self.low
         return bool(np.all(above & (y <= self.high)))
 
@@ -203,11 +276,23 @@ class Loss(Component):
         return TargetRange()
 
     def for_task(self, task: str) -> Loss:
-        """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule."""
+        """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule.
+
+        Parameters
+        ----------
+        task : {"regression", "binary", "multiclass", "multilabel"}
+            What the targets are.
+        """
         return self
 
     def n_raw(self, n_targets: int) -> int:
-        """Return the number of raw outputs for ``n_targets`` columns of y."""
+        """Return the number of raw outputs for ``n_targets`` columns of y.
+
+        Parameters
+        ----------
+        n_targets : int
+            Columns of y; for classes one each, or a single one (``one_hot``).
+        """
         return n_targets
 
     @abstractmethod
@@ -216,22 +301,46 @@ class Loss(Component):
 
         Parameters
         ----------
-        y : (rows, n_targets), in the dtype of ``raw``
-        raw : (rows, n_raw); not changed
+        y : (rows, n_targets)
+            Targets, in the dtype of ``raw``.
+        raw : (rows, n_raw)
+            Outputs of the network; not changed.
         weight : (rows,) or None
+            Weights of rows; None stands for ones.
         out : (rows, n_raw)
+            Takes the gradient.
         """
 
     def value(self, y: Array, raw: Array, weight: Array | None) -> float:
-        """Return the weighted sum of the losses alone."""
+        """Return the weighted sum of the losses alone.
+
+        Parameters
+        ----------
+        y, raw, weight
+            As for :meth:`value_and_grad`.
+        """
         return self.value_and_grad(y, raw, weight, np.empty_like(raw))
 
     @abstractmethod
     def predict(self, raw: Array, out: Array) -> Array:
-        """Write the inverse link of ``raw`` into ``out`` and return it; ``out`` may be ``raw``."""
+        """Write the inverse link of ``raw`` into ``out`` and return it; ``out`` may be ``raw``.
+
+        Parameters
+        ----------
+        raw : (rows, n_raw)
+            Outputs of the network.
+        out : (rows, n_raw)
+            Takes the predictions.
+        """
 
     def log_predict(self, raw: Array, out: Array) -> Array:
-        """Write the logarithm of the prediction into ``out``; ``out`` may be ``raw``."""
+        """Write the logarithm of the prediction into ``out``; ``out`` may be ``raw``.
+
+        Parameters
+        ----------
+        raw, out
+            As for :meth:`predict`.
+        """
         return np.log(self.predict(raw, out), out=out)
 
 
@@ -242,8 +351,13 @@ class Optimizer(Component):
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         """Return the state before the first step.
 
-        ``groups`` names the parts of ``theta``: "W0", "b0", ..., and "decayed", the
-        weights that penalties apply to.
+        Parameters
+        ----------
+        theta : (n_parameters,)
+            The parameters to begin with.
+        groups : dict of slices
+            The parts of ``theta``: "W0", "b0", ..., and "decayed", the weights that
+            penalties apply to.
         """
 
     @abstractmethod
@@ -252,15 +366,40 @@ class Optimizer(Component):
     ) -> None:
         """Replace the gradient in ``direction`` by the signed step; theta += step follows.
 
-        ``theta`` is read-only; ``scratch`` is a vector of its size with undefined contents.
+        Parameters
+        ----------
+        direction : (n_parameters,)
+            The gradient on entry, the step on exit.
+        state : dict
+            From :meth:`init`; to be changed in place.
+        theta : (n_parameters,)
+            Read-only.
+        lr : float
+            Step size.
+        scratch : (n_parameters,)
+            Room for work, with undefined contents.
         """
 
     def continues(self, other: Optimizer) -> bool:
-        """Tell whether it can go on with the state of ``other``: if that is of its class."""
+        """Tell whether it can go on with the state of ``other``: if that is of its class.
+
+        Parameters
+        ----------
+        other : Optimizer
+            The one that trained before.
+        """
         return type(self) is type(other)
 
     def readout(self, theta: Array, state: State) -> Array:
-        """Return the parameters to evaluate and to publish (an average overrides this)."""
+        """Return the parameters to evaluate and to publish (an average overrides this).
+
+        Parameters
+        ----------
+        theta : (n_parameters,)
+            The parameters in training.
+        state : dict
+            The optimizer's state.
+        """
         return theta
 
 
@@ -272,28 +411,62 @@ class Transform(Component):
     """
 
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
-        """Return the state before the first step, as of :meth:`Optimizer.init`."""
+        """Return the state before the first step, as of :meth:`Optimizer.init`.
+
+        Parameters
+        ----------
+        theta, groups
+            As for an optimizer.
+        """
         return {}
 
     def continues(self, other: Transform) -> bool:
-        """Tell whether it can go on with the state of ``other``: if that is of its class."""
+        """Tell whether it can go on with the state of ``other``: if that is of its class.
+
+        Parameters
+        ----------
+        other : Transform
+            The one in its place before.
+        """
         return type(self) is type(other)
 
     @abstractmethod
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        """Change ``direction``, which is -lr times a gradient or the like, in place."""
+        """Change ``direction``, which is -lr times a gradient or the like, in place.
+
+        Parameters
+        ----------
+        direction : (n_parameters,)
+            What is on its way through the chain.
+        state, theta, lr, scratch
+            As for an optimizer.
+        """
 
 
 class Progress(NamedTuple):
-    """How far training has come."""
+    """How far training has come.
 
-    epoch: int  #: number of this epoch, from 0
-    step: int  #: number of this step since training began, from 0
-    samples: int  #: rows seen when this epoch began
-    fraction: float  #: part of ``max_iter`` epochs done, by step, at most 1
-    stalls: int  #: how often training has stalled without stopping
+    Parameters
+    ----------
+    epoch : int
+        Number of this epoch, from 0.
+    step : int
+        Number of this step since training began, from 0.
+    samples : int
+        Rows seen when this epoch began.
+    fraction : float
+        Part of ``max_iter`` epochs done, by step, at most 1.
+    stalls : int
+        How often training has stalled without stopping.
+    """
+
+    epoch: int
+    step: int
+    samples: int
+    fraction: float
+    stalls: int
 
 
 class Schedule(Component):
@@ -304,12 +477,28 @@ class Schedule(Component):
 
     @abstractmethod
     def __call__(self, progress: Progress) -> float:
-        """Return the factor, finite and not negative."""
+        """Return the factor, finite and not negative.
+
+        Parameters
+        ----------
+        progress : Progress
+            How far training has come.
+        """
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where in the network a layer stands; the output layer sees the last hidden activation."""
+    """Where in the network a layer stands; the output layer sees the last hidden activation.
+
+    Parameters
+    ----------
+    index : int
+        Number of the layer, from 0.
+    n_layers : int
+        Number of layers with weights.
+    activation : Activation
+        What follows the layer, or precedes the output layer.
+    """
 
     index: int
     n_layers: int
@@ -321,7 +510,19 @@ class Initializer(Component):
 
     @abstractmethod
     def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
-        """Fill ``W`` (fan_in, fan_out) and ``b`` (fan_out,) in place, drawing from ``rng`` only."""
+        """Fill ``W`` (fan_in, fan_out) and ``b`` (fan_out,) in place, drawing from ``rng`` only.
+
+        Parameters
+        ----------
+        W : (fan_in, fan_out)
+            Takes the weights.
+        b : (fan_out,)
+            Takes the biases.
+        rng : numpy.random.RandomState
+            The stream to draw from.
+        site : Site
+            Where the layer stands.
+        """
 
 
 class Run(ABC):
@@ -356,15 +557,33 @@ class Run(ABC):
 
     @abstractmethod
     def stop(self, reason: str) -> None:
-        """Ask for training to end after this epoch."""
+        """Ask for training to end after this epoch.
+
+        Parameters
+        ----------
+        reason : str
+            What the fit keeps as the reason for its end.
+        """
 
     @abstractmethod
     def check_path(self, path: str) -> None:
-        """Raise now if a checkpoint could not be written there."""
+        """Raise now if a checkpoint could not be written there.
+
+        Parameters
+        ----------
+        path : str
+            The file.
+        """
 
     @abstractmethod
     def save(self, path: str) -> None:
-        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
+        """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
+
+        Parameters
+        ----------
+        path : str
+            The file.
+        """
 
 
 class Callback(Component):
@@ -379,10 +598,30 @@ class Callback(Component):
         return {}
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
-        """Before the first epoch."""
+        """Before the first epoch.
+
+        Parameters
+        ----------
+        memory : dict
+            This fit's memory, from :meth:`init`; to be changed in place.
+        run : Run
+            What it may see, and ask for.
+        """
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
-        """After each epoch."""
+        """After each epoch.
+
+        Parameters
+        ----------
+        memory, run
+            As for :meth:`on_fit_begin`.
+        """
 
     def on_fit_end(self, memory: State, run: Run) -> None:
-        """After the last epoch."""
+        """After the last epoch.
+
+        Parameters
+        ----------
+        memory, run
+            As for :meth:`on_fit_begin`.
+        """

@@ -341,7 +341,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # --- scikit-learn's manners.
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters: plain names first, then ``a__b`` inside the component ``a``."""
+        """Set parameters: plain names first, then ``a__b`` inside the component ``a``.
+
+        Parameters
+        ----------
+        **params : values of parameters
+            By name, or by ``a__b``.
+
+        Returns
+        -------
+        self : the estimator
+        """
         plain = {key: value for key, value in params.items() if "__" not in key}
         inner: dict[str, dict[str, Any]] = {}
         for key in params.keys() - plain.keys():

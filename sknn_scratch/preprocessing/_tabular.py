@@ -84,8 +84,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     See Also
     --------
-    TabularMLPClassifier : A classifier with this inside.
-    TabularMLPRegressor : A regressor with this inside.
+    sknn_scratch.TabularMLPClassifier : A classifier with this inside.
+    sknn_scratch.TabularMLPRegressor : A regressor with this inside.
 
     Notes
     -----

@@ -38,7 +38,17 @@ _BY_KIND: dict[type[Component], tuple[Callable[[Any], None], ...]] = {
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one component; call it to run it."""
+    """One check of one component; call it to run it.
+
+    Parameters
+    ----------
+    name : str
+        What it looks at.
+    component : Component
+        What it is run on.
+    function : callable
+        Takes the component, and raises AssertionError.
+    """
 
     name: str
     component: Component

@@ -1,0 +1,100 @@
+"""Configuration of the documentation: ``sphinx-build -W docs docs/_build/html``."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import matplotlib
+
+from sknn_scratch import __version__
+
+matplotlib.use("Agg")
+sys.path.insert(0, str(Path(__file__).parent))
+# Results do not depend on the number of threads; the time of small products does.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+project = "sknn_scratch"
+author = "The sknn_scratch developers"
+copyright = author
+version = release = __version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",  # MathJax beside the pages: no network, neither here nor there
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py", "gallery/*.json"]
+templates_path = ["_templates"]
+
+# ------------------------------------------------------------------------------------- markdown
+myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
+myst_heading_anchors = 3
+
+# ------------------------------------------------------------------------------------ docstrings
+autodoc_typehints = "none"
+autodoc_default_options = {"member-order": "bysource"}
+autosummary_generate = False
+toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
+numpydoc_show_class_members = False
+nitpicky = True
+
+# --------------------------------------------------------------------------------------- gallery
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples/gallery",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"plot_",
+    "within_subsection_order": "gallery_order.key",
+    "remove_config_comments": True,
+    "show_memory": False,
+    "download_all_examples": False,
+    "show_signature": False,
+    "reference_url": {"sknn_scratch": None},
+    "min_reported_time": 0,  # check_site.py reads them
+    "capture_repr": ("_repr_html_", "__repr__"),
+}
+
+# ------------------------------------------------------------------------------------------ html
+html_theme = "pydata_sphinx_theme"
+html_title = "sknn_scratch"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "sknn_scratch"},
+    "header_links_before_dropdown": 6,
+    "show_prev_next": True,
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+# Pages that stand alone have the width of the empty sidebar, too.
+ALONE = "index getting_started equations differences benchmarks changelog contributing tabular production"
+html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
+
+
+# ------------------------------------------------------------------------------ plain docstrings
+def escape(app, what, name, obj, options, lines):
+    """Escape |x| and names_ outside of literals: absolute values and attributes, no markup."""
+    for k, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...", "..", ":")):
+            parts = re.split(r"(``.*?``|:\w+:`.*?`)", line)
+            parts[::2] = [re.sub(r"\||(?<=\w)_(?=[\s,)])", r"\\\g<0>", part) for part in parts[::2]]
+            lines[k] = "".join(parts)
+
+
+def setup(app):
+    """Run after numpydoc has made sections of the docstring."""
+    app.connect("autodoc-process-docstring", escape, priority=900)

@@ -1,0 +1,62 @@
+"""
+What dropout does
+=================
+
+In each training step ``dropout`` leaves out a part of the hidden units at random, so that no unit
+can rely on another one. A part of the training labels is wrong here. The more is left out, the less
+of that is learned by heart; the loss on new data falls, and rises when too little of the network is
+left.
+"""
+
+import warnings
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
+from sklearn.model_selection import train_test_split
+
+from sknn_scratch import MLPClassifier
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X / 16, y, train_size=400, random_state=0)
+rng = np.random.default_rng(0)
+wrong = rng.random(400) < 0.15
+y_train[wrong] = rng.integers(0, 10, wrong.sum())
+
+# %%
+rates = [0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.85]
+losses = np.empty((2, len(rates), 2))
+for k, rate in enumerate(rates):
+    for seed in range(2):
+        model = MLPClassifier(
+            (100, 100),
+            dropout=rate,
+            alpha=0.0,
+            learning_rate_init=0.003,
+            batch_size=25,
+            max_iter=40,
+            n_iter_no_change=40,
+            random_state=seed,
+        ).fit(X_train, y_train)
+        losses[0, k, seed] = log_loss(y_train, model.predict_proba(X_train))
+        losses[1, k, seed] = log_loss(y_test, model.predict_proba(X_test))
+
+# %%
+figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+for values, name, color in zip(
+    losses, ["training data", "new data"], ["tab:blue", "tab:red"], strict=True
+):
+    mean = values.mean(axis=1)
+    ax.plot(rates, values, ".", color=color, alpha=0.4)
+    ax.plot(rates, mean, "o-", color=color, linewidth=2.5, label=name)
+best = int(losses[1].mean(axis=1).argmin())
+ax.axvline(rates[best], color="0.6", linestyle="--", zorder=0)
+ax.set(xlabel="dropout", ylabel="log loss", ylim=(0, None))
+ax.set_title(f"Leaving out {rates[best]:.0%} of the units is best for new data", fontweight="bold")
+ax.legend(frameon=False)
+ax.grid(alpha=0.3)
+plt.show()

@@ -1,0 +1,76 @@
+"""
+Checkpoint and resume
+=====================
+
+``Checkpoint`` writes all that changes during training into one file: weights, moments, random
+streams, counters. After a crash, ``resume`` goes on from it as if nothing had happened, to the very
+same weights.
+"""
+
+import tempfile
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+
+from sknn_scratch import MLPClassifier
+from sknn_scratch.components import Checkpoint
+from sknn_scratch.contracts import Callback
+
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
+
+X, y = load_digits(return_X_y=True)
+X = X / 16
+
+
+class PowerCut(Callback):
+    """What nobody wishes for."""
+
+    epoch: int = 25
+
+    def on_epoch_end(self, memory, run):
+        if run.epoch == self.epoch:
+            raise RuntimeError("the lights go out")
+
+
+def network(**params):
+    """Return the same estimator each time."""
+    common = {"learning_rate": "cosine", "max_iter": 60, "n_iter_no_change": 60, "random_state": 0}
+    return MLPClassifier((64,), solver="nadam", dropout=0.2, **common, **params)
+
+
+# %%
+# A fit without trouble, one that a crash ends after 25 epochs, and one that is resumed from the
+# last checkpoint, which is of epoch 20.
+whole = network().fit(X, y)
+with tempfile.TemporaryDirectory() as folder:
+    file = str(Path(folder) / "run.npz")
+    try:
+        network(callbacks=[Checkpoint(file, every=10), PowerCut()]).fit(X, y)
+    except RuntimeError as error:
+        print("crash:", error)
+    resumed = network().resume(file, X, y)
+print("same weights:", np.array_equal(resumed.theta_, whole.theta_))
+
+# %%
+figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+epochs = np.arange(1, 61)
+ax.plot(epochs, whole.loss_curve_, color="0.8", linewidth=8, label="never interrupted")
+ax.plot(
+    epochs[:25], whole.loss_curve_[:25], color="tab:blue", linewidth=2.5, label="until the crash"
+)
+ax.plot(
+    epochs[20:], resumed.loss_curve_[20:], "--", color="tab:red", linewidth=2.5, label="resumed"
+)
+ax.axvline(20, color="tab:red", linewidth=1, zorder=0)
+ax.axvline(25, color="tab:blue", linewidth=1, zorder=0)
+ax.text(19.5, whole.loss_curve_[0], "checkpoint", ha="right", va="top", color="tab:red")
+ax.text(25.5, whole.loss_curve_[0], "crash", va="top", color="tab:blue")
+ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
+ax.set_title("A resumed fit runs on the same curve to the same weights", fontweight="bold")
+ax.legend(frameon=False, loc="lower left")
+ax.grid(alpha=0.3)
+plt.show()
