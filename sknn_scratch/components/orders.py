@@ -38,7 +38,19 @@ class Blocks(Component):
         self.require_integer("window", 1)
 
     def draw(self, rows: Array, rng: np.random.RandomState) -> Array:
-        """Return the row numbers ``rows`` in an order drawn from ``rng``."""
+        """Return row numbers in the order of an epoch.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_rows,)
+            As they stand in the file.
+        rng : RandomState
+            What the order is drawn from.
+
+        Returns
+        -------
+        order : ndarray of int of shape (n_rows,)
+        """
         out, done = np.empty_like(rows), 0
         starts = rng.permutation(-(-len(rows) // self.size)) * self.size
         for k in range(0, len(starts), self.window):
