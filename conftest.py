@@ -2,4 +2,14 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("numba") else ["sknn_scratch/core/compiled.py"]
+NEEDS = {
+    "numba": ["sknn_scratch/core/compiled.py"],
+    "skl2onnx": ["sknn_scratch/onnx.py", "sknn_scratch/interop/_onnx.py"],
+    "onnxruntime": ["sknn_scratch/interop/_onnx.py"],
+    "skops": ["sknn_scratch/interop/_skops.py"],
+    "dask": ["sknn_scratch/interop/_distributed.py"],
+}
+
+collect_ignore = [
+    path for module, paths in NEEDS.items() if find_spec(module) is None for path in paths
+]

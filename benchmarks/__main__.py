@@ -27,7 +27,7 @@ from benchmarks import _frame
 from benchmarks._frame import ENGINES, Row, Settings
 
 SPEED = ["step", "anatomy", "fits", "lbfgs", "predict", "search", "growth", "footprint"]
-BENCHMARKS = [*SPEED, "features", "regularisation"]
+BENCHMARKS = [*SPEED, "features", "regularisation", "out_of_core", "distributed", "serve"]
 COMMANDS = ["plot", "tables", "report"]
 QUICK = 0.1
 

@@ -18,20 +18,26 @@ from benchmarks import (
     _plots,
     _report,
     anatomy,
+    distributed,
     features,
     fits,
     footprint,
     growth,
     lbfgs,
+    out_of_core,
     predict,
     search,
+    serve,
     step,
 )
 from benchmarks._frame import Row, heading, is_quick, read
 from benchmarks._tables import Table
 
 ROOT = Path(__file__).parents[1]
-PAGES = ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "benchmarks.md"
+PAGES = [
+    ROOT / path
+    for path in ("README.md", "docs/index.md", "docs/benchmarks.md", "docs/production.md")
+]
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\((.+?)\)")
 
@@ -55,6 +61,9 @@ BLOCKS = {
     "growth": Block("growth", growth.table, "growth"),
     "footprint": Block("footprint", footprint.table, "footprint"),
     "features": Block("features", features.table, "features"),
+    "out of core": Block("out_of_core", out_of_core.table),
+    "distributed": Block("distributed", distributed.table),
+    "serve": Block("serve", serve.table),
 }
 
 

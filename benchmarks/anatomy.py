@@ -20,26 +20,26 @@ from benchmarks._frame import ENGINES, Row, Settings, engine, one_run
 from benchmarks._peers import Work, ours, products
 from benchmarks._tables import Table
 from benchmarks.step import DTYPES, KINDS, SHAPES
-from sknn_scratch.training.minibatch import _Loop
+from sknn_scratch.training.minibatch import Loop
 
 PARTS = ["batch", "forward", "loss", "backward", "penalty", "adam", "rest", "step", "bare products"]
 
 
-def loop_of(work: Work) -> _Loop:
+def loop_of(work: Work) -> Loop:
     """Return the loop of a fit that is over."""
-    made: list[_Loop] = []
-    run_epoch = _Loop.run_epoch
+    made: list[Loop] = []
+    run_epoch = Loop.run_epoch
 
-    def keep(loop: _Loop) -> Any:
+    def keep(loop: Loop) -> Any:
         made.append(loop)
         return run_epoch(loop)
 
-    with mock.patch.object(_Loop, "run_epoch", keep):
+    with mock.patch.object(Loop, "run_epoch", keep):
         ours(work)(0)
     return made[0]
 
 
-def actions(loop: _Loop) -> dict[str, Callable[[], object]]:
+def actions(loop: Loop) -> dict[str, Callable[[], object]]:
     """Return what does each part of a step, in the order of PARTS but for the rest."""
     objective, params, grads = loop.objective, loop.params, loop.grads
     batch = next(loop.batches.in_order(loop.order))

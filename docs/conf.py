@@ -78,7 +78,8 @@ html_theme_options = {
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
 # Pages that stand alone have the width of the empty sidebar, too.
-ALONE = "index getting_started equations differences benchmarks changelog contributing tabular"
+ALONE = "index getting_started equations differences benchmarks changelog contributing"
+ALONE += " tabular production"
 html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

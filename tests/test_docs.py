@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = [README, *sorted(ROOT.glob("docs/**/*.md"))]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+#: Pages whose examples need extras.
+NEEDS = {"production.md": ["skops", "skl2onnx", "onnxruntime", "dask", "distributed", "pyarrow"]}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 
 
@@ -46,6 +48,8 @@ def reader(monkeypatch):
 
 @each_page
 def test_examples(page, reader):
+    for module in NEEDS.get(page.name, []):
+        pytest.importorskip(module)
     test = examples(page)
     test.globs = vars(reader)
     report = []

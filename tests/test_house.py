@@ -55,6 +55,8 @@ RULES = {
     "inspection": Rule("contracts core", "matplotlib"),
     "testing": Rule("contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} estimators", ANY),
+    "distributed": Rule("interop"),
+    "onnx": Rule("interop"),
 }
 
 

@@ -303,7 +303,7 @@ def test_summary_counts_the_workspace(case, dtype, monkeypatch):
         steps.append((batch, rows))
         return step(self, batch, rows, is_last)
 
-    loop = sys.modules["sknn_scratch.training.minibatch"]._Loop
+    loop = sys.modules["sknn_scratch.training.minibatch"].Loop
     step = loop.step
     monkeypatch.setattr(loop, "step", spy)
     est, _ = fit(case, X.astype(dtype))

@@ -49,6 +49,7 @@ from sknn_scratch.components.optimizers import (
     NAdam,
     RMSProp,
 )
+from sknn_scratch.components.orders import Blocks
 from sknn_scratch.components.schedules import (
     Adaptive,
     Constant,
@@ -79,6 +80,7 @@ __all__ = [
     "Adaptive",
     "AddDecayedWeights",
     "BinaryLogLoss",
+    "Blocks",
     "CSVLog",
     "Chain",
     "Checkpoint",

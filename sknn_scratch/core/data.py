@@ -27,13 +27,19 @@ class Data(NamedTuple):
     """All rows.  Some are chosen by a slice, as a rule without copies of X, or by row numbers.
 
     ``y`` is (n_targets, n_samples) in the compute dtype; or a vector of class codes, which
-    become columns of ``unit``, the unit matrix, when a batch is made.
+    become columns of ``unit``, the unit matrix, when a batch is made.  X may be of another
+    dtype, as where it is mapped from a file: rows are then cast when they are gathered.
     """
 
     X: Any
     y: Array
     unit: Array | None = None
     weight: Array | None = None
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype to compute in."""
+        return (self.y if self.unit is None else self.unit).dtype
 
     @property
     def n_samples(self) -> int:
@@ -47,7 +53,7 @@ class Data(NamedTuple):
 
     def batch(self, rows: Any) -> Batch:
         """Return the rows named by a slice or an array of row numbers."""
-        x, y = linalg.in_rows(self.X[rows]), self.columns(rows).T
+        x, y = linalg.in_rows(self.X[rows].astype(self.dtype, copy=False)), self.columns(rows).T
         weight = None if self.weight is None else self.weight[rows]
         return Batch(x, y, weight, _sum(weight, len(y)))
 
@@ -75,8 +81,8 @@ class Batches:
         width = data.n_targets + data.X.shape[1]
         many = min(-(-data.n_samples // size), AT_ONCE // (size * width)) if self._is_dense else 1
         self._step = size * max(1, many)
-        self._x = np.empty((self._step if self._is_dense else 0, data.X.shape[1]), data.X.dtype)
-        self._y = np.empty(self._step * data.n_targets, data.X.dtype)
+        self._x = np.empty((self._step if self._is_dense else 0, data.X.shape[1]), data.dtype)
+        self._y = np.empty(self._step * data.n_targets, data.dtype)
         self._known: dict[int, list[Batch]] = {}
 
     def in_order(self, order: Array) -> Iterator[Batch]:
@@ -91,7 +97,8 @@ class Batches:
         if self._is_dense:
             linalg.take_rows_into(self.data.X, index, self._x[: len(index)])
         else:
-            batches = [batches[0]._replace(x=self.data.X[index])]
+            x = self.data.X[index].astype(self.data.dtype, copy=False)
+            batches = [batches[0]._replace(x=x)]
         if self.data.weight is not None:
             batches = _weighted(batches, self.data.weight[index])
         return batches

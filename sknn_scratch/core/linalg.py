@@ -296,8 +296,8 @@ def in_rows(x: Any) -> Any:
 
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:
-    """out = a[index]; without the copy of the whole that ``take`` makes of some arrays."""
-    if a.flags.c_contiguous and a.flags.aligned:
+    """out = a[index], cast to its dtype; ``take`` would copy the whole of some arrays."""
+    if a.flags.c_contiguous and a.flags.aligned and a.dtype == out.dtype:
         return a.take(index, 0, out, "clip")
     out[...] = a[index]
     return out

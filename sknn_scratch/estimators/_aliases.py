@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
+from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule, Transform
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
@@ -93,6 +94,12 @@ def dropout_rates(estimator: Any) -> list[float]:
             value,
         )
     return [float(rate) for rate in rates]
+
+
+def shuffle(estimator: Any) -> bool | Blocks:
+    """Return whether rows are shuffled, or the order that is not a plain shuffle."""
+    value = Blocks() if isinstance(estimator.shuffle, str) else estimator.shuffle
+    return value if isinstance(value, Blocks) else bool(value)
 
 
 def schedule(estimator: Any) -> Schedule:

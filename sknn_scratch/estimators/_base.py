@@ -142,7 +142,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the dtype to compute in: that of the weights so far, as set, or X's."""
         if not how.is_new:
             return self.theta_.dtype
-        return X.dtype if self.dtype is None else np.dtype(self.dtype)
+        own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
+        return own if self.dtype is None else np.dtype(self.dtype)
 
     def _weigh(
         self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
@@ -158,7 +159,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Data:
         y, unit = self._encode_y(y, targets, loss, dtype)
         weight = self._encode_weight(weight, dtype, "all samples")
-        return Data(_validation.cast(self, "X", X, dtype), y, unit, weight)
+        return Data(_validation.cast_X(self, X, dtype), y, unit, weight)
 
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
@@ -190,7 +191,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
         with _validation.naming("X_val", self):
             X = _validation.check_X(self, given.X, reset=False)
-            X = _validation.cast(self, "X", X, dtype)
+            X = _validation.cast_X(self, X, dtype)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, X, self._y_is_numeric)
             targets.check_validation(y)

@@ -37,8 +37,8 @@ class Judge:
     def __init__(self, plan: Plan, data: Data, rows: Array, score: Score) -> None:
         self.network, self.loss = plan.network, plan.objective.loss
         self.data, self.rows, self.score = data, rows, score
-        self.inference = Inference(plan.network, len(rows), data.X.dtype)
-        self.raw = np.empty((len(rows), plan.network.units[-1]), data.X.dtype)
+        self.inference = Inference(plan.network, len(rows), data.dtype)
+        self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
         weight = data.weight
         self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
 
@@ -74,7 +74,7 @@ def with_judge(
                 "X_val and y_val, set early_stopping=False, or call fit."
             )
         if state.held_out is None:
-            _hold_out(estimator, data, state, targets)
+            _hold_out(estimator, plan, data, state, targets)
         rows, given = state.held_out, data
     else:
         rows = np.arange(given.n_samples)
@@ -82,11 +82,17 @@ def with_judge(
     return replace(plan, judge=Judge(plan, given, rows, score), early_stopping=wanted)
 
 
-def _hold_out(estimator: Any, data: Data, state: TrainingState, targets: Any) -> None:
+def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
     """Split off validation rows; the others become the order to train in."""
+    is_plain = isinstance(plan.strategy.shuffle, bool)
+    # To stratify takes a hundred bytes a row, too many for rows that are left on a disk.
+    strata = targets.strata(data.y) if is_plain else None
     state.order, state.held_out = _holdout.split(
-        data.n_samples, estimator.validation_fraction, state.rng, targets.strata(data.y)
+        data.n_samples, estimator.validation_fraction, state.rng, strata
     )
+    if not is_plain:
+        state.order.sort()
+        state.held_out.sort()
     if data.weight is not None:
         for part, rows in (("training", state.order), ("validation", state.held_out)):
             name = f"the {part} part of the early-stopping split"

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
     StrOptions,
 )
 
+from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Callback, Component, Transform
 from sknn_scratch.registry import KINDS, names
 
@@ -82,7 +83,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "learning_rate_init": [positive()],
     "power_t": [Interval(Real, 0, None, closed="left")],
     "max_iter": [positive(Integral)],
-    "shuffle": ["boolean"],
+    "shuffle": ["boolean", StrOptions({"blocks"}), Blocks],
     "random_state": ["random_state"],
     "tol": [Interval(Real, 0, None, closed="left")],
     "verbose": ["verbose"],

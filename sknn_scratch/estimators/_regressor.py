@@ -65,8 +65,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     max_iter : int, default=200
         Largest number of epochs; with 'lbfgs', of iterations.
 
-    shuffle : bool, default=True
-        Whether each epoch sees the rows in a new order.
+    shuffle : bool, "blocks" or Blocks, default=True
+        Whether each epoch sees the rows in a new order. "blocks", or ``Blocks(size, window)``,
+        is an order for rows on a disk: shuffled blocks, and shuffled rows within a window.
 
     random_state : int, RandomState or None, default=None
         Seed of the initial weights, the early-stopping split and the order of rows. The

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from sknn_scratch.contracts import State
+from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.estimators._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint
 from sknn_scratch.training.snapshot import restore, snapshot
 from sknn_scratch.training.state import TrainingState
@@ -31,7 +34,7 @@ def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
         "parameters": {name: _written(value) for name, value in params if name not in FREE},
         "data": {
             "shape of X": f"{data.X.shape[0]} x {data.X.shape[1]}",
-            "dtype": str(data.X.dtype),
+            "dtype": str(data.dtype),
             **_digests(data, ""),
             "classes": _written(getattr(targets, "classes", None)),
             "kind of validation data": _kind(judge, data),
@@ -39,7 +42,7 @@ def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
         },
     }
     seed = repr(estimator.random_state)
-    return own | {"fingerprint": _digest((repr(own) + seed).encode())}
+    return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
 
 
 def _kind(judge: Any, data: Data) -> str:
@@ -54,12 +57,18 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
     return {
-        name + suffix: _digest(*(np.ascontiguousarray(a).data for a in arrays))
+        name + suffix: _digest(chain.from_iterable(map(_in_chunks, arrays)))
         for name, arrays in parts.items()
     }
 
 
-def _digest(*buffers: Any) -> str:
+def _in_chunks(a: Array) -> Iterator[Any]:
+    """Yield the bytes of an array in C order; what is mapped from a file is never copied whole."""
+    for start in range(0, len(a), CHUNK_ROWS):
+        yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
+
+
+def _digest(buffers: Iterable[Any]) -> str:
     code = hashlib.blake2b(digest_size=8)
     for buffer in buffers:
         code.update(buffer)

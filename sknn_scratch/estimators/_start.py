@@ -68,7 +68,7 @@ def _strategy(estimator: Any) -> LBFGS | MiniBatch:
         float(estimator.learning_rate_init),
         _batch_size(estimator),
         estimator.max_iter,
-        bool(estimator.shuffle),
+        _aliases.shuffle(estimator),
     )
 
 
@@ -117,7 +117,8 @@ def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
         state = _go_on(estimator, plan, how)
     if state.noise is None and any(_aliases.dropout_rates(estimator)):
         state.noise = np.random.default_rng(state.rng.randint(np.iinfo(np.int32).max))
-    if estimator.shuffle and estimator.solver != "lbfgs":
+    # Other orders are drawn from the rows' own, of which no copy needs to be kept.
+    if _aliases.shuffle(estimator) is True and estimator.solver != "lbfgs":
         state.order = np.arange(data.n_samples)
     return state
 
@@ -125,7 +126,7 @@ def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
 def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
     """Return a state with newly drawn weights."""
     layout = plan.network.layout
-    theta = np.empty(layout.size, data.X.dtype)
+    theta = np.empty(layout.size, data.dtype)
     state = TrainingState(theta, own_stream(estimator.random_state))
     initializer = _aliases.component(estimator, "initializer", "initializer")
     for arrays, site in zip(layout.params(theta).layers, plan.sites, strict=True):

@@ -22,6 +22,8 @@ from sklearn.utils.validation import (
 from sknn_scratch.contracts import Array
 
 FLOATS = (np.float64, np.float32)
+#: Rows of a mapped X that are looked at together.
+CHUNK_ROWS = 2**10
 
 
 @contextmanager
@@ -37,15 +39,30 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
         raise kind(f"{error} (in {name} of {type(estimator).__name__})") from error
 
 
+def is_mapped(X: Any) -> bool:
+    """Tell whether X, or the values of a CSR matrix, are mapped from a file."""
+    part = X.data if issparse(X) and X.format == "csr" else X
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap):
+            return True
+        part = part.base
+    return False
+
+
 def check_X(estimator: Any, X: Any, reset: bool) -> Any:
-    """Return X as float32 or float64, dense or CSR; ``reset`` learns the features."""
+    """Return X as float32 or float64, dense or CSR; ``reset`` learns the features.
+
+    Integers that are mapped from a file stay what they are: in floats they may not fit into
+    memory, so rows are cast when they are used.
+    """
+    as_is = is_mapped(X) and X.dtype.kind in "biu"
     with naming("X", estimator):
         X = validate_data(
             estimator,
             X,
             "no_validation",
             accept_sparse=["csr", "csc"],
-            dtype=FLOATS,
+            dtype=None if as_is else FLOATS,
             reset=reset,
         )
     return X.tocsr() if issparse(X) else X
@@ -144,6 +161,16 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
             "dtype of its weights. Got larger values: scale them."
         )
     return out
+
+
+def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
+    """Return X in ``dtype``, or as it is where it is mapped from a file: see :class:`Data`."""
+    if X.dtype == dtype or not is_mapped(X):
+        return cast(estimator, "X", X, dtype)
+    values = X.data if issparse(X) else X
+    for start in range(0, len(values), CHUNK_ROWS):
+        cast(estimator, "X", values[start : start + CHUNK_ROWS], dtype)
+    return X
 
 
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:

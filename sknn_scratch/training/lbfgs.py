@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, nan
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
@@ -13,6 +15,7 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
+from sknn_scratch.core.objective import Objective
 from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
@@ -28,10 +31,13 @@ class LBFGS:
     max_iter: int
     max_fun: int
     tol: float
+    #: Makes what sums over all rows, from objective, data and dtype; None: :class:`RowSum`.
+    row_sum: Callable[[Objective, Any, Any], Any] | None = None
 
     def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
         """Minimise until the gradient is below ``tol`` or a limit is reached."""
-        objective = _FullObjective(plan, data, state)
+        row_sum = (self.row_sum or RowSum)(plan.objective, data, state.theta.dtype)
+        objective = _FullObjective(plan, row_sum, state.theta)
         times = [perf_counter()]
 
         def on_iteration(intermediate_result: OptimizeResult) -> None:
@@ -73,15 +79,17 @@ class LBFGS:
         state.stop_reason = reason if isfinite(float(result.fun)) else "diverged"
 
 
-class _FullObjective:
-    """The objective over all rows as a function of scipy's float64 vector."""
+class RowSum:
+    """The data term and its gradient over all rows of some data: a sum over row blocks.
 
-    def __init__(self, plan: Plan, data: Data, state: TrainingState) -> None:
-        self.objective, self.data = plan.objective, data
-        network, n, dtype = plan.objective.network, data.n_samples, state.theta.dtype
-        self.params, self.total, self.part = (
-            network.layout.params(np.empty_like(state.theta)) for _ in range(3)
-        )
+    What takes its place, where rows are on other machines, has ``weight_sum`` and is called
+    in the same way.
+    """
+
+    def __init__(self, objective: Objective, data: Data, dtype: Any) -> None:
+        self.objective, self.data = objective, data
+        network, n = objective.network, data.n_samples
+        self.part = network.layout.params(np.empty(network.layout.size, dtype))
         size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
         self.blocks = [slice(k, min(k + size, n)) for k in range(0, n, size)]
         # One block is gathered once; several would be a copy of the targets.
@@ -89,20 +97,33 @@ class _FullObjective:
         self.workspace = Workspace(network, size, dtype)
         self.weight_sum = float(n if data.weight is None else data.weight.sum())
 
+    def __call__(self, params: Params, total: Params, factor: float) -> float:
+        """Return ``factor`` times the sum of the losses; write its gradient into ``total``."""
+        value = self._block(self.blocks[0], params, total, factor)
+        for block in self.blocks[1:]:
+            value += self._block(block, params, self.part, factor)
+            linalg.add_scaled(1.0, self.part.vector, total.vector)
+        return value
+
+    def _block(self, block: slice, params: Params, grads: Params, factor: float) -> float:
+        batch = self.only or self.data.batch(block)
+        rows = self.workspace.rows(block.stop - block.start)
+        return self.objective.data_term(params, batch, rows, grads, factor)
+
+
+class _FullObjective:
+    """The objective over all rows as a function of scipy's float64 vector."""
+
+    def __init__(self, plan: Plan, row_sum: Any, theta: Array) -> None:
+        self.objective, self.row_sum = plan.objective, row_sum
+        layout = plan.objective.network.layout
+        self.params, self.total = (layout.params(np.empty_like(theta)) for _ in range(2))
+
     def __call__(self, x: Array) -> tuple[float, Array]:
         """Return value and gradient at x."""
         np.copyto(self.params.vector, x)
-        value = self._data_term(self.blocks[0], self.total)
-        for block in self.blocks[1:]:
-            value += self._data_term(block, self.part)
-            linalg.add_scaled(1.0, self.part.vector, self.total.vector)
-        value += self.objective.penalty(self.params, self.total, self.weight_sum)
+        weight_sum = self.row_sum.weight_sum
+        value = self.row_sum(self.params, self.total, 1.0 / weight_sum)
+        value += self.objective.penalty(self.params, self.total, weight_sum)
         # scipy's line search shortens a step to nan; at inf it takes no step and "converges".
         return value if isfinite(value) else nan, self.total.vector.astype(np.float64)
-
-    def _data_term(self, block: slice, grads: Params) -> float:
-        batch, rows = (
-            self.only or self.data.batch(block),
-            self.workspace.rows(block.stop - block.start),
-        )
-        return self.objective.data_term(self.params, batch, rows, grads, 1.0 / self.weight_sum)

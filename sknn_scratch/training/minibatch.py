@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, nan
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
-from sknn_scratch.contracts import Optimizer, Progress, Schedule
+from sknn_scratch.contracts import Array, Optimizer, Progress, Schedule
 from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.workspace import Rows, Workspace
@@ -30,12 +32,15 @@ class MiniBatch:
     learning_rate_init: float
     batch_size: int
     max_iter: int
-    shuffle: bool = True
+    #: Whether the order of an epoch is drawn; or what draws it from the rows' own order.
+    shuffle: Any = True
+    #: Makes what runs an epoch, from this strategy, plan, data and state; None: :class:`Loop`.
+    loop: Callable[..., Any] | None = None
 
     def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
         """Run epochs until ``max_iter``, a stall, a request to stop or divergence."""
         self._complete(plan, state)
-        loop = _Loop(self, plan, data, state)
+        loop = (self.loop or Loop)(self, plan, data, state)
         if not plan.one_pass and state.epoch >= self.max_iter:
             state.stop_reason = state.stop_reason or "max_iter"
         run.notify("on_fit_begin")
@@ -54,7 +59,7 @@ class MiniBatch:
         if state.patience.get("of") != criterion:
             state.patience = self.patience.start() | {"of": criterion}
 
-    def _epoch(self, plan: Plan, state: TrainingState, loop: _Loop) -> Row:
+    def _epoch(self, plan: Plan, state: TrainingState, loop: Any) -> Row:
         """Run an epoch, judge it and write it down."""
         start = perf_counter()
         row = {"epoch": state.epoch + 1} | loop.run_epoch()
@@ -106,7 +111,7 @@ class MiniBatch:
         return Progress(state.epoch, state.step, state.samples, fraction, state.stalls)
 
 
-class _Loop:
+class Loop:
     """One fit's buffers, bound once, and the epoch that runs in them."""
 
     def __init__(self, how: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
@@ -125,11 +130,24 @@ class _Loop:
 
     def run_epoch(self) -> Row:
         """Make a step for each batch; return the mean loss by rows, or the first not finite."""
+        row = self.run(self._next_order())
+        self.state.samples += self.n
+        return row
+
+    def _next_order(self) -> Array:
+        """Return the rows of an epoch in its order."""
+        if not isinstance(self.how.shuffle, bool):
+            order: Array = self.how.shuffle.draw(self.order, self.state.rng)
+            return order
         if self.how.shuffle:
             self.state.rng.shuffle(self.order)
-        total, counted, seen = 0.0, 0, 0
-        self.rate, per_step = self._rate(0), self.how.schedule.per_step
-        for batch in self.batches.in_order(self.order):
+        return self.order
+
+    def run(self, order: Array, seen: int = 0) -> Row:
+        """Make the steps of some rows of an epoch, of which ``seen`` have gone before."""
+        total, counted = 0.0, 0
+        self.rate, per_step = self._rate(seen), self.how.schedule.per_step
+        for batch in self.batches.in_order(order):
             n = len(batch.y)
             seen += n
             if batch.weight_sum == 0:
@@ -142,7 +160,6 @@ class _Loop:
                 break
             total += value * n
             counted += n
-        self.state.samples += self.n
         return {
             "loss": total / counted,
             "learning_rate": self.rate,

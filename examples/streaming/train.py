@@ -1,0 +1,106 @@
+"""Train on a parquet file that is larger than memory, one row group after the other.
+
+    python examples/streaming/train.py rows.parquet --epochs 1 --limit 1
+
+``partial_fit`` sees each row group once in an epoch, in an order drawn anew; the last one is held
+out. After every few groups the model and the place in the file are stored, all or nothing, and the
+same command goes on from there after an interruption, to the same model. ``--limit`` holds the
+process to some gigabytes of data (``RLIMIT_DATA``, on Linux). Needs pyarrow.
+"""
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads have stacks, which count as well
+
+import joblib
+import numpy as np
+import pyarrow.parquet as pq
+
+from sknn_scratch import MLPClassifier
+
+SEED, CLASSES = 0, [0, 1]
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--state", default="training.joblib", help="where to store, and to go on")
+    parser.add_argument("--every", type=int, default=20, help="row groups between two stores")
+    parser.add_argument("--limit", type=float, help="gigabytes that the process may have")
+    parser.add_argument("--stop-after", type=int, help="row groups, to try out an interruption")
+    return parser.parse_args()
+
+
+def limited(gigabytes):
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (int(gigabytes * 2**30),) * 2)
+
+
+def read(file, group):
+    """Return features and classes of a row group."""
+    table = file.read_row_group(group, use_threads=False)
+    y = table.column("y").to_numpy()
+    X = np.empty((table.num_rows, table.num_columns - 1), np.float32)
+    for k, name in enumerate(name for name in table.column_names if name != "y"):
+        X[:, k] = table.column(name).to_numpy()
+    return X, y
+
+
+def begun(path):
+    """Return model and place: those stored, or a new model at the beginning."""
+    if os.path.exists(path):
+        return joblib.load(path)
+    model = MLPClassifier((32,), batch_size=500, random_state=SEED)
+    return {"model": model, "epoch": 0, "done": 0}
+
+
+def store(state, path):
+    """Replace the file as a whole: an interruption leaves the old one."""
+    joblib.dump(state, f"{path}.tmp")
+    os.replace(f"{path}.tmp", path)
+
+
+def run_epoch(file, state, args, first_group):
+    """Go through the row groups that this epoch has left; tell whether to stop."""
+    model, n = state["model"], file.num_row_groups - 1
+    order = np.random.default_rng([SEED, state["epoch"]]).permutation(n)
+    start, rows = time.perf_counter(), 0
+    while state["done"] < n:
+        X, y = read(file, order[state["done"]])
+        model.partial_fit(X, y, classes=CLASSES)
+        rows, state["done"] = rows + len(y), state["done"] + 1
+        if state["done"] % args.every == 0:
+            store(state, args.state)
+            speed = rows / (time.perf_counter() - start)
+            print(
+                f"epoch {state['epoch'] + 1}, {state['done']}/{n} groups, loss {model.loss_:.4f}, "
+                f"{speed:,.0f} rows/s, {speed and (n - state['done']) * len(y) / speed:.0f} s left",
+                flush=True,
+            )
+        if args.stop_after and state["done"] - first_group >= args.stop_after:
+            return True
+    state |= {"epoch": state["epoch"] + 1, "done": 0}
+    store(state, args.state)
+    return False
+
+
+def main():
+    args = parsed()
+    if args.limit:
+        limited(args.limit)
+    file, state = pq.ParquetFile(args.path), begun(args.state)
+    if state["epoch"] or state["done"]:
+        print(f"going on: epoch {state['epoch'] + 1}, {state['done']} groups done")
+    while state["epoch"] < args.epochs:
+        if run_epoch(file, state, args, state["done"]):
+            return print("stopped; run the same command to go on")
+    X, y = read(file, file.num_row_groups - 1)
+    print(f"accuracy on the last row group: {state['model'].score(X, y):.4f}")
+
+
+if __name__ == "__main__":
+    main()

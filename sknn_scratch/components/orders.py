@@ -1,0 +1,62 @@
+"""Orders in which an epoch takes its rows, beside the plain shuffle of all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sknn_scratch.contracts import Array, Component
+
+
+class Blocks(Component):
+    """Shuffled blocks of consecutive rows, then shuffled rows within a window of blocks.
+
+    For rows that are read from a disk: an epoch reads each block once and as a whole, and
+    only a window of blocks needs to be in memory at a time.  ``shuffle="blocks"`` stands for
+    ``shuffle=Blocks()``.  The order is drawn anew in each epoch.  Rows held out for early
+    stopping are then drawn without regard to classes, and read in their own order.
+
+    Parameters
+    ----------
+    size : int >= 1, default=4096
+        Consecutive rows of a block: a megabyte or more lets a disk read at its full speed.
+    window : int >= 1, default=16
+        Blocks whose rows are mixed. The more, the nearer to a plain shuffle.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import Blocks
+    >>> Blocks(size=3, window=1).draw(np.arange(8), np.random.RandomState(0))
+    array([6, 7, 5, 4, 3, 0, 2, 1])
+    """
+
+    size: int = 4096
+    window: int = 16
+
+    def __post_init__(self) -> None:
+        self.require_integer("size", 1)
+        self.require_integer("window", 1)
+
+    def draw(self, rows: Array, rng: np.random.RandomState) -> Array:
+        """Return row numbers in the order of an epoch.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_rows,)
+            As they stand in the file.
+        rng : RandomState
+            What the order is drawn from.
+
+        Returns
+        -------
+        order : ndarray of int of shape (n_rows,)
+        """
+        out, done = np.empty_like(rows), 0
+        starts = rng.permutation(-(-len(rows) // self.size)) * self.size
+        for k in range(0, len(starts), self.window):
+            window = [rows[start : start + self.size] for start in starts[k : k + self.window]]
+            part = out[done : done + sum(map(len, window))]
+            np.concatenate(window, out=part)
+            rng.shuffle(part)
+            done += len(part)
+        return out

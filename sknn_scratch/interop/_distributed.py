@@ -1,0 +1,500 @@
+"""Data-parallel training: the objective as a sum over the partitions of a Dask collection.
+
+Workers hold encoded partitions, and answer with sums of losses and gradients; strategy,
+stopping, callbacks and publishing are those of a fit on one machine.  What is scheduled where,
+sent, repeated or lost is Dask's business: every task is a pure function of its arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from math import isfinite, nan
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+
+from sknn_scratch.contracts import Array, Loss, State
+from sknn_scratch.core import linalg
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.layout import Params
+from sknn_scratch.core.objective import Objective
+from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
+from sknn_scratch.estimators._base import Job, unchanged_on_error
+from sknn_scratch.estimators._judge import Rows, with_judge
+from sknn_scratch.estimators._params import check_params
+from sknn_scratch.estimators._start import How, make_plan, start
+from sknn_scratch.interop._extras import require
+from sknn_scratch.interop._partitions import (
+    Summary,
+    agreed,
+    as_targets,
+    read_targets,
+    split,
+    summarise,
+    warn_of_lonely_classes,
+)
+from sknn_scratch.training.lbfgs import LBFGS, RowSum
+from sknn_scratch.training.minibatch import Loop, MiniBatch
+from sknn_scratch.training.state import Plan, Row, TrainingState
+
+#: Sums of so many partitions are added in one task.
+FAN_IN = 8
+WHAT = "sknn_scratch.distributed"
+
+
+class Options(NamedTuple):
+    """What a fit on partitions is asked for beside data."""
+
+    classes: Any = None
+    average_every: int | None = None
+    resume: str | None = None
+    X_val: Any = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+
+    @property
+    def given(self) -> Rows:
+        """The validation data."""
+        return Rows(self.X_val, self.y_val, self.sample_weight_val)
+
+
+class Coding(NamedTuple):
+    """How partitions become rows of a fit."""
+
+    estimator: Any  #: unfitted, without callbacks
+    targets: Any
+    loss: Loss
+    dtype: Any
+
+
+class Partitions(NamedTuple):
+    """The rows of a fit, encoded, on the workers."""
+
+    parts: Sequence[Any]  #: delayed :class:`Data`
+    sizes: Sequence[int]
+    weight_sum: float
+    sample: Data  #: one row
+
+    @property
+    def n_samples(self) -> int:
+        """Number of rows."""
+        return sum(self.sizes)
+
+    @property
+    def X(self) -> Any:
+        """The row that the client has, for whoever looks at one."""
+        return self.sample.X
+
+
+def fit(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    **options: Any,
+) -> Any:
+    """Fit an estimator to Dask collections, each partition where it is.
+
+    With ``solver="lbfgs"``, and with any other solver as long as ``average_every`` is None,
+    each evaluation is one gradient of all rows: the weights are sent out once, every
+    partition answers with a sum, and sums are added in a tree.  The model is that of one
+    machine to rounding, whatever the partitions (``batch_size`` is then the number of rows).
+    Partitions are read twice: once to learn their form, once to be encoded and kept.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted in place, as by its own ``fit``.
+    X : Dask array or dataframe of shape (n_samples, n_features)
+        Sizes of chunks may be unknown, and partitions empty.
+    y : Dask array, series or dataframe
+        With the partitions of X.
+    sample_weight : Dask array or series, default=None
+    **options
+        ``classes``: all classes of y; None finds them, and warns about those that are in one
+        partition only.
+        ``average_every``: int >= 1, steps that each partition makes on its own mini-batches
+        before weights and the optimizer's memory are averaged (local SGD); default None.
+        ``resume``: path of a checkpoint to go on from; default None.
+        ``X_val``, ``y_val``, ``sample_weight_val``: validation data, arrays in memory;
+        ``early_stopping`` needs it.
+
+    Returns
+    -------
+    estimator : the same object, fitted
+
+    Raises
+    ------
+    TypeError
+        If X or y is no Dask collection.
+    ValueError
+        If partitions disagree, or a parameter cannot be had on partitions.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn_scratch import MLPClassifier, distributed
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = da.from_array(X, chunks=(50, -1)), da.from_array(y, chunks=50)
+    >>> model = MLPClassifier(solver="lbfgs", random_state=0)
+    >>> model = distributed.fit(model, X, y, classes=[0, 1, 2])
+    >>> bool(model.score(X.compute(), y.compute()) > 0.95)
+    True
+    """
+    require("dask", "distributed", WHAT)
+    asked = _checked_options(options)
+    with unchanged_on_error(estimator):
+        check_params(estimator)
+        _check_possible(estimator, asked)
+        data = Rows(X, y, sample_weight)
+        job = _prepare(estimator, data, asked)
+        estimator._solve(job, data)
+    _advice.warn_at_end(estimator, job.state.stop_reason, job.data.sample)  # type: ignore[attr-defined]
+    return estimator
+
+
+def _checked_options(options: dict[str, Any]) -> Options:
+    unknown = options.keys() - set(Options._fields)
+    if unknown:
+        raise TypeError(
+            f"The options of distributed.fit must be among {', '.join(Options._fields)}. Got "
+            f"{', '.join(sorted(unknown))}."
+        )
+    k = options.get("average_every")
+    if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):
+        raise ValueError(
+            f"average_every of distributed.fit must be None or an integer >= 1. Got {k!r}."
+        )
+    return Options(**options)
+
+
+def _check_possible(estimator: Any, asked: Options) -> None:
+    """Raise for what partitions cannot do."""
+    name = type(estimator).__name__
+    is_lbfgs = isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
+    if is_lbfgs and asked.average_every is not None:
+        raise ValueError(
+            "average_every of distributed.fit must be None with solver='lbfgs', whose steps need "
+            f"the gradient of all rows. Got {asked.average_every}: choose another solver."
+        )
+    if asked.average_every is None and np.any(estimator.dropout):
+        raise ValueError(
+            f"The 'dropout' parameter of {name} must be 0 for steps over all rows. Got "
+            f"{estimator.dropout!r}: pass average_every to train on mini-batches."
+        )
+    if estimator.early_stopping and not is_lbfgs and asked.X_val is None:
+        raise ValueError(
+            f"early_stopping of {name} needs X_val and y_val in distributed.fit, which holds no "
+            "rows out. Got none: pass them, or set early_stopping=False."
+        )
+    if getattr(estimator, "class_weight", None) == "balanced":
+        raise ValueError(
+            f"The 'class_weight' parameter of {name} must be a dict in distributed.fit, where no "
+            "partition knows all counts. Got 'balanced': pass the weights, for example from "
+            "sklearn.utils.class_weight.compute_class_weight."
+        )
+
+
+# --- From collections to a job.
+
+
+def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
+    """Check and translate everything."""
+    import dask
+
+    _aliases.check_names(estimator)
+    raw = split(rows)
+    has_classes = is_classifier(estimator)
+    found = dask.compute(*(dask.delayed(summarise)(has_classes, *part) for part in raw))
+    kept = agreed(found)
+    coding, how, y = _learn(estimator, [found[k] for k in kept], asked)
+    sample = _encoded(coding, found[kept[0]].head, y[:1], None)
+    parts = _encode(coding, [raw[k] for k in kept], sample)
+    plan = make_plan(estimator, sample, coding.loss, how)
+    held = estimator._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
+    plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
+    state, origin = _start(estimator, plan, sample, how, asked)
+    plan = with_judge(estimator, plan, sample, state, coding.targets, held)
+    is_watched = bool(plan.callbacks) or origin is not None
+    header = _header(estimator, plan, parts, coding) if is_watched else {}
+    if origin is not None:
+        _resume.check_same(origin, header, str(asked.resume))
+        _resume.check_epoch(estimator, state, str(asked.resume))
+    return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
+
+
+def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
+    """Learn features and targets as ``fit`` does; return some targets beside."""
+    how = estimator._how(one_pass=False)
+    X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
+    y = read_targets(estimator, parts)
+    if asked.classes is None:
+        warn_of_lonely_classes(estimator, parts)
+    targets = estimator._read_targets(y, how, _validation.check_classes(estimator, asked.classes))
+    stand_in = clone(estimator).set_params(callbacks=None, random_state=0)
+    loss = estimator._resolve_loss(targets.task)
+    return Coding(stand_in, targets, loss, estimator._dtype(X, how)), how, y
+
+
+def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Partitions:
+    """Let the workers encode partitions and keep them."""
+    import dask
+
+    shared = dask.delayed(coding, traverse=False)
+    parts = dask.persist(*(dask.delayed(_encoded)(shared, *part) for part in raw))
+    sizes, weights = zip(*dask.compute(*(dask.delayed(_size)(p) for p in parts)), strict=True)
+    total = float(sum(weights))
+    _validation.check_weight_sum(coding.estimator, np.array([total]), "all partitions")
+    return Partitions(parts, sizes, total, sample)
+
+
+def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
+    """Return the rows of a partition as training sees them."""
+    estimator, targets, loss, dtype = coding
+    estimator = clone(estimator)
+    X = _validation.check_X(estimator, X, reset=True)
+    y = _validation.check_y(estimator, as_targets(y), X, estimator._y_is_numeric)
+    weight = _validation.check_weight(estimator, sample_weight, X)
+    weight = estimator._weigh(weight, y, targets, How(is_new=True, one_pass=False))
+    codes, unit = estimator._encode_y(y, targets, loss, dtype)
+    if weight is not None:
+        weight = np.asarray(_validation.cast(estimator, "sample_weight", weight, dtype))
+    return Data(_validation.cast_X(estimator, X, dtype), codes, unit, weight)
+
+
+def _size(data: Data) -> tuple[int, float]:
+    """Return the number of rows and the sum of their weights."""
+    n = data.n_samples
+    return n, float(n if data.weight is None else data.weight.sum())
+
+
+def _start(
+    estimator: Any, plan: Plan, sample: Data, how: How, asked: Options
+) -> tuple[TrainingState, State | None]:
+    if asked.resume is not None:
+        return _resume.load(asked.resume)
+    state = start(estimator, plan, sample, how)
+    state.order = None  # partitions have orders of their own
+    return state, None
+
+
+def _header(estimator: Any, plan: Plan, parts: Partitions, coding: Coding) -> State:
+    """Return what says of which fit a checkpoint is: its first row stands for the data."""
+    tree = _resume.header(estimator, parts.sample, coding.targets, plan.judge)
+    tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.X.shape[1]}"
+    return tree
+
+
+def _on_partitions(strategy: LBFGS | MiniBatch, asked: Options) -> LBFGS | MiniBatch:
+    """Return the same strategy, with rows on the workers."""
+    if isinstance(strategy, LBFGS):
+        return replace(strategy, row_sum=PartitionSum)
+    loop = partial(AveragingLoop, asked.average_every) if asked.average_every else AllRowsLoop
+    return replace(strategy, loop=loop)
+
+
+# --- Sums over partitions.
+
+
+def reduced(terms: Sequence[Any], add: Callable[[list[Any]], Any]) -> Any:
+    """Return the delayed sum of delayed terms, added in a tree."""
+    import dask
+
+    while len(terms) > 1:
+        groups = (terms[k : k + FAN_IN] for k in range(0, len(terms), FAN_IN))
+        terms = [dask.delayed(add)(list(group)) for group in groups]
+    return terms[0]
+
+
+class PartitionSum:
+    """The data term and its gradient over all partitions, in the place of :class:`RowSum`."""
+
+    def __init__(self, objective: Objective, data: Partitions, dtype: Any) -> None:
+        import dask
+
+        self._objective = dask.delayed(objective, traverse=False)
+        self._parts, self.weight_sum = data.parts, data.weight_sum
+
+    def __call__(self, params: Params, total: Params, factor: float) -> float:
+        """Return ``factor`` times the sum of the losses; write its gradient into ``total``."""
+        import dask
+
+        theta = dask.delayed(np.array(params.vector), traverse=False)
+        term = dask.delayed(_data_term)
+        terms = [term(self._objective, part, theta, factor) for part in self._parts]
+        value, grad = reduced(terms, _added).compute()
+        np.copyto(total.vector, grad)
+        return float(value)
+
+
+def _data_term(objective: Objective, data: Data, theta: Array, factor: float) -> Any:
+    """Return the data term of one partition and its gradient."""
+    layout = objective.network.layout
+    total = layout.params(np.empty_like(theta))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
+    return value, total.vector
+
+
+def _added(terms: list[Any]) -> Any:
+    """Return the sums of values and of gradients."""
+    return sum(value for value, _ in terms), np.sum([grad for _, grad in terms], axis=0)
+
+
+# --- Epochs over partitions.
+
+
+class AllRowsLoop:
+    """An epoch is one step along the gradient of all rows."""
+
+    def __init__(self, how: MiniBatch, plan: Plan, data: Any, state: TrainingState) -> None:
+        self.how, self.state, self.objective = how, state, plan.objective
+        self.row_sum, self.n = PartitionSum(plan.objective, data, state.theta.dtype), data.n_samples
+        layout = plan.objective.network.layout
+        self.params = layout.params(state.theta)
+        self.grads = layout.params(np.empty_like(state.theta))
+        self.scratch = np.empty_like(state.theta)
+
+    def run_epoch(self) -> Row:
+        """Make the step; return the objective before it."""
+        state, how, weight_sum = self.state, self.how, self.row_sum.weight_sum
+        rate = how.learning_rate_init * how.schedule(how.progress(state, 0.0))
+        value = self.row_sum(self.params, self.grads, 1.0 / weight_sum)
+        value += self.objective.penalty(self.params, self.grads, weight_sum)
+        direction = self.grads.vector
+        norm = linalg.norm(direction)
+        if isfinite(value):
+            how.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
+            linalg.add_scaled(1.0, direction, state.theta)
+            state.step += 1
+        state.samples += self.n
+        return {"loss": value, "learning_rate": rate, "gradient_norm": norm}
+
+
+class Turn(NamedTuple):
+    """Where a partition stands in an epoch of local steps."""
+
+    seed: int  #: of the epoch
+    partition: int
+    first: int  #: first row of this turn, in the epoch's order
+    last: int
+
+
+class AveragingLoop:
+    """Local SGD: each partition makes ``every`` steps of its own, then all are averaged.
+
+    Weights and the optimizer's moments are averaged by rows, so that a turn is a pure
+    function of what the client knows: a partition that is lost is computed again.
+    """
+
+    def __init__(
+        self, every: int, how: MiniBatch, plan: Plan, data: Any, state: TrainingState
+    ) -> None:
+        self.how, self.state, self.data = replace(how, loop=None), state, data
+        self.plan = replace(plan, callbacks=(), judge=None, strategy=None)
+        self.stride = every * how.batch_size
+
+    def run_epoch(self) -> Row:
+        """Run through all partitions; return the mean loss by rows."""
+        seed = int(self.state.rng.randint(np.iinfo(np.int32).max))
+        total, counted = 0.0, 0
+        for first in range(0, max(self.data.sizes), self.stride):
+            sums = self._turn(seed, first)
+            total, counted = total + sums.loss, counted + sums.rows
+            if not isfinite(total):
+                break
+            self._take(sums)
+        self.state.samples += self.data.n_samples
+        now = self.how.progress(self.state, 0.0)
+        rate = self.how.learning_rate_init * self.how.schedule(now)
+        return {"loss": total / counted, "learning_rate": rate, "gradient_norm": nan}
+
+    def _turn(self, seed: int, first: int) -> Sums:
+        """Let every partition that has rows left make its steps."""
+        import dask
+
+        state = self.state
+        begin = replace(state, history=[], memory={}, patience={}, best_theta=None, held_out=None)
+        work = dask.delayed((self.how, self.plan, begin), traverse=False)
+        turns = [
+            (part, Turn(seed, k, first, min(first + self.stride, size)))
+            for k, (part, size) in enumerate(zip(self.data.parts, self.data.sizes, strict=True))
+            if first < size
+        ]
+        steps = dask.delayed(local_steps)
+        sums: Sums = reduced([steps(work, part, turn) for part, turn in turns], Sums.add).compute()
+        return sums
+
+    def _take(self, sums: Sums) -> None:
+        """Go on from the averages."""
+        np.copyto(self.state.theta, sums.theta / sums.rows)
+        self.state.optimizer = _averaged(sums.optimizer, sums.rows)
+        self.state.step = sums.step
+
+
+class Sums(NamedTuple):
+    """What the turns of some partitions add up to, each times its rows."""
+
+    rows: int
+    loss: float
+    theta: Array
+    optimizer: State
+    step: int
+
+    @staticmethod
+    def add(terms: list[Sums]) -> Sums:
+        """Return the sums of sums."""
+        rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
+        theta = np.sum(thetas, axis=0)
+        return Sums(sum(rows), sum(losses), theta, _summed(list(optimizers)), max(steps))
+
+
+def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
+    """Make the steps of one partition's turn, from the averages of the last one."""
+    how, plan, begin = work
+    state = begin.wake(begin.theta)
+    if state.noise is not None:
+        state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])
+    rng = np.random.default_rng([turn.seed, turn.partition])
+    order = rng.permutation(data.n_samples) if how.shuffle else np.arange(data.n_samples)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
+    n = turn.last - turn.first
+    return Sums(n, row["loss"] * n, state.theta * n, _scaled(state.optimizer, n), state.step)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _scaled(state: State, factor: float) -> State:
+    """Return the state with its real arrays times a factor."""
+    return {
+        key: _scaled(value, factor)
+        if isinstance(value, dict)
+        else value * value.dtype.type(factor)
+        if _is_real(value)
+        else value
+        for key, value in state.items()
+    }
+
+
+def _summed(states: list[State]) -> State:
+    """Return the sums of real arrays; of all else, which counts steps, the furthest."""
+    return {key: _summed_leaf([state[key] for state in states]) for key in states[0]}
+
+
+def _summed_leaf(values: list[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return _summed(values)
+    if _is_real(values[0]):
+        return np.sum(values, axis=0)
+    return max(values) if isinstance(values[0], int | float) else values[0]
+
+
+def _averaged(state: State, rows: int) -> State:
+    return _scaled(state, 1.0 / rows)

@@ -1,0 +1,150 @@
+"""What is known of the partitions of Dask collections before training, and whether they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils.multiclass import unique_labels
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.estimators._advice import warn
+from sknn_scratch.estimators._judge import Rows
+
+
+class Summary(NamedTuple):
+    """What the client learns of one partition."""
+
+    rows: int
+    rows_of_y: int
+    form: str  #: columns and dtypes of X
+    head: Any  #: the first row of X
+    targets: int  #: columns of y; 0 if it is a vector
+    labels: Array  #: the classes in a vector y; some values of other targets
+
+
+#: Targets that are no classes are summarised by so many of them.
+FEW = 5
+
+
+def split(rows: Rows) -> list[tuple[Any, Any, Any]]:
+    """Return delayed (X, y, sample_weight) of each partition."""
+    X = _blocks("X", rows.X)
+    columns = [X, _blocks("y", rows.y, rows.X)]
+    weights = [None] * len(X)
+    if rows.sample_weight is not None:
+        weights = _blocks("sample_weight", rows.sample_weight, rows.X)
+    columns.append(weights)
+    for name, blocks in zip(("y", "sample_weight"), columns[1:], strict=True):
+        if len(blocks) != len(X):
+            raise ValueError(
+                f"{name} of distributed.fit must have the partitions of X, of which there are "
+                f"{len(X)}. Got {len(blocks)}: repartition or rechunk both alike."
+            )
+    return list(zip(*columns, strict=True))
+
+
+def _blocks(name: str, collection: Any, like: Any = None) -> list[Any]:
+    """Return the delayed partitions of a collection; known chunks are brought to those of X."""
+    import dask
+
+    if not (dask.is_dask_collection(collection) and hasattr(collection, "to_delayed")):
+        raise TypeError(
+            f"{name} of distributed.fit must be a Dask array, series or dataframe. Got "
+            f"{type(collection).__name__}: call the estimator's own fit for data in memory, or "
+            "dask.array.from_array."
+        )
+    if hasattr(collection, "rechunk"):
+        wanted = dict.fromkeys(range(1, collection.ndim), -1)
+        chunks = getattr(like, "chunks", None)
+        if chunks is not None and not np.isnan([*chunks[0], *collection.chunks[0]]).any():
+            wanted[0] = chunks[0]
+            _check_length(name, collection.shape[0], like.shape[0])
+        collection = collection.rechunk(wanted)
+    return list(np.ravel(np.array(collection.to_delayed(), dtype=object)))
+
+
+def _check_length(name: str, n: int, n_X: int) -> None:
+    if n != n_X:
+        raise ValueError(
+            f"{name} of distributed.fit must have one row for each row of X, {n_X} of them. Got "
+            f"{n}: pass collections of the same rows."
+        )
+
+
+def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
+    """Return what the client must know of a partition; runs on a worker."""
+    y = as_targets(y)
+    targets = 0 if y.ndim == 1 else y.shape[1]
+    is_labels = has_classes and len(y) and not targets and not _is_real(y)
+    labels = unique_labels(y) if is_labels else y[:FEW]
+    return Summary(X.shape[0], len(y), _form(X), X[:1], targets, labels)
+
+
+def as_targets(y: Any) -> Array:
+    """Return the targets of a partition as an array: one column is a vector."""
+    y = np.asarray(y)
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def _is_real(y: Array) -> bool:
+    """Tell whether y holds numbers that are no class labels, which is for ``fit`` to refuse."""
+    return y.dtype.kind == "f" and not np.array_equal(y, np.rint(y))
+
+
+def _form(X: Any) -> str:
+    if hasattr(X, "columns"):
+        return ", ".join(f"{name}: {kind}" for name, kind in X.dtypes.items())
+    return f"{X.shape[1]} columns of {X.dtype}"
+
+
+def agreed(found: Sequence[Summary]) -> list[int]:
+    """Return the numbers of the partitions that have rows; raise unless they agree."""
+    kept = [k for k, part in enumerate(found) if part.rows or part.rows_of_y]
+    if not kept:
+        raise ValueError(
+            "X of distributed.fit must have at least one row. Got empty partitions only."
+        )
+    first = found[kept[0]]
+    for k in kept:
+        part = found[k]
+        if part.rows != part.rows_of_y:
+            raise ValueError(
+                f"X and y of distributed.fit must have as many rows in each partition. Got "
+                f"{part.rows} and {part.rows_of_y} in partition {k}: make both from the same rows."
+            )
+        for what, had, here in (
+            ("columns and dtypes of X", first.form, part.form),
+            ("number of columns of y", first.targets or 1, part.targets or 1),
+        ):
+            if had != here:
+                raise ValueError(
+                    f"The {what} must be the same in all partitions. Got {had} in partition "
+                    f"{kept[0]} and {here} in partition {k}: cast or select columns first, for "
+                    "example with map_partitions."
+                )
+    return kept
+
+
+def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
+    """Return a small y that has all classes, or the form, of the whole one."""
+    n = parts[0].targets
+    if n:
+        return np.array([[0] * n, [1] * n])
+    found: Array = np.concatenate([part.labels for part in parts])
+    return np.unique(found) if is_classifier(estimator) else found
+
+
+def warn_of_lonely_classes(estimator: Any, parts: Sequence[Summary]) -> None:
+    """Warn about classes that only one of several partitions has."""
+    if not is_classifier(estimator) or len(parts) < 2 or parts[0].targets:
+        return
+    labels, counts = np.unique(np.concatenate([p.labels for p in parts]), return_counts=True)
+    lonely = labels[counts == 1].tolist()
+    if lonely:
+        warn(
+            f"y of distributed.fit has classes that are in one partition only: {lonely}. They are "
+            "taken in; pass classes= with all classes if that is as it should be."
+        )

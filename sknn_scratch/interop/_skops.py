@@ -1,0 +1,119 @@
+"""Files of skops: our types that they may hold, and a loader that trusts these alone."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sknn_scratch import components
+from sknn_scratch.core.layers import Dense, Dropout
+from sknn_scratch.core.layout import Layout
+from sknn_scratch.core.network import Network
+from sknn_scratch.estimators import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
+from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.interop._extras import require
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._categories import Levels
+from sknn_scratch.preprocessing._numeric import Bins, RobustScale
+from sknn_scratch.training.state import TrainingState
+
+#: What a fitted estimator is made of, beside its components.
+_PARTS: tuple[type, ...] = (
+    MLPClassifier,
+    MLPRegressor,
+    Network,
+    Dense,
+    Dropout,
+    Layout,
+    ClassTargets,
+    NumericTargets,
+    TrainingState,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    TabularPreprocessor,
+    Levels,
+    Bins,
+    RobustScale,
+)
+_COMPONENTS: tuple[type, ...] = tuple(getattr(components, name) for name in components.__all__)
+
+#: Names of all types of this package that a stored estimator, pipeline or component can hold.
+#: To build them runs code of this package only.
+TRUSTED_TYPES: tuple[str, ...] = tuple(
+    sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in (*_PARTS, *_COMPONENTS))
+)
+#: What reading a file of another kind, or a damaged one, can raise.
+_DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, ValueError)
+
+
+def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any:
+    """Return what ``skops.io.dump`` stored; no type is built that is not known.
+
+    Parameters
+    ----------
+    path : str or path-like
+    trusted : iterable of str, default=()
+        Types to trust beside those of skops and ``TRUSTED_TYPES``, such as the classes of
+        your own components.
+
+    Returns
+    -------
+    object : estimator, pipeline or component
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    TypeError
+        If the file holds other types; the message names them.
+    ValueError
+        If the file is damaged, cut short or of another kind.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import skops.io
+    >>> from sknn_scratch.components import Gelu
+    >>> from sknn_scratch.interop import load_skops
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "gelu.skops")
+    ...     skops.io.dump(Gelu(approximate="tanh"), path)
+    ...     load_skops(path)
+    Gelu(approximate='tanh')
+    """
+    io = require("skops.io", "skops", "load_skops")
+    try:
+        _check_whole(path)
+        unknown = set(io.get_untrusted_types(file=path)) - {*TRUSTED_TYPES, *trusted}
+        if unknown:
+            raise TypeError(_untrusted(path, sorted(unknown)))
+        return io.load(path, trusted=[*TRUSTED_TYPES, *trusted])
+    except _DAMAGE as error:
+        raise ValueError(
+            f"The file {os.fspath(path)!r} must be a whole, undamaged one that skops.io.dump "
+            f"wrote, but it cannot be read ({type(error).__name__}: {error}): store the "
+            "estimator again, or pass another file."
+        ) from error
+
+
+def _check_whole(path: str | os.PathLike[str]) -> None:
+    """Raise unless the checksum of every part is right."""
+    with zipfile.ZipFile(Path(path)) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"its part {damaged!r} is damaged")
+
+
+def _untrusted(path: str | os.PathLike[str], unknown: list[str]) -> str:
+    return (
+        f"The file {os.fspath(path)!r} must hold types of skops and of sknn_scratch only. Got "
+        f"{', '.join(unknown)}: if you trust them, pass trusted={unknown!r}."
+    )

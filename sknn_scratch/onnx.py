@@ -1,0 +1,11 @@
+"""Fitted networks as ONNX graphs: the extra ``onnx``.
+
+Importing this module registers converters with skl2onnx, so that its own ``to_onnx`` knows
+our estimators too; :func:`to_onnx` is the shorter way.  ``docs/production.md`` is the guide.
+"""
+
+from sknn_scratch.interop._onnx import Graph, onnx_form, register_converters, to_onnx
+
+__all__ = ["Graph", "onnx_form", "register_converters", "to_onnx"]
+
+register_converters()
