@@ -45,6 +45,13 @@ from sknn_scratch.training.stopping import Patience
 N, N_IN, K = 90, 6, 3
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_fit():
+    """Estimators ignore flags of BLAS kernels, some of which mean nothing."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        yield
+
+
 def rates(network):
     factors = [("b", 0.1)] + [("s", 6.0)] * ("s0" in network.layout.groups)
     return Chain([("adam", Adam(beta_2=0.95)), ("rates", GroupRates(factors))])

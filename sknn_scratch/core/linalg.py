@@ -237,7 +237,11 @@ def affine_backward(
 
 def row_sums(a: Array) -> Array:
     """Return the sums over the units of each row."""
-    return a.dot(_ones(a.shape[1], a.dtype.char))
+    # A ufunc takes three times as long in Fortran order.  In C order BLAS would add along short
+    # rows, where some of its kernels raise floating-point flags for lanes that they do not use.
+    if a.flags.f_contiguous and a.shape[1] > 1:
+        return a.dot(_ones(a.shape[1], a.dtype.char))
+    return np.add.reduce(a, 1)
 
 
 def row_maxima(a: Array) -> Array:
@@ -253,8 +257,7 @@ def subtract_from_rows(a: Array, offset: Array, out: Array) -> Array:
 
 def softmax_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Array) -> float:
     """Return -Σᵢ wᵢ Σ_k y_ik log softmax(rawᵢ)_k; ``out`` becomes its gradient in raw."""
-    units = _ones(raw.shape[1], raw.dtype.char)
-    total = y.dot(units)  # Σ_k y_ik; ones for class labels
+    total = row_sums(y)  # Σ_k y_ik; ones for class labels
     if weight is not None:
         y = y * weight[:, None]
         total *= weight
@@ -262,7 +265,7 @@ def softmax_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Array
     np.subtract(raw.T, np.maximum.reduce(raw.T), shifted)
     linear = inner(y, out)
     np.exp(shifted, shifted)
-    normaliser = out.dot(units)
+    normaliser = row_sums(out)
     value = float(np.log(normaliser).dot(total)) - linear
     np.divide(total, normaliser, normaliser)
     np.multiply(shifted, normaliser, shifted)
