@@ -182,3 +182,12 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
                 f"default with {parameter}={getattr(estimator, parameter)!r}, which does not "
                 f"listen to it. Got {flat}={given!r}: {advice} instead."
             )
+
+
+def unfit_loss(estimator: Any, loss: Loss, task: str) -> ValueError:
+    """Return the error for a loss that does not fit the targets."""
+    return ValueError(
+        f"The 'loss' parameter of {type(estimator).__name__} must be a loss for {task} targets. "
+        f"Got {estimator.loss!r} instead, which fits {' and '.join(loss.tasks)} targets: use "
+        f"loss={estimator._usual_loss!r} instead."
+    )

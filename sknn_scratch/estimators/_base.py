@@ -182,13 +182,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
         """Return the validation data that the user gave, checked as training data is."""
-        if given.X is None and given.y is None:
-            if given.sample_weight is not None:
-                raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
+        if not _validation.is_given(given.X, given.y, given.sample_weight):
             return None
-        if given.X is None or given.y is None:
-            missing = "X_val" if given.X is None else "y_val"
-            raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
         with _validation.naming("X_val", self):
             X = _validation.check_X(self, given.X, reset=False)
             X = _validation.cast_X(self, X, dtype)
@@ -211,11 +206,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 "Only binary classification is supported. The type of the target is multiclass "
                 f"and loss={self.loss!r} fits two classes: use loss='log_loss' instead."
             )
-        raise ValueError(
-            f"The 'loss' parameter of {type(self).__name__} must be a loss for {task} targets. "
-            f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets: use "
-            f"loss={self._usual_loss!r} instead."
-        )
+        raise _aliases.unfit_loss(self, loss, task)
 
     # --- Publishing.
 

@@ -152,11 +152,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
         loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
             return loss.for_task(task)
-        raise ValueError(
-            f"The 'loss' parameter of {type(self).__name__} must be a loss for {task} targets. "
-            f"Got {self.loss!r} instead, which fits {' and '.join(loss.tasks)} targets: use "
-            f"loss={self._usual_loss!r} instead."
-        )
+        raise _aliases.unfit_loss(self, loss, task)
 
     def _float_weight(self, weight: Array | None) -> Array | None:
         """Return the weights of rows in float32, with a sum that can be divided by."""
@@ -166,13 +162,8 @@ class BaseTabularMLP(BaseEstimator, ABC):
 
     def _check_given(self, given: Rows) -> Rows:
         """Return the user's validation data, preprocessed and checked."""
-        if given.X is None and given.y is None:
-            if given.sample_weight is not None:
-                raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
+        if not _validation.is_given(given.X, given.y, given.sample_weight):
             return given
-        if given.X is None or given.y is None:
-            missing = "X_val" if given.X is None else "y_val"
-            raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
         with _validation.naming("X_val", self):
             Z = self.preprocessor_.transform(given.X)
         with _validation.naming("y_val", self):

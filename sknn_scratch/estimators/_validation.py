@@ -173,6 +173,18 @@ def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
     return X
 
 
+def is_given(X_val: Any, y_val: Any, weight: Any) -> bool:
+    """Tell whether there is validation data; raise if only a part of it was given."""
+    if X_val is None and y_val is None:
+        if weight is not None:
+            raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
+        return False
+    if X_val is None or y_val is None:
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
+    return True
+
+
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
     with np.errstate(over="ignore", divide="ignore"):
