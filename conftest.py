@@ -4,7 +4,11 @@ from importlib.util import find_spec
 
 NEEDS = {
     "numba": ["sknn_scratch/core/compiled.py"],
-    "skl2onnx": ["sknn_scratch/onnx.py", "sknn_scratch/interop/_onnx.py"],
+    "skl2onnx": [
+        "sknn_scratch/onnx.py",
+        "sknn_scratch/interop/_onnx.py",
+        "sknn_scratch/interop/_onnx_forms.py",
+    ],
     "onnxruntime": ["sknn_scratch/interop/_onnx.py"],
     "skops": ["sknn_scratch/interop/_skops.py"],
     "dask": ["sknn_scratch/interop/_distributed.py"],

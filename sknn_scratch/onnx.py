@@ -4,7 +4,8 @@ Importing this module registers converters with skl2onnx, so that its own ``to_o
 our estimators too; :func:`to_onnx` is the shorter way.  ``docs/production.md`` is the guide.
 """
 
-from sknn_scratch.interop._onnx import Graph, onnx_form, register_converters, to_onnx
+from sknn_scratch.interop._onnx import register_converters, to_onnx
+from sknn_scratch.interop._onnx_forms import Graph, onnx_form
 
 __all__ = ["Graph", "onnx_form", "register_converters", "to_onnx"]
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier
+from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import BinaryLogLoss, Gelu, LogLoss, Quantile, Relu, SquaredError
 from sknn_scratch.contracts import Activation, Loss
 from sknn_scratch.registry import _classes
@@ -236,9 +236,9 @@ class Steeper(Relu):
 
 @pytest.fixture
 def forms(monkeypatch):
-    from sknn_scratch.interop import _onnx
+    from sknn_scratch.interop import _onnx_forms
 
-    monkeypatch.setattr(_onnx, "_forms", dict(_onnx._forms))
+    monkeypatch.setattr(_onnx_forms, "_forms", dict(_onnx_forms._forms))
     return ours.onnx_form
 
 
@@ -285,7 +285,7 @@ def test_only_what_predicts_has_a_form():
 
 
 def test_every_built_in_has_a_form():
-    from sknn_scratch.interop._onnx import form_of
+    from sknn_scratch.interop._onnx_forms import form_of
 
     for kind in Activation, Loss:
         for name, cls in _classes[kind.__name__.lower()].items():
@@ -301,15 +301,6 @@ def test_every_built_in_has_a_form():
 def test_what_an_unfitted_model_gets(model):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         ours.to_onnx(model, X)
-
-
-def test_what_a_tabular_estimator_gets():
-    model = TabularMLPClassifier(effort="fast", max_iter=2, random_state=0)
-    model.fit(X, TARGETS["three"])
-    with pytest.raises(TypeError, match=r"must end in .* Got TabularMLPClassifier, whose"):
-        ours.to_onnx(model, X)
-    rows = np.asarray(model.preprocessor_.transform(X))
-    check(model.estimators_[0], ours.to_onnx(model.estimators_[0], rows), rows)
 
 
 def test_what_sparse_rows_get():

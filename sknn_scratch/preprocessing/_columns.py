@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -39,6 +39,9 @@ class Columns(Protocol):
 
     def days(self, k: int) -> Array:
         """Return (rows,) days since 1970."""
+
+    def dtype(self, k: int) -> np.dtype[Any]:
+        """Return numpy's plain dtype for the column: that of floats where any is missing."""
 
 
 class FrameColumns:
@@ -94,6 +97,16 @@ class FrameColumns:
             )
         return self._scaled(column.dt.timestamp("ms"), 1e-3 / _SECONDS_PER_DAY)
 
+    def dtype(self, k: int) -> np.dtype[Any]:
+        column, nw = self._column(k), self._nw
+        if column.dtype in (nw.Date, nw.Datetime):
+            return np.dtype("M8[ms]")
+        if column.dtype == nw.Float32:
+            return np.dtype(np.float32)
+        if column.dtype.is_float() or column.dtype in (nw.Duration, nw.Time):
+            return np.dtype(np.float64)
+        return dtype_of_objects(self.levels(k))
+
     def _column(self, k: int) -> Any:
         return self._frame[:, k]
 
@@ -124,6 +137,8 @@ class ArrayColumns:
 
     def __init__(self, X: Array) -> None:
         self._X = X
+        #: Whether columns may be of different types.
+        self.is_mixed = X.dtype.kind == "O"
         self.n_rows, self.n_columns = X.shape
 
     def kind(self, k: int) -> Kind:
@@ -150,6 +165,10 @@ class ArrayColumns:
         if self._X.dtype.kind == "O":
             return to_days(self.levels(k), k)
         return _from_numpy_time(self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
+
+    def dtype(self, k: int) -> np.dtype[Any]:
+        own = self._X.dtype
+        return dtype_of_objects(self.levels(k)) if own.kind == "O" else own
 
 
 def read(X: Any) -> FrameColumns | ArrayColumns:
@@ -181,6 +200,19 @@ def kind_of_objects(levels: list[Any]) -> Kind:
         return "time"
     _check_levels(known)
     return "category"
+
+
+def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
+    """Return numpy's plain dtype for what a column without a type of its own holds."""
+    known = [value for value in levels if value is not None]
+    if known and all(isinstance(value, date) for value in known):
+        return np.dtype("M8[ms]")
+    if not known or not all(isinstance(value, Real | Decimal) for value in known):
+        return np.dtype(object)
+    for kind, name in ((bool, "?"), (Integral, "i8")):
+        if len(known) == len(levels) and all(isinstance(value, kind) for value in known):
+            return np.dtype(name)
+    return np.dtype(np.float64)
 
 
 def to_numbers(levels: list[Any], name: Any) -> Array:

@@ -1,0 +1,212 @@
+"""Tables in ONNX: the preprocessor's nodes, and the types of the columns that go in.
+
+All of it computes in float64, as the preprocessor does, and hands on float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import pi
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.interop._onnx_forms import Graph
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._calendar import CYCLES
+from sknn_scratch.preprocessing._categories import HOT, Levels
+from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
+
+#: An integer that no time comes near: NaT, which is the smallest one, lies below.
+_NOT_A_TIME = -9.2e18
+_MS_PER_DAY = 86_400_000.0
+#: The attribute of LabelEncoder that holds levels of a type.
+_KEYS = {"StringTensorType": "keys_strings", "Int64TensorType": "keys_int64s"}
+#: Farther out than this the smooth clip is its limit, in float32.
+_FAR = 1e6
+
+
+# --- What goes in.
+
+
+def input_columns(model: Any, X: Any) -> list[tuple[str, np.dtype[Any], int]]:
+    """Return name, dtype and width of each input of the graph of a table.
+
+    An array of one type is one input; frames and arrays of objects have one for each column
+    of ``fit``.
+    """
+    columns = read(X)
+    if isinstance(columns, ArrayColumns) and not columns.is_mixed:
+        return [("X", columns.dtype(0), columns.n_columns)]
+    names = [f"x{k}" for k in range(model.n_features_in_)]
+    names = list(getattr(model, "feature_names_in_", names))
+    given = columns.names if isinstance(columns, FrameColumns) else names[: columns.n_columns]
+    absent = [name for name in names if name not in given]
+    if absent:
+        raise ValueError(
+            f"X of to_onnx must have all columns of fit. Got none for {absent}: pass some rows of "
+            "the data that the model was fitted on."
+        )
+    return [(name, columns.dtype(given.index(name)), 1) for name in names]
+
+
+class Table:
+    """The inputs of a step as the columns of ``fit``."""
+
+    def __init__(self, g: Graph, operator: Any) -> None:
+        preprocessor: TabularPreprocessor = _preprocessor(operator.raw_operator)
+        inputs, n = operator.inputs, preprocessor.n_features_in_
+        widths = [v.type.shape[1] or n for v in inputs] if len(inputs) > 1 else [n]
+        self._g, self.inputs = g, inputs
+        #: For each column, its input and its place there.
+        self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
+        self._widths = widths
+
+    def kind(self, k: int) -> str:
+        """Return the name of a column's type in skl2onnx."""
+        return type(self.inputs[self._places[k][0]].type).__name__
+
+    def column(self, k: int) -> str:
+        """Return one column as it went in, (rows, 1)."""
+        i, place = self._places[k]
+        return self._take(i, [place])
+
+    def numbers(self, columns: Sequence[int]) -> str:
+        """Return several columns in float64."""
+        g, of_input = self._g, groupby((self._places[k] for k in columns), key=lambda p: p[0])
+        parts = [g.cast(self._take(i, [k for _, k in some]), g.kind) for i, some in of_input]
+        return side_by_side(g, parts)
+
+    def _take(self, i: int, places: Sequence[int]) -> str:
+        name: str = self.inputs[i].full_name
+        if list(places) == list(range(self._widths[i])):
+            return name
+        return self._g.op("Gather", name, np.array(places), axis=1)
+
+
+def side_by_side(g: Graph, parts: Sequence[str]) -> str:
+    """Return results of (rows, ...) next to each other."""
+    return parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1)
+
+
+def _preprocessor(model: Any) -> Any:
+    return getattr(model, "preprocessor_", model)
+
+
+# --- What comes out: the same parts, in the same order, as in TabularPreprocessor.
+
+
+def encoded(g: Graph, operator: Any) -> str:
+    """Write the preprocessor of a step; return its (rows, n_features_out_) in float32."""
+    own, table = _preprocessor(operator.raw_operator), Table(g, operator)
+    parts = [g.cast(part, g.single) for part in _number_parts(g, own, table)]
+    parts += [_category_part(g, own, table, k, levels) for k, levels in own._levels]
+    return side_by_side(g, parts) if parts else _zeros(g, table)
+
+
+def _number_parts(g: Graph, own: Any, table: Table) -> Iterator[str]:
+    """Yield scaled numbers, indicators of what is missing, and bins."""
+    if not len(own._shown) and not len(own._indicated):
+        return
+    x = side_by_side(g, list(_numbers(g, own, table)))
+    missing = g.op("IsNaN", x)
+    x = g.op("Where", missing, own._scale.centre, x)
+    if len(own._shown):
+        yield _scaled(g, own._scale, own._shown, x)
+    if len(own._indicated):
+        yield g.op("Gather", missing, own._indicated, axis=1)
+    if own._bins:
+        yield _lines(g, own._bins, x, missing)
+
+
+def _numbers(g: Graph, own: Any, table: Table) -> Iterator[str]:
+    """Yield columns that are numbers, then those made of times, nan for missing."""
+    plain = own._of_kind("number")
+    if plain:
+        yield table.numbers(plain)
+    for k in own._of_kind("time"):
+        yield _time_parts(g, table.numbers([k]))
+
+
+def _time_parts(g: Graph, ms: str) -> str:
+    """Return the numbers that :func:`~sknn_scratch.preprocessing._calendar.parts` makes.
+
+    A cosine is a sine a quarter of a turn later.
+    """
+    known = g.op("Where", g.op("Less", ms, _NOT_A_TIME), np.nan, ms)
+    days = g.op("Mul", known, 1.0 / _MS_PER_DAY)
+    lengths, starts = ([cycle[place] for cycle in CYCLES] for place in (1, 2))
+    quarter = np.tile([0.0, 0.5 * pi], len(CYCLES))
+    turns = g.op("Div", g.op("Sub", days, np.repeat(starts, 2)), np.repeat(lengths, 2))
+    angle = g.op("Mul", g.op("Sub", turns, g.op("Floor", turns)), 2.0 * pi)
+    waves = g.op("Mul", g.op("Sin", g.op("Add", angle, quarter)), 1e9)
+    return g.op("Concat", days, g.op("Div", g.op("Round", waves), 1e9), axis=1)
+
+
+def _scaled(g: Graph, scale: Any, shown: Array, x: str) -> str:
+    """Return u / √(1 + (u/3)²) of u = (x - centre) · factor."""
+    x = g.op("Gather", x, shown, axis=1)
+    u = g.op("Mul", g.op("Sub", x, scale.centre[shown]), scale.factor[shown])
+    u = g.op("Max", g.op("Min", u, _FAR), -_FAR)
+    third = g.op("Div", u, 3.0)
+    return g.op("Div", u, g.op("Sqrt", g.op("Add", g.op("Mul", third, third), 1.0)))
+
+
+def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> str:
+    """Return the lines in all bins less their means, 0 where a number is missing."""
+    of_column = np.repeat([j for j, _ in bins], [len(own.left) for _, own in bins])
+    left, slope, mean = (np.concatenate(part) for part in zip(*(b for _, b in bins), strict=True))
+    x, missing = (g.op("Gather", part, of_column, axis=1) for part in (x, missing))
+    rise = g.op("Mul", g.op("Sub", x, left), slope)
+    lines = g.op("Sub", g.op("Max", g.op("Min", rise, 1.0), 0.0), mean)
+    return g.op("Where", missing, 0.0, lines)
+
+
+def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> str:
+    """Return the columns of a category in float32: a row of a small table for each level."""
+    n = len(levels.kept) + levels.has_rest
+    rows = np.array([[-1.0], [1.0], [0.0]]) if levels.width == 1 else HOT * np.eye(n + 1, n)
+    known, kind = list(levels.codes), table.kind(k)
+    type_of_levels = str if kind == "StringTensorType" else Real
+    if not all(isinstance(level, type_of_levels) for level in known):
+        raise TypeError(_misfit(own, k, known, type_of_levels))
+    x, single = table.column(k), g.of(np.float32)
+    if kind in _KEYS:
+        return single.op("Gather", rows, _coded(g, x, _KEYS[kind], levels.codes, n), axis=0)
+    hits = g.op("Equal", g.cast(x, g.kind), np.array([known], dtype=np.float64))
+    return single.op("MatMul", g.cast(hits, g.single), rows[list(levels.codes.values())])
+
+
+def _coded(g: Graph, x: str, keys: str, codes: dict[Any, int], unseen: int) -> str:
+    """Return the numbers of levels, (rows,)."""
+    if keys == "keys_int64s":
+        codes = {int(level): code for level, code in codes.items() if level == int(level)}
+    found = g.op(
+        "LabelEncoder",
+        x,
+        op_domain="ai.onnx.ml",
+        op_version=2,
+        **{keys: list(codes), "values_int64s": list(codes.values()), "default_int64": unseen},
+    )
+    return g.op("Reshape", found, np.array([-1]))
+
+
+def _misfit(own: Any, k: int, known: list[Any], type_of_levels: type) -> str:
+    name = getattr(own, "feature_names_in_", range(own.n_features_in_))[k]
+    types = ", ".join(sorted({type(level).__name__ for level in known}))
+    now = "strings" if type_of_levels is str else "numbers"
+    return (
+        f"The categories of column {name!r} must be all strings or all numbers, as those of X in "
+        f"to_onnx. Got the types {types} in fit, and {now} in X: make the column one of strings "
+        "before fit, for example with astype(str)."
+    )
+
+
+def _zeros(g: Graph, table: Table) -> str:
+    """Return one column of zeros."""
+    rows = g.op("Gather", g.op("Shape", table.inputs[0].full_name), np.array([0]), axis=0)
+    shape = g.op("Concat", rows, np.array([1]), axis=0)
+    return g.cast(g.op("ConstantOfShape", shape), g.single)

@@ -1,0 +1,297 @@
+"""ONNX graphs of tables answer as the preprocessor and the tabular estimators do."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch.components import BinaryLogLoss, Quantile
+from sknn_scratch.preprocessing import TabularPreprocessor
+
+runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("skl2onnx")
+pandas = pytest.importorskip("pandas")
+
+from sknn_scratch.onnx import to_onnx  # noqa: E402
+
+DTYPES = {"tensor(double)": "f8", "tensor(float)": "f4", "tensor(int64)": "i8", "tensor(bool)": "?"}
+N = 150
+HOURS = np.datetime64("2019-12-30T00", "ms") + np.arange(N).astype("m8[h]") * 7
+WORDS = np.array(["red", "green", "blue", "a rare one", ""], dtype=object)
+
+
+def fed(column, kind):
+    """Return a column as a graph takes it: "?" for a missing string, times in milliseconds."""
+    if kind == "tensor(string)":
+        values = [v if isinstance(v, str) else "?" for v in np.asarray(column, dtype=object)]
+        return np.array(values, dtype=object)[:, None]
+    values = np.asarray(column)
+    if values.dtype.kind == "M":
+        values = values.astype("M8[ms]").astype(np.int64)
+    elif values.dtype.kind == "m":
+        values = values / np.timedelta64(1, "s")
+    return values.astype(DTYPES[kind])[:, None]
+
+
+def run(model, example, X, **options):
+    """Return what the graph made for an example answers to X."""
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    graph = to_onnx(model, example, **options).SerializeToString()
+    session = runtime.InferenceSession(graph, settings)
+    if not hasattr(X, "columns"):
+        return session.run(None, {"X": X})
+    return session.run(None, {one.name: fed(X[one.name], one.type) for one in session.get_inputs()})
+
+
+def check(model, example, X, atol=1e-5, **options):
+    """The graph's outputs are those of the model."""
+    outputs = run(model, example, X, **options)
+    if hasattr(model, "predict_proba"):
+        labels, p = outputs
+        np.testing.assert_array_equal(labels, model.predict(X))
+        np.testing.assert_allclose(p, model.predict_proba(X), rtol=0, atol=atol)
+    else:
+        expected = model.predict(X) if hasattr(model, "predict") else model.transform(X)
+        (y_pred,) = outputs
+        scale = max(1.0, np.abs(expected).max())
+        shape = (len(X), -1)
+        np.testing.assert_allclose(y_pred, expected.reshape(shape), rtol=0, atol=atol * scale)
+
+
+def table(seed=0, missing=0.1):
+    """Return a frame with a column of every kind."""
+    rng = np.random.default_rng(seed)
+    frame = pandas.DataFrame(
+        {
+            "far from 0": rng.normal(5e6, 30.0, N),
+            "skewed": np.exp(rng.normal(0, 3, N)),
+            "single": rng.normal(size=N).astype(np.float32),
+            "count": rng.integers(0, 40, N),
+            "constant": np.ones(N),
+            "flag": rng.random(N) < 0.4,
+            "number as category": rng.choice([0.5, 1.0, 7.0], N),
+            "code": pandas.Categorical(rng.integers(3, 7, N)),
+            "colour": rng.choice(WORDS, N, p=[0.4, 0.3, 0.2, 0.05, 0.05]),
+            "when": rng.permutation(HOURS),
+            "how long": rng.integers(0, 10**6, N).astype("m8[s]"),
+        }
+    )
+    for name in ("far from 0", "skewed", "single", "colour", "when", "number as category"):
+        frame.loc[rng.random(N) < missing, name] = None
+    return frame
+
+
+FRAME = table()
+CATEGORIES = ["number as category"]
+BIG = np.abs(np.nan_to_num(FRAME["far from 0"] - 5e6)) + FRAME["count"] * FRAME["flag"]
+CLASSES = {
+    "two": np.where(BIG > 20, "many", "few"),
+    "three": np.digitize(BIG, [15, 35]) * 10,
+    "booleans": np.asarray(BIG > 20),
+}
+
+
+def strange(frame):
+    """Return rows as they were not in fit."""
+    frame = frame.copy()
+    frame["skewed"] = np.tile([1e300, -1e300, 0.0, 1e-300, np.nan], N // 5)
+    frame["colour"] = np.tile(np.array(["unheard of", "red"], dtype=object), N // 2)
+    frame["number as category"] = np.tile([1.0, 2.0, np.nan], N // 3)
+    frame["when"] = HOURS - np.timedelta64(80 * 365, "D")
+    return frame
+
+
+# ------------------------------------------------------------------------------- the preprocessor
+@pytest.mark.parametrize("n_bins", [0, 5, 16])
+@pytest.mark.parametrize("max_categories", [2, 100])
+def test_the_preprocessor(n_bins, max_categories):
+    params = {"n_bins": n_bins, "max_categories": max_categories}
+    model = TabularPreprocessor(categorical_features=CATEGORIES, **params).fit(FRAME)
+    for X in FRAME, table(1, missing=0.5), strange(FRAME):
+        check(model, FRAME, X, atol=2e-6)
+
+
+numbers = st.floats(-1e12, 1e12) | st.sampled_from([0.0, 1.0, np.nan])
+
+
+@st.composite
+def columns(draw):
+    """Return rows of numbers and words, some of them missing."""
+    n = draw(st.integers(1, 40))
+    words = st.sampled_from(["a", "b", "c", "dd", None])
+    frame = {
+        f"{kind}{k}": draw(st.lists(some, min_size=n, max_size=n))
+        for kind, some in (("number", numbers), ("word", words))
+        for k in range(draw(st.integers(0, 3)))
+    }
+    return pandas.DataFrame(frame or {"nothing": [0.0] * n})
+
+
+@settings(deadline=None, max_examples=60)
+@given(columns(), st.integers(0, 9), st.integers(1, 4))
+def test_drawn_tables(frame, n_bins, max_categories):
+    words = [name for name in frame if name.startswith("word")]
+    model = TabularPreprocessor(
+        n_bins=n_bins, max_categories=max_categories, categorical_features=words
+    ).fit(frame)
+    if any(not frame[name].notna().any() for name in words):
+        return
+    check(model, frame, frame, atol=2e-6)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8", "?", "M8[s]", "m8[s]"])
+def test_arrays_of_one_type(kind):
+    X = np.random.default_rng(0).integers(0, 5, size=(60, 3)).astype(kind)
+    inputs = X.astype("M8[ms]").astype("i8") if kind[0] == "M" else X
+    inputs = X / np.timedelta64(1, "s") if kind[0] == "m" else inputs
+    model = TabularPreprocessor().fit(X)
+    (out,) = run(model, X, inputs)
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+
+
+def test_a_list_of_rows():
+    X = [[1.0, 2.0], [3.0, 4.5], [np.nan, 7.0]]
+    model = TabularPreprocessor().fit(X)
+    (out,) = run(model, X, np.array(X))
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+
+
+def test_an_array_of_strings():
+    X = WORDS[np.random.default_rng(0).integers(0, 4, size=(60, 2))]
+    model = TabularPreprocessor().fit(X.astype(str))
+    (out,) = run(model, X.astype(str), X)
+    np.testing.assert_array_equal(out, model.transform(X.astype(str)))
+
+
+def test_an_array_of_objects_has_an_input_for_each_column():
+    X = FRAME[["count", "colour", "far from 0"]].to_numpy(dtype=object)
+    model = TabularPreprocessor().fit(X)
+    frame = pandas.DataFrame(X, columns=["x0", "x1", "x2"])
+    (out,) = run(model, X, frame)
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+
+
+def test_columns_in_another_order():
+    model = TabularPreprocessor().fit(FRAME)
+    check(model, FRAME[FRAME.columns[::-1]], FRAME, atol=2e-6)
+
+
+def test_frames_of_polars():
+    polars = pytest.importorskip("polars")
+    frame = FRAME[["count", "single", "flag", "when", "colour"]]
+    plain = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in frame}
+    X = polars.DataFrame({name: list(column) for name, column in plain.items()})
+    model = TabularPreprocessor().fit(X)
+    (out,) = run(model, X, frame)
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+
+
+def test_integers_of_64_bits_as_categories():
+    X = 2**53 + np.random.default_rng(0).integers(0, 4, size=(60, 1))
+    model = TabularPreprocessor(categorical_features=[0]).fit(X)
+    (out,) = run(model, X, X)
+    np.testing.assert_array_equal(out, model.transform(X))
+    assert out.any(axis=0).sum() == 4
+
+
+# -------------------------------------------------------------------------------- the estimators
+@pytest.mark.parametrize("target", CLASSES)
+@pytest.mark.parametrize("loss", ["log_loss", BinaryLogLoss(), "focal"], ids=str)
+def test_classifiers(target, loss):
+    if target == "three" and isinstance(loss, BinaryLogLoss):
+        loss = "log_loss"
+    model = TabularMLPClassifier(
+        "fast", loss=loss, max_iter=4, min_steps=0, categorical_features=CATEGORIES, random_state=0
+    ).fit(FRAME, CLASSES[target])
+    for X in FRAME, table(1, missing=0.5), strange(FRAME):
+        check(model, FRAME, X)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "quantile", Quantile((0.1, 0.5))])
+@pytest.mark.parametrize("params", [{}, {"clip": False, "link": "identity", "activation": "gelu"}])
+def test_regressors(loss, params):
+    model = TabularMLPRegressor(
+        "fast", loss=loss, max_iter=4, min_steps=0, random_state=0, **params
+    ).fit(FRAME, BIG)
+    for X in FRAME, table(1, missing=0.5):
+        check(model, FRAME, X)
+
+
+def test_several_targets():
+    Y = np.stack([BIG, -BIG], axis=1)
+    model = TabularMLPRegressor("fast", max_iter=4, random_state=0).fit(FRAME, Y)
+    check(model, FRAME, FRAME)
+    assert run(model, FRAME, FRAME)[0].shape == (N, 2)
+
+
+def test_a_single_class():
+    y = np.full(N, "one")
+    model = TabularMLPClassifier("fast", max_iter=2, random_state=0).fit(FRAME, y)
+    check(model, FRAME, FRAME)
+
+
+def test_precision():
+    model = TabularMLPClassifier("fast", max_iter=4, random_state=0)
+    few = FRAME[["single", "colour", "flag"]]
+    model.fit(few, CLASSES["two"])
+    assert run(model, few, few)[1].dtype == np.float32
+    assert run(model, FRAME[few.columns], few, dtype="float64")[1].dtype == np.float64
+    check(model, few, few, dtype="float64")
+
+
+# ----------------------------------------------------------------------------------- pipelines
+def test_a_pipeline_of_the_preprocessor_and_a_network():
+    network = MLPClassifier((8,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
+    model = make_pipeline(TabularPreprocessor(), network).fit(FRAME, CLASSES["three"])
+    check(model, FRAME, FRAME)
+    y = np.asarray(BIG)
+    network = MLPRegressor(
+        hidden_layer_sizes=(8,), solver="lbfgs", alpha=10, max_iter=3000, random_state=0
+    )
+    model = make_pipeline(TabularPreprocessor(), network)
+    check(model.fit(FRAME, y), FRAME, FRAME)
+
+
+def test_a_search_over_a_tabular_estimator():
+    model = TabularMLPClassifier("fast", max_iter=2, random_state=0)
+    search = GridSearchCV(model, {"n_bins": [0, 8]}, cv=2).fit(FRAME, CLASSES["two"])
+    check(search, FRAME, FRAME)
+
+
+def test_behind_another_step():
+    columns = make_column_transformer(
+        (StandardScaler(), ["count", "single"]),
+        (OneHotEncoder(sparse_output=False), ["colour"]),
+    )
+    frame = table(missing=0.0)[["count", "single", "colour"]].astype({"count": np.float32})
+    model = make_pipeline(columns, TabularMLPClassifier("fast", max_iter=2, random_state=0))
+    check(model.fit(frame, CLASSES["two"]), frame, frame)
+
+
+# ----------------------------------------------------------------------------------- bad input
+def test_categories_of_several_types():
+    X = np.array([[1], ["one"], [2.5], ["two"]] * 5, dtype=object)
+    model = TabularPreprocessor().fit(X)
+    with pytest.raises(TypeError, match=r"categories of column 0 must be all strings or all num"):
+        to_onnx(model, X)
+
+
+def test_categories_of_another_type_than_in_fit():
+    model = TabularPreprocessor(categorical_features=CATEGORIES).fit(FRAME)
+    with pytest.raises(TypeError, match=r"'number as category'.*types float in fit, and strings"):
+        to_onnx(model, FRAME.assign(**{"number as category": "1.0"}))
+
+
+def test_columns_that_are_not_there():
+    model = TabularPreprocessor().fit(FRAME)
+    with pytest.raises(ValueError, match=r"X of to_onnx .* all columns of fit\..*'skewed'"):
+        to_onnx(model, FRAME.drop(columns="skewed"))
+    model = TabularPreprocessor().fit(FRAME.to_numpy(dtype=object))
+    with pytest.raises(ValueError, match=r"X of to_onnx .*'x10'"):
+        to_onnx(model, FRAME.to_numpy(dtype=object)[:, :10])
