@@ -31,7 +31,7 @@ ENGINES = {"numpy": OURS, "compiled": COMPILED}
 
 FOLDER = Path(__file__).parent / "results"
 PACKAGES = ["numpy", "scipy", "scikit-learn", "joblib", "numba", "torch", "skorch"]
-PACKAGES += ["dask", "onnxruntime", "fastapi", "uvicorn"]
+PACKAGES += ["dask", "onnxruntime", "fastapi", "uvicorn", "aiohttp"]
 
 #: Does some work in its n-th repetition, and returns the seconds that it took.
 Case = Callable[[int], float]

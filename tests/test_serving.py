@@ -11,7 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
+pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
 
