@@ -26,7 +26,7 @@ import joblib
 from benchmarks import _frame
 from benchmarks._frame import ENGINES, Row, Settings
 
-SPEED = ["step", "anatomy", "fits", "lbfgs", "predict", "search", "growth", "footprint"]
+SPEED = ["step", "anatomy", "verbs", "fits", "lbfgs", "predict", "search", "growth", "footprint"]
 BENCHMARKS = [*SPEED, "features", "regularisation", "out_of_core", "distributed", "serve"]
 COMMANDS = ["plot", "tables", "report"]
 QUICK = 0.1

@@ -1,13 +1,14 @@
-"""Figures in the README and in docs (index.md, benchmarks.md), from stored results alone.
+"""Figures in the README and in the pages of docs, from stored results alone.
 
     python -m benchmarks tables
 
 A figure stands between ``<!-- benchmark: NAME -->`` and ``<!-- end of benchmark -->``; the names
-are those of ``BLOCKS``. Whatever is between them is replaced, if there is a result.
+are those of ``BLOCKS`` and ``REPORTS``. Whatever is between them is replaced, if there is a result.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -29,6 +30,8 @@ from benchmarks import (
     search,
     serve,
     step,
+    tabular,
+    verbs,
 )
 from benchmarks._frame import Row, heading, is_quick, read
 from benchmarks._tables import Table
@@ -36,7 +39,13 @@ from benchmarks._tables import Table
 ROOT = Path(__file__).parents[1]
 PAGES = [
     ROOT / path
-    for path in ("README.md", "docs/index.md", "docs/benchmarks.md", "docs/production.md")
+    for path in (
+        "README.md",
+        "docs/index.md",
+        "docs/benchmarks.md",
+        "docs/production.md",
+        "docs/tabular.md",
+    )
 ]
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]*\]\((.+?)\)")
@@ -54,6 +63,7 @@ BLOCKS = {
     "step, in short": Block("step", step.short_table, "step"),
     "step, everything": Block("step", step.table, "parts"),
     "anatomy": Block("anatomy", anatomy.table),
+    "verbs": Block("verbs", verbs.table),
     "fits": Block("fits", fits.table, "fits"),
     "lbfgs": Block("lbfgs", lbfgs.table),
     "predict": Block("predict", predict.table, "predict"),
@@ -67,10 +77,38 @@ BLOCKS = {
 }
 
 
+class Report(NamedTuple):
+    """A report of ``benchmarks.tabular``: its file of rows, and what its command names."""
+
+    file: str
+    models: tuple[str, ...]
+    ablate: str | None = None
+
+
+REPORTS = {
+    "tabular": Report(
+        "tabular.jsonl",
+        (*tabular.OURS, "sklearn_mlp", "hist_gradient_boosting", "random_forest", "linear"),
+    ),
+    "tabular, part by part": Report("tabular_ablation.jsonl", ("balanced",), "balanced"),
+}
+
+
+def reported(name: str, folder: Path) -> str | None:
+    """Return a report as it is printed; None without rows."""
+    file, models, ablate = REPORTS[name]
+    if not (folder / file).exists():
+        return None
+    rows = [json.loads(line) for line in (folder / file).read_text("utf-8").splitlines()]
+    return f"```text\n{tabular.report(rows, models, ablate)}\n```\n"
+
+
 def rendered(name: str, page: Path, folder: Path) -> str | None:
     """Return what is to stand between the marks; None without a result."""
     if name == "report":
         return f"{_report.table(folder).markdown()}\n" if any(folder.glob("*.json")) else None
+    if name in REPORTS:
+        return reported(name, folder)
     block = BLOCKS[name]
     found = read(block.benchmark, folder)
     if found is None:

@@ -27,7 +27,7 @@ import importlib
 import json
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,10 +120,8 @@ def _ours(effort: str) -> Any:
     return _pair(TabularMLPClassifier(effort), TabularMLPRegressor(effort))
 
 
-MODELS: dict[str, Any] = {
-    "fast": _ours("fast"),
-    "balanced": _ours("balanced"),
-    "best": _ours("best"),
+OURS = ("fast", "balanced", "best")
+MODELS: dict[str, Any] = {effort: _ours(effort) for effort in OURS} | {
     "sklearn_mlp": _pair(MLPClassifier(), _scaled_y(MLPRegressor()), _one_hot),
     "sklearn_mlp_early": _pair(
         MLPClassifier(early_stopping=True), _scaled_y(MLPRegressor(early_stopping=True)), _one_hot
@@ -231,7 +229,7 @@ def run(args: argparse.Namespace) -> list[Row]:
     for name, task, X, y in read(Path(args.data), args):
         for seed in range(args.seeds):
             parts = split(X, y, task, seed)
-            for model_name in wanted(args, task):
+            for model_name in wanted(args.models, args.ablate, task):
                 model = make_model(model_name, task)
                 if model is None or (model_name, name, seed) in done:
                     continue
@@ -244,10 +242,10 @@ def run(args: argparse.Namespace) -> list[Row]:
     return [row for row in rows if row["seed"] < args.seeds]
 
 
-def wanted(args: argparse.Namespace, task: str) -> list[str]:
+def wanted(models: Sequence[str], ablate: str | None, task: str) -> list[str]:
     """Return the models to measure, variants for ``--ablate`` included."""
-    variants = ABLATIONS[task].values() if args.ablate else []
-    return [*args.models, *(f"{args.ablate}:{changes}" for changes in variants)]
+    variants = ABLATIONS[task].values() if ablate else []
+    return [*models, *(f"{ablate}:{changes}" for changes in variants)]
 
 
 def _set_seed(model: Any, seed: int) -> None:
@@ -272,36 +270,45 @@ def shifted_geometric_mean(values: Iterable[float], shift: float = SHIFT) -> flo
     return float(np.exp(np.mean(np.log(np.array(list(values)) + shift))) - shift)
 
 
-def report(rows: list[Row], args: argparse.Namespace) -> str:
-    """Return the tables of aggregates and, of models named one by one, of win rates."""
+def report(rows: list[Row], models: Sequence[str], ablate: str | None = None) -> str:
+    """Return the tables of aggregates and, of models named one by one, of win rates.
+
+    Of variants no time is shown: as a rule they are measured at different times.
+    """
     parts = []
     for task, metrics in METRICS.items():
-        present = [m for m in wanted(args, task) if means(rows, m, task, metrics[0])]
+        present = [m for m in wanted(models, ablate, task) if means(rows, m, task, metrics[0])]
         if present:
-            parts.append(_aggregates(rows, present, task))
-        if present and not args.ablate:
+            parts.append(_aggregates(rows, present, task, with_times=not ablate))
+        if present and not ablate:
             parts.append(_win_rates(rows, present, task))
     return "\n\n".join(parts)
 
 
-def _aggregates(rows: list[Row], models: list[str], task: str) -> str:
+def _aggregates(rows: list[Row], models: list[str], task: str, with_times: bool) -> str:
     metrics = METRICS[task]
     width = max(24, *(len(model) for model in models if ":" not in model))
-    heads = "".join(f"{head:>10}" for head in (*metrics, "seconds", "scaled", "predict"))
+    heads = [*metrics, *(("seconds", "scaled", "predict") if with_times else ())]
     n = len(means(rows, models[0], task, metrics[0]))
-    lines = [f"{task}, {n} tables".ljust(width) + heads]
+    lines = [f"{task}, {n} tables".ljust(width) + "".join(f"{head:>10}" for head in heads)]
     scale = _time_scale(rows, models, task)
     ablations = {changes: name for name, changes in ABLATIONS[task].items()}
     for model in models:
         values = [shifted_geometric_mean(means(rows, model, task, m).values()) for m in metrics]
-        fit, predict = (
-            shifted_geometric_mean(means(rows, model, task, m).values(), 0.0)
-            for m in ("fit_seconds", "predict_seconds")
-        )
         cells = "".join(f"{value:10.4f}" for value in values)
         label = ablations.get(model.partition(":")[2], model)
-        lines.append(f"{label:{width}}{cells}{fit:10.2f}{fit * scale:10.2f}{predict:10.3f}")
+        times = _times(rows, model, task, scale) if with_times else ""
+        lines.append(f"{label:{width}}{cells}{times}")
     return "\n".join(lines)
+
+
+def _times(rows: list[Row], model: str, task: str, scale: float) -> str:
+    """Return the cells of seconds."""
+    fit, predict = (
+        shifted_geometric_mean(means(rows, model, task, m).values(), 0.0)
+        for m in ("fit_seconds", "predict_seconds")
+    )
+    return f"{fit:10.2f}{fit * scale:10.2f}{predict:10.3f}"
 
 
 def _time_scale(rows: list[Row], models: list[str], task: str) -> float:
@@ -379,7 +386,7 @@ def main() -> None:
     args = parser.parse_args()
     with threadpool_limits(1):
         rows = run(args)
-    print(report(rows, args))
+    print(report(rows, args.models, args.ablate))
     if args.per_table:
         print(per_table(rows, args.models))
     if args.plot:

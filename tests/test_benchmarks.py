@@ -28,6 +28,7 @@ from benchmarks import (
     growth,
     predict,
     step,
+    verbs,
 )
 from benchmarks._frame import COMPILED, OURS, SKLEARN, SKORCH, TORCH, Settings
 
@@ -192,6 +193,10 @@ def rows_of(name):
     if name == "anatomy":
         parts = dict.fromkeys(anatomy.PARTS, 1.0)
         return [{"case": "10-32-3", "dtype": "float32", "engine": OURS, "parts": parts}]
+    if name == "verbs":
+        both = {verbs.CHOSEN: [1.0, 1.1], verbs.INSTEAD: [30.0, 33.0]}
+        words = {"case": "bias", "instead": "ufunc", "shape": "200 x 100", "dtype": "float32"}
+        return [words | {"seconds": both}]
     if name == "search":
         return [{"case": "24", "n_jobs": n, "seconds": of(*three)} for n in (1, 2)]
     return fit_rows("digits", "iris", "diabetes")
@@ -202,7 +207,7 @@ def synthetic(name):
 
 
 TIMED = ["step", "fits", "lbfgs", "predict", "search", "growth", "footprint", "features"]
-STORED = [*TIMED, "anatomy"]
+STORED = [*TIMED, "anatomy", "verbs"]
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +237,7 @@ def test_pages(page, results, tmp_path):
     text = page.read_text(encoding="utf-8")
     names = [match[2] for match in _docs.BLOCK.finditer(text)]
     assert names
-    assert {*names} <= {*_docs.BLOCKS, "report"}
+    assert {*names} <= {*_docs.BLOCKS, *_docs.REPORTS, "report"}
     assert _docs.filled(text, page, tmp_path) == text
     new = _docs.filled(text, page, results)
     assert "Not measured yet" not in new
@@ -363,7 +368,7 @@ def folder_of_data(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", command.BENCHMARKS)
 def test_every_benchmark_runs(name, folder_of_data, tmp_path, monkeypatch):
-    pytest.importorskip("skorch")
+    pytest.importorskip({"distributed": "dask", "serve": "fastapi"}.get(name, "skorch"))
     monkeypatch.setattr(command, "QUICK", 0.01)
     where = ["--data", str(folder_of_data), "--results", str(tmp_path)]
     command.main([name, "--quick", "--repeats", "1", "--threads", "both", *where])

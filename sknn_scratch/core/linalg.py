@@ -35,7 +35,7 @@ RUN = 2**15
 #: copied: a product in Fortran order then takes up to three times as long.
 FEW_COLUMNS, MANY_INPUTS = {"f": 6, "d": 12}, 512
 #: Up to so many elements a float mask takes less time than one of booleans, which is cast.
-SMALL_MASK = 2**12
+SMALL_MASK = 2**11
 
 
 def _constant(value: float, shape: tuple[int, ...], kind: str) -> Array:
@@ -237,7 +237,7 @@ def affine_backward(
 
 def row_sums(a: Array) -> Array:
     """Return the sums over the units of each row."""
-    # A ufunc takes three times as long in Fortran order.  In C order BLAS would add along short
+    # A ufunc takes longer in Fortran order.  In C order BLAS would add along short
     # rows, where some of its kernels raise floating-point flags for lanes that they do not use.
     if a.flags.f_contiguous and a.shape[1] > 1:
         return a.dot(_ones(a.shape[1], a.dtype.char))
