@@ -72,6 +72,14 @@ def test_half_the_range_stands_in_for_an_interquartile_range_of_zero():
     assert_allclose(out[:, 0], [0.0] * 9 + [2 / np.sqrt(1 + 4 / 9)], rtol=1e-6)
 
 
+def test_bins_far_narrower_than_the_range():
+    """Lines rise so steeply that what is far outside of a bin overflows: it is at its end."""
+    x = np.zeros((40, 1))
+    x[:2, 0] = [4.0, np.finfo(np.float64).tiny]
+    t = TabularPreprocessor(n_bins=2).fit(x)
+    assert_allclose(t.transform(x)[:2, 1:], [[0.95, 0.975], [0.95, -0.025]], rtol=1e-6)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
 def test_numbers_of_any_size(scale):
     x = RNG.normal(size=(50, 3)) * scale

@@ -224,7 +224,8 @@ def _softplus(component: Component, g: Graph, z: str) -> str:
 
 @onnx_form(components.Silu)
 def _silu(component: Component, g: Graph, z: str) -> str:
-    return g.op("Mul", z, g.op("Sigmoid", z))
+    # Not z times a sigmoid: some runtimes fuse that into what they have in float32 only.
+    return g.op("Div", z, g.op("Add", g.op("Exp", g.op("Neg", z)), 1.0))
 
 
 @onnx_form(components.Gelu)

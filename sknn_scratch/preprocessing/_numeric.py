@@ -118,7 +118,8 @@ class Bins(NamedTuple):
             out[missing] = 0.0
 
     def _lines(self, x: Array) -> Array:
-        lines = (x[:, None] - self.left) * self.slope
+        with np.errstate(over="ignore"):  # far outside of a very narrow bin
+            lines = (x[:, None] - self.left) * self.slope
         return np.clip(lines, 0.0, 1.0, out=lines)
 
 

@@ -1,0 +1,26 @@
+"""Print constraints for pip: the oldest minor versions that pyproject.toml allows.
+
+    python .ci/oldest.py test plot > constraints.txt
+
+Of the dependencies, and of the extras that are named.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+
+def oldest(extras: list[str]) -> list[str]:
+    """Return a constraint such as ``numpy==2.2.*`` for each requirement with a lower bound."""
+    path = Path(__file__).parents[1] / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    required = list(project["dependencies"])
+    for extra in extras:
+        required += project["optional-dependencies"][extra]
+    bounds = (re.match(r"([\w-]+)(?:\[.*\])?>=(\d+(?:\.\d+)?)", each) for each in required)
+    return [f"{bound[1]}=={bound[2]}.*" for bound in bounds if bound]
+
+
+if __name__ == "__main__":
+    print("\n".join(oldest(sys.argv[1:])))
