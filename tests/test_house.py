@@ -41,7 +41,7 @@ LAYERS = "contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
-    "": Rule(f"{LAYERS} config estimators inspection"),
+    "": Rule(f"{LAYERS} config estimators inspection", "sklearn"),
     "config": Rule("core.linalg core.compiled"),
     "contracts": Rule(),
     "registry": Rule("contracts"),
