@@ -18,6 +18,7 @@ from sknn_scratch.preprocessing._columns import (
     ArrayColumns,
     FrameColumns,
     Kind,
+    categories,
     read,
 )
 
@@ -217,7 +218,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         numbers = self._numbers(columns, places)
         self._learn_numbers(numbers, weight)
         found = (
-            (k, Levels.learn(columns.levels(k), weight, self.max_categories))
+            (k, Levels.learn(categories(columns, k), weight, self.max_categories))
             for k in self._of_kind("category")
         )
         self._levels = [(k, levels) for k, levels in found if levels.width]
@@ -345,7 +346,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             bins.write(numbers[j], out[:, start:end])
         for k, levels in self._levels:
             start, end = end, end + levels.width
-            levels.write(columns.levels(places[k]), out[:, start:end])
+            levels.write(categories(columns, places[k]), out[:, start:end])
         return out
 
     @property
