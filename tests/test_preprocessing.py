@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import re
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -409,3 +411,66 @@ def test_estimators_say_it_too():
     model = TabularMLPClassifier(effort="fast", n_ensemble=1, random_state=0).fit(X, y)
     with refused([], as_frame=True):
         model.predict(table_with([["a"]], as_frame=True))
+
+
+# ----------------------------------------------------------------------------- numbers as strings
+def warned(X, **params):
+    """Return what ``fit`` warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = TabularPreprocessor(**params).fit(X)
+        fitted.transform(X)
+    assert all(entry.category is UserWarning for entry in caught)
+    assert not caught or caught[0].filename == __file__
+    return [str(entry.message) for entry in caught]
+
+
+MEASURED = [f"{k / 4}" for k in range(21)]
+AS_STRINGS = {
+    "fractions": (MEASURED, True),
+    "fractions, often": (MEASURED * 50, True),
+    "missing": ([None, float("nan"), *MEASURED], True),
+    "exponents": ([f"{k}e-3" for k in range(1, 30)], True),
+    "negative, with blanks": ([f" -{k}.5" for k in range(30)], True),
+    "whole, seldom": ([str(k) for k in range(30)], True),
+    "with numbers": ([0.5, *MEASURED], True),
+    "whole, often": ([str(k) for k in range(1000, 1200)] * 2, False),
+    "few": (MEASURED[:20] * 50, False),
+    "labels": (["0", "1"] * 30, False),
+    "leading zeros": ([f"{k:05d}" for k in range(30)], False),
+    "words": ([*MEASURED, "unknown"], False),
+    "not finite": ([*MEASURED, "inf"], False),
+    "names": ([f"n{k}" for k in range(30)], False),
+}
+
+
+@pytest.mark.parametrize(("values", "warns"), AS_STRINGS.values(), ids=AS_STRINGS)
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_numbers_as_strings(values, warns, as_frame):
+    X = table_with(values, as_frame)
+    found = warned(X)
+    assert len(found) == warns
+    if warns:
+        name = r"\['odd'\]" if as_frame else r"\[1\]"
+        message = f"Columns {name} of X hold numbers as strings, .*astype.*categorical_features"
+        assert re.match(message, found[0])
+    assert not warned(X, categorical_features=["odd"] if as_frame else [1])
+
+
+def test_numbers_as_strings_in_several_columns_and_types():
+    strings = pd.DataFrame({"a": MEASURED, "b": range(21), "c": MEASURED})
+    (message,) = warned(strings)
+    assert "Columns ['a', 'c'] of X" in message
+    assert "'0.0'" in message
+    assert not warned(strings.astype("category"))
+    assert not warned(strings.astype(float))
+    assert "Columns [0, 1]" in warned(np.array([MEASURED, MEASURED]).T)[0]
+
+
+def test_estimators_warn_of_numbers_as_strings_once():
+    X = pd.DataFrame({"price": MEASURED * 3})
+    model = TabularMLPClassifier(effort="fast", n_ensemble=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"Columns \['price'\] of X hold numbers") as caught:
+        model.fit(X, np.arange(63) % 2)
+    assert len(caught) == 1
+    model.predict(X)

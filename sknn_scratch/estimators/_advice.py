@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
 
@@ -22,15 +20,6 @@ SCALE_RATIO = 100.0
 SAMPLE_ROWS = 1000
 #: Ends of training that need a warning: a limit, divergence, or scipy's own words.
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
-_PACKAGE = str(Path(__file__).parents[1])
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line outside this package that called it."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
 
 
 def divergence(epoch: int, learning_rate_init: float) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
-from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._judge import Rows
 
 

@@ -34,6 +34,9 @@ class Columns(Protocol):
     def kind(self, k: int) -> Kind:
         """Return what the column's type says that it is."""
 
+    def is_text(self, k: int) -> bool:
+        """Tell whether the column is of strings or of objects, and of no categorical type."""
+
     def numbers(self, places: Sequence[int]) -> Array:
         """Return (columns, rows) numbers."""
 
@@ -72,6 +75,10 @@ class FrameColumns:
                 f"or times. Got {dtype}: drop it, or turn it into such columns."
             )
         return "category"
+
+    def is_text(self, k: int) -> bool:
+        nw = self._nw
+        return self._column(k).dtype in (nw.String, nw.Object, nw.Unknown)
 
     def numbers(self, places: Sequence[int]) -> Array:
         out = np.empty((len(places), self.n_rows))
@@ -142,6 +149,9 @@ class ArrayColumns:
         if letter in "Mm":
             return "time" if letter == "M" else "number"
         return kind_of_objects(self.levels(k), k) if letter == "O" else "category"
+
+    def is_text(self, k: int) -> bool:
+        return self._X.dtype.kind in "OU"
 
     def numbers(self, places: Sequence[int]) -> Array:
         if self._X.dtype.kind in "iufb":
