@@ -489,7 +489,11 @@ class Progress(NamedTuple):
 
 
 class Schedule(Component):
-    """A factor on ``learning_rate_init``: a pure function of the progress."""
+    """A factor on ``learning_rate_init``: a pure function of the progress.
+
+    One that is at most 0.01 at fraction 1 is made for ``max_iter`` epochs: a fit that ends there
+    went as planned, and gets no ConvergenceWarning.
+    """
 
     #: False if the factor can change between epochs only; it is then asked once an epoch.
     per_step = True

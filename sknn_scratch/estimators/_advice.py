@@ -11,9 +11,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
+from sknn_scratch.estimators import _aliases
 
+#: A factor of a schedule, at the end of training, that is as good as none.
+REST = 0.01
 #: Scales that differ by more than this slow training down.
 SCALE_RATIO = 100.0
 #: Rows that are looked at to find out.
@@ -43,16 +46,30 @@ def too_large(estimator: Any) -> str:
 
 def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
     """Warn if training ended at a limit or diverged, and say what to do."""
-    if reason in _GOOD_ENDS:
+    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator)):
         return
     if reason == "diverged":
         message = divergence(estimator.n_iter_, estimator.learning_rate_init)
         message += " The weights of the best validation score are kept."
-    elif isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+    elif _is_lbfgs(estimator):
         message = _lbfgs_ended(estimator, reason) + scaling_hint(estimator, data)
     else:
         message = _epochs_ended(estimator) + scaling_hint(estimator, data)
     warn(message, ConvergenceWarning)
+
+
+def _is_lbfgs(estimator: Any) -> bool:
+    return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
+
+
+def _is_planned(estimator: Any) -> bool:
+    """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
+
+    Only its dependence on the fraction counts: what falls with epochs, rows or stalls was not made
+    for that many epochs.
+    """
+    end = Progress(epoch=0, step=0, samples=0, fraction=1.0, stalls=0)
+    return not _is_lbfgs(estimator) and _aliases.schedule(estimator)(end) <= REST
 
 
 def _lbfgs_ended(estimator: Any, reason: str) -> str:
