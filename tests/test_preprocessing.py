@@ -467,6 +467,15 @@ def test_numbers_as_strings_in_several_columns_and_types():
     assert "Columns [0, 1]" in warned(np.array([MEASURED, MEASURED]).T)[0]
 
 
+def test_where_warnings_are_errors_the_preprocessor_is_fitted():
+    X, fitted = table_with(MEASURED, as_frame=True), TabularPreprocessor()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="as strings"):
+            fitted.fit(X)
+    assert fitted.transform(X).shape == (21, fitted.n_features_out_)
+
+
 def test_estimators_warn_of_numbers_as_strings_once():
     X = pd.DataFrame({"price": MEASURED * 3})
     model = TabularMLPClassifier(effort="fast", n_ensemble=1, random_state=0)

@@ -85,7 +85,7 @@ class Levels(NamedTuple):
             )
 
 
-def measure(values: list[Any]) -> bool:
+def look_measured(values: list[Any]) -> bool:
     """Tell whether values are strings that measure something, rather than name it.
 
     That is: all are finite numbers, more than ``FEW_LEVELS`` different ones, and either one has

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _numeric
-from sknn_scratch.preprocessing._categories import Levels, measure
+from sknn_scratch.preprocessing._categories import Levels, look_measured
 from sknn_scratch.preprocessing._columns import (
     Array,
     ArrayColumns,
@@ -220,10 +220,18 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         places = list(range(columns.n_columns))
         numbers = self._numbers(columns, places)
         self._learn_numbers(numbers, weight)
-        self._learn_levels(columns, weight)
+        measured = self._learn_levels(columns, weight)
         widths = [len(bins.left) for _, bins in self._bins]
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
+        # Last, so that nothing is lost where warnings are turned into errors.
+        if measured:
+            warn(
+                f"Columns {list(measured)} of X hold numbers as strings, such as "
+                f"{next(iter(measured.values()))!r}, and become categories: turn them into "
+                "numbers, for example with astype(float), or name them in categorical_features, "
+                "if categories is what they are."
+            )
         return columns, numbers
 
     def _check_size(self, columns: FrameColumns | ArrayColumns) -> None:
@@ -285,22 +293,18 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             if len(of_column) > 2
         ]
 
-    def _learn_levels(self, columns: FrameColumns | ArrayColumns, weight: Array | None) -> None:
-        """Learn the levels of categories, and warn of those that look like numbers."""
-        found, chosen, odd = [], self._chosen(columns), {}
+    def _learn_levels(
+        self, columns: FrameColumns | ArrayColumns, weight: Array | None
+    ) -> dict[Any, str]:
+        """Learn the levels of categories; return those that look measured, with an example."""
+        found, chosen, measured = [], self._chosen(columns), {}
         for k in self._of_kind("category"):
             values = categories(columns, k)
             found.append((k, Levels.learn(values, weight, self.max_categories)))
-            if k not in chosen and columns.is_text(k) and measure(values):
-                odd[columns.name(k)] = next(v for v in values if isinstance(v, str))
+            if k not in chosen and columns.is_text(k) and look_measured(values):
+                measured[columns.name(k)] = next(v for v in values if isinstance(v, str))
         self._levels = [(k, levels) for k, levels in found if levels.width]
-        if odd:
-            warn(
-                f"Columns {list(odd)} of X hold numbers as strings, such as "
-                f"{next(iter(odd.values()))!r}, and become categories: turn them into numbers, "
-                "for example with astype(float), or name them in categorical_features, if "
-                "categories is what they are."
-            )
+        return measured
 
     def _guarded_bins(self, n_rows: float, n_numbers: int) -> int:
         """Return the bins per number: fewer where rows are few."""
