@@ -2,16 +2,20 @@
 
     python -m benchmarks footprint [--quick]
 
-Each import is timed inside a fresh process. Sizes are those of the files that pip recorded here,
-for a package and all that it needs; sknn_scratch's are those of its folder. PyTorch is counted as
-it is installed: its build for the CPU alone is by far the smallest.
+Each import is timed inside a fresh process, with bytecode in a folder of this run's own, which the
+turn that does not count fills: pip compiles what it installs, and a source tree is compiled anew
+each time where the environment says to write none. Sizes are those of the files that pip recorded
+here, for a package and all that it needs; sknn_scratch's are those of its folder. PyTorch is
+counted as it is installed: its build for the CPU alone is by far the smallest.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -35,10 +39,14 @@ NEEDS = ["numpy", "scikit-learn", "joblib"]
 
 
 # --------------------------------------------------------------------------------------- imports
-def seconds_to_import(module: str, repeat: int) -> float:
-    """Return the time of an import in a fresh process."""
+def seconds_to_import(module: str, repeat: int, bytecode: str) -> float:
+    """Return the time of an import in a fresh process, which keeps bytecode in a folder."""
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    variables = kept | {"PYTHONPYCACHEPREFIX": bytecode}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=variables
+    )
     return float(done.stdout)
 
 
@@ -94,8 +102,9 @@ def sizes(who: str) -> dict[str, int]:
 def measure(settings: Settings) -> Iterator[Row]:
     """Yield one row: seconds of an import, and bytes of each distribution."""
     there = [who for who in PEERS if who == OURS or installed([PEERS[who][1]])]
-    cases = {who: partial(seconds_to_import, PEERS[who][0]) for who in there}
-    seconds = interleave(cases, settings.repeats * (1 if settings.quick else 2))
+    with tempfile.TemporaryDirectory() as folder:
+        cases = {who: partial(seconds_to_import, PEERS[who][0], bytecode=folder) for who in there}
+        seconds = interleave(cases, settings.repeats * (1 if settings.quick else 2))
     yield {"case": CASE, "seconds": seconds, "bytes": {who: sizes(who) for who in there}}
 
 

@@ -1,13 +1,17 @@
 """Multi-layer perceptrons in scikit-learn's manner, on a backpropagation core in numpy."""
 
+from typing import TYPE_CHECKING, Any
+
+# First, from here: CPython imports more slowly the deeper the stack, and this is nearly all of it.
+import sklearn as _sklearn  # noqa: F401
+
+from sknn_scratch import estimators
 from sknn_scratch.config import config_context, get_config, set_config
-from sknn_scratch.estimators import (
-    MLPClassifier,
-    MLPRegressor,
-    TabularMLPClassifier,
-    TabularMLPRegressor,
-)
+from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.registry import register
+
+if TYPE_CHECKING:
+    from sknn_scratch.estimators import TabularMLPClassifier, TabularMLPRegressor
 
 __version__ = "0.1.0"
 
@@ -22,3 +26,16 @@ __all__ = [
     "register",
     "set_config",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import an estimator for tables, which takes its time, when it is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(estimators, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return all names, those not imported yet included."""
+    return sorted({*globals(), *__all__})

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import FrozenInstanceError
 from time import perf_counter
 from typing import ClassVar
 
@@ -908,6 +909,33 @@ def test_broken(component, name, message):
 @parametrize_with_component_checks({twin: None for *_, twin in BROKEN if twin is not None})
 def test_twin(check):
     check()
+
+
+class CountsItself:
+    def __post_init__(self):
+        object.__setattr__(self, "seen", True)
+
+
+class Counted(CountsItself, Constant):
+    """Without fields of its own, but with a second base."""
+
+
+class OnePerEpoch(Constant):
+    """Without fields of its own."""
+
+
+def test_components_without_fields_of_their_own():
+    assert Counted().seen
+    assert OnePerEpoch() == OnePerEpoch() != Constant()
+    assert hash(OnePerEpoch()) == hash(OnePerEpoch())
+    assert repr(OnePerEpoch()) == "OnePerEpoch()"
+    assert OnePerEpoch().evolve() == OnePerEpoch()
+    with pytest.raises(FrozenInstanceError, match="cannot assign to field 'a'"):
+        OnePerEpoch().a = 1
+    with pytest.raises(FrozenInstanceError, match="cannot delete field 'a'"):
+        del OnePerEpoch().a
+    with pytest.raises(TypeError, match="__setattr__"):
+        type("Changing", (Constant,), {"__setattr__": object.__setattr__})
 
 
 def test_there_are_broken_components_of_each_kind_and_for_each_check():

@@ -95,6 +95,48 @@ def test_weights_of_rows_and_classes(in_process):
     assert difference(there, here) < 1e-6
 
 
+BALANCED = {
+    "classes": "balanced",
+    "words": "balanced",
+    "labels": ["balanced", {1: 3.0}, None],
+}
+
+
+@pytest.mark.parametrize("task", BALANCED)
+@pytest.mark.parametrize("n_parts", [1, 4])
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_balanced_classes(in_process, task, n_parts, weight):
+    y = np.sort(TASKS[task][1], axis=0)  # partitions have other shares of classes, or only one
+    here = model(task, solver="lbfgs", class_weight=BALANCED[task]).fit(X, y, weight)
+    there = model(task, solver="lbfgs", class_weight=BALANCED[task])
+    weights = None if weight is None else parts(weight, n_parts)
+    classes = None if task == "labels" else np.unique(y)
+    ours.fit(there, parts(X, n_parts), parts(y, n_parts), weights, classes=classes)
+    assert difference(there, here) < 1e-6
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-6)
+    assert there.class_weight is BALANCED[task]
+    plain = model(task, solver="lbfgs").fit(X, y, weight)
+    assert difference(plain, here) > 1e-3
+
+
+def test_balanced_classes_in_validation_and_empty_partitions(in_process):
+    X_val, y_val = X[::3], THREE[::3]
+    keep = X[:, 0] > -0.5
+    keep[:60] = False
+    mask = da.from_array(keep, chunks=60)
+    rows, y = (da.from_array(a, chunks=(60, *[-1] * (a.ndim - 1))) for a in (X, THREE))
+    common = {"solver": "adam", "class_weight": "balanced", "early_stopping": True}
+    common |= {"scoring": "loss", "max_iter": 12}
+    there = ours.fit(
+        model("classes", **common), rows[mask], y[mask], classes=[0, 1, 2], X_val=X_val, y_val=y_val
+    )
+    here = model("classes", batch_size=int(keep.sum()), **common)
+    here.fit(X[keep], THREE[keep], X_val=X_val, y_val=y_val)
+    assert len(here.validation_scores_) == 12
+    assert difference(there, here) < 1e-6
+    np.testing.assert_allclose(there.validation_scores_, here.validation_scores_, rtol=1e-6)
+
+
 def test_it_is_a_normal_estimator(in_process):
     there = ours.fit(model("classes", solver="adam"), parts(X), parts(THREE))
     there.partial_fit(X, THREE)
@@ -240,6 +282,9 @@ def test_rows_that_are_not_finite(in_process):
         ours.fit(model("classes"), parts(rows), parts(THREE))
 
 
+LABELLED = (parts(X), parts(LABELS))
+
+
 @pytest.mark.parametrize(
     ("arguments", "params", "options", "error", "message"),
     [
@@ -249,7 +294,10 @@ def test_rows_that_are_not_finite(in_process):
         ((parts(X[:0], 1), parts(THREE[:0], 1)), {}, {}, ValueError, "at least one row"),
         ((), {"dropout": 0.1}, {}, ValueError, "'dropout' .* must be 0 .* pass average_every"),
         ((), {"early_stopping": True}, {}, ValueError, "early_stopping .* needs X_val and y_val"),
-        ((), {"class_weight": "balanced"}, {}, ValueError, "'class_weight' .* must be a dict"),
+        ((), {"class_weight": ["balanced"]}, {}, ValueError, "dict or 'balanced' for one label"),
+        (LABELLED, {"class_weight": "balanced"}, {}, ValueError, "for each of the 3 labels"),
+        (LABELLED, {"class_weight": ["balanced"]}, {}, ValueError, "for each of the 3 labels"),
+        (LABELLED, {"class_weight": [None] * 4}, {}, ValueError, "for each of the 3 labels"),
         ((), {"solver": "lbfgs"}, {"average_every": 2}, ValueError, "must be None with solver="),
         ((), {}, {"average_every": 0}, ValueError, "average_every .* integer >= 1. Got 0"),
         ((), {}, {"averages": 2}, TypeError, "options of distributed.fit must be among"),

@@ -1,10 +1,12 @@
 """Without an extra: what needs it says so, and nothing else misses it."""
 
+import pickle
 import subprocess
 import sys
 
 import pytest
 
+import sknn_scratch
 from sknn_scratch.interop._extras import require
 
 EXTRAS = {"skops", "skl2onnx", "onnx", "onnxruntime", "dask", "distributed", "dask_ml", "pyarrow"}
@@ -45,3 +47,49 @@ def test_no_extra_is_imported_before_it_is_needed():
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     # pandas, which scikit-learn looks for, may bring pyarrow.
     assert not (EXTRAS - {"pyarrow"}) & set(run.stdout.split())
+
+
+# ---------------------------------------------------------------------- what an import brings along
+def printed(script):
+    """Return what a fresh process prints."""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return run.stdout.split()
+
+
+def test_an_import_brings_nothing_that_scikit_learns_does_not():
+    script = (
+        "import sys; from sklearn.neural_network import MLPClassifier; before = {*sys.modules}\n"
+        "import sknn_scratch; print(*{*sys.modules} - before)"
+    )
+    more = printed(script)
+    assert {name.partition(".")[0] for name in more} == {"sknn_scratch"}
+    assert not [name for name in more if "tabular" in name or "preprocessing" in name]
+    assert not {"sknn_scratch.training.members", "sknn_scratch.core.stack"} & {*more}
+
+
+@pytest.mark.parametrize("module", ["sknn_scratch", "sknn_scratch.estimators"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "from {0} import *; print(TabularMLPClassifier.__name__, TabularMLPRegressor.__name__)",
+        "import {0} as m; print(m.TabularMLPClassifier.__name__, m.TabularMLPRegressor.__name__)",
+        "import {0} as m; print(*[name for name in dir(m) if name.startswith('Tab')])",
+    ],
+)
+def test_what_is_imported_late_is_there(module, script):
+    assert printed(script.format(module)) == ["TabularMLPClassifier", "TabularMLPRegressor"]
+
+
+def test_a_stored_estimator_for_tables_loads_in_a_fresh_process():
+    from sknn_scratch import TabularMLPRegressor
+
+    stored = pickle.dumps(TabularMLPRegressor(effort="fast"))
+    script = f"import sknn_scratch, pickle; print(pickle.loads({stored!r}).effort)"
+    assert printed(script) == ["fast"]
+
+
+@pytest.mark.parametrize("module", [sknn_scratch, sknn_scratch.estimators])
+def test_names_that_do_not_exist(module):
+    with pytest.raises(AttributeError, match=f"module '{module.__name__}' has no attribute 'Tab'"):
+        module.Tab  # noqa: B018
+    assert {*module.__all__} <= {*dir(module)}

@@ -37,11 +37,11 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "contracts registry core components training preprocessing inspection"
+LAYERS = "_warning contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
-    "": Rule(f"{LAYERS} config estimators inspection"),
+    "": Rule(f"{LAYERS} config estimators inspection", "sklearn"),
     "config": Rule("core.linalg core.compiled"),
     "contracts": Rule(),
     "registry": Rule("contracts"),
@@ -50,7 +50,8 @@ RULES = {
     "core.compiled": Rule("core.linalg", "numba"),
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
-    "preprocessing": Rule("", "sklearn scipy joblib narwhals"),
+    "_warning": Rule(),
+    "preprocessing": Rule("_warning", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "inspection": Rule("contracts core", "matplotlib"),
     "testing": Rule("contracts core registry", "pytest"),

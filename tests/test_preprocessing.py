@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import re
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sknn_scratch import MLPClassifier
+from sknn_scratch import MLPClassifier, TabularMLPClassifier
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import HOT
 from sknn_scratch.preprocessing._columns import read
@@ -350,3 +352,142 @@ def test_categories_of_another_type():
     with pytest.warns(UserWarning, match="of the type str in fit, and of the type int here"):
         assert not fitted.transform(X.astype(int)).any()
     fitted.transform(pd.DataFrame({"zip": ["30"]}))  # unseen, of the same type: nothing to say
+
+
+# ----------------------------------------------------------------------- cells that hold several
+def table_with(cells, as_frame):
+    """Return a table whose second column holds objects, one in each cell."""
+    X = np.empty((len(cells), 2), dtype=object)
+    X[:, 0] = range(len(cells))
+    for i, cell in enumerate(cells):
+        X[i, 1] = cell
+    return pd.DataFrame(X, columns=["x", "odd"]) if as_frame else X
+
+
+NESTED = [[1, 2], {"a": 1}, np.arange(2), {1}, ([1],)]
+BEFORE = {
+    "number": [1.0, 2.0, 3.0],
+    "category": ["a", "b", "c"],
+    "time": [datetime.date(2024, 1, 1 + k) for k in range(3)],
+}
+
+
+def refused(value, as_frame):
+    """Return what must be raised where a cell holds a value."""
+    name = "'odd'" if as_frame else "1"
+    message = rf"^Column {name} of X must hold numbers, .*Got .* \({type(value).__name__}\): drop"
+    return pytest.raises(TypeError, match=message)
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+@pytest.mark.parametrize("value", NESTED, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("chosen", ["from_dtype", [1]])
+def test_nested_values_in_fit(value, as_frame, chosen):
+    for cells in ([value] * 3, [None, value, "a"]):
+        with refused(value, as_frame):
+            TabularPreprocessor(categorical_features=chosen).fit(table_with(cells, as_frame))
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+@pytest.mark.parametrize("value", NESTED, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("kind", BEFORE)
+def test_nested_values_in_transform(value, as_frame, kind):
+    fitted = TabularPreprocessor().fit(table_with(BEFORE[kind], as_frame))
+    assert fitted.kinds_ == ("number", kind)
+    for cells in ([value] * 3, [None, BEFORE[kind][0], value]):
+        with refused(value, as_frame):
+            fitted.transform(table_with(cells, as_frame))
+
+
+def test_nested_values_in_lists_and_with_long_names():
+    with pytest.raises(TypeError, match=r"Column 1 of X .* Got \[2, 3\] \(list\)"):
+        TabularPreprocessor().fit([[1, [2, 3]], [4, [5, 6]]])
+    with pytest.raises(TypeError, match=r"Got \[0, 1, 2, .*\.\.\. \(list\)"):
+        TabularPreprocessor().fit(table_with([[*range(1000)]], as_frame=True))
+
+
+def test_times_must_stay_times():
+    fitted = TabularPreprocessor().fit(table_with(BEFORE["time"], as_frame=False))
+    with pytest.raises(
+        TypeError, match=r"Column 1 of X must hold times, as in fit. Got 'a' \(str\)"
+    ):
+        fitted.transform(table_with([None, "a", "b"], as_frame=False))
+
+
+def test_estimators_say_it_too():
+    X, y = table_with(BEFORE["category"] * 20, as_frame=True), np.arange(60) % 2
+    model = TabularMLPClassifier(effort="fast", n_ensemble=1, random_state=0).fit(X, y)
+    with refused([], as_frame=True):
+        model.predict(table_with([["a"]], as_frame=True))
+
+
+# ----------------------------------------------------------------------------- numbers as strings
+def warned(X, **params):
+    """Return what ``fit`` warns of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fitted = TabularPreprocessor(**params).fit(X)
+        fitted.transform(X)
+    assert all(entry.category is UserWarning for entry in caught)
+    assert not caught or caught[0].filename == __file__
+    return [str(entry.message) for entry in caught]
+
+
+MEASURED = [f"{k / 4}" for k in range(21)]
+AS_STRINGS = {
+    "fractions": (MEASURED, True),
+    "fractions, often": (MEASURED * 50, True),
+    "missing": ([None, float("nan"), *MEASURED], True),
+    "exponents": ([f"{k}e-3" for k in range(1, 30)], True),
+    "negative, with blanks": ([f" -{k}.5" for k in range(30)], True),
+    "whole, seldom": ([str(k) for k in range(30)], True),
+    "with numbers": ([0.5, *MEASURED], True),
+    "whole, often": ([str(k) for k in range(1000, 1200)] * 2, False),
+    "few": (MEASURED[:20] * 50, False),
+    "labels": (["0", "1"] * 30, False),
+    "leading zeros": ([f"{k:05d}" for k in range(30)], False),
+    "words": ([*MEASURED, "unknown"], False),
+    "not finite": ([*MEASURED, "inf"], False),
+    "names": ([f"n{k}" for k in range(30)], False),
+}
+
+
+@pytest.mark.parametrize(("values", "warns"), AS_STRINGS.values(), ids=AS_STRINGS)
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_numbers_as_strings(values, warns, as_frame):
+    X = table_with(values, as_frame)
+    found = warned(X)
+    assert len(found) == warns
+    if warns:
+        name = r"\['odd'\]" if as_frame else r"\[1\]"
+        message = f"Columns {name} of X hold numbers as strings, .*astype.*categorical_features"
+        assert re.match(message, found[0])
+    assert not warned(X, categorical_features=["odd"] if as_frame else [1])
+
+
+def test_numbers_as_strings_in_several_columns_and_types():
+    strings = pd.DataFrame({"a": MEASURED, "b": range(21), "c": MEASURED})
+    (message,) = warned(strings)
+    assert "Columns ['a', 'c'] of X" in message
+    assert "'0.0'" in message
+    assert not warned(strings.astype("category"))
+    assert not warned(strings.astype(float))
+    assert "Columns [0, 1]" in warned(np.array([MEASURED, MEASURED]).T)[0]
+
+
+def test_where_warnings_are_errors_the_preprocessor_is_fitted():
+    X, fitted = table_with(MEASURED, as_frame=True), TabularPreprocessor()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="as strings"):
+            fitted.fit(X)
+    assert fitted.transform(X).shape == (21, fitted.n_features_out_)
+
+
+def test_estimators_warn_of_numbers_as_strings_once():
+    X = pd.DataFrame({"price": MEASURED * 3})
+    model = TabularMLPClassifier(effort="fast", n_ensemble=1, random_state=0)
+    with pytest.warns(UserWarning, match=r"Columns \['price'\] of X hold numbers") as caught:
+        model.fit(X, np.arange(63) % 2)
+    assert len(caught) == 1
+    model.predict(X)

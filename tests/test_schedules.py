@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from sknn_scratch import MLPRegressor
@@ -22,6 +23,7 @@ from sknn_scratch.components import (
     InvScaling,
     LinearWarmup,
     OneCycle,
+    RangeTest,
     Step,
 )
 from sknn_scratch.contracts import Progress, Schedule
@@ -255,6 +257,8 @@ def test_by_name(name, solver):
 def test_warmup_in_training():
     Constantly.asked.clear()
     MLPRegressor(learning_rate=LinearWarmup(Constantly(), warmup=0.5), **SMALL).fit(X, y)
+    # The last question is about the end: whether it is one to warn of.
+    assert Constantly.asked.pop() == Progress(0, 0, 0, fraction=1.0, stalls=0)
     asked = {progress.step: progress.fraction for progress in Constantly.asked}
     assert list(asked) == list(range(16))
     assert_allclose(list(asked.values()), np.maximum(np.arange(16) / 16 - 0.5, 0) / 0.5)
@@ -315,3 +319,59 @@ def test_grid_search():
 def test_bad_values(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+class Line(Schedule):
+    """What a plug-in may bring: a straight line, down to ``end``."""
+
+    end: float = 0.0
+
+    def __call__(self, progress):
+        return 1.0 - (1.0 - self.end) * progress.fraction
+
+
+COME_TO_REST = [
+    "cosine",
+    "one_cycle",
+    "coslog4",
+    Cosine(restarts=2),
+    Cosine(minimum=0.01),
+    LinearWarmup(Cosine()),
+    Line(),
+]
+GO_ON = [
+    "constant",
+    "invscaling",
+    "adaptive",
+    "step",
+    "exponential",
+    "linear_warmup",
+    InvScaling(power_t=5.0),
+    Adaptive(),
+    Exponential(0.0),
+    Step(every=1, factor=0.0),
+    Cosine(minimum=0.1),
+    RangeTest(1e-5),
+    Line(0.02),
+]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("schedule", COME_TO_REST, ids=str)
+def test_no_warning_where_a_schedule_leads_to_the_end(schedule, solver):
+    fitted = MLPRegressor(learning_rate=schedule, solver=solver, **SMALL).fit(X, y)
+    assert fitted.n_iter_ == 4
+    fitted.set_params(early_stopping=True, n_iter_no_change=9).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("schedule", GO_ON, ids=str)
+def test_a_warning_where_more_epochs_might_help(schedule, solver):
+    model = MLPRegressor(learning_rate=schedule, solver=solver, **SMALL)
+    with pytest.warns(ConvergenceWarning, match="Maximum iterations"):
+        model.fit(X, y)
+
+
+def test_lbfgs_has_no_schedule():
+    with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
+        MLPRegressor(solver="lbfgs", learning_rate="cosine", **SMALL).fit(X, y)

@@ -332,6 +332,22 @@ def test_convergence_warning_names_the_remedy(cls, solver, factor, hint):
     assert bool(re.search("scale", str(caught[0].message))) == hint
 
 
+@pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_no_advice_to_scale_pixels(container, solver):
+    # Between 0 and 1, some always 0, and some nearly always: deviations from 0.002 to 0.4.
+    X, y = load_digits(return_X_y=True)
+    X = X[:1000] / 16
+    deviations = X.std(axis=0)
+    assert deviations.max() > 100 * deviations[deviations > 0].min()
+    model = small(MLPClassifier, solver=solver, max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="Increase max_iter") as caught:
+        model.fit(container(X), y[:1000])
+    assert "StandardScaler" not in str(caught[0].message)
+    with pytest.warns(ConvergenceWarning, match=r"ranges of the features differ by a factor of 1"):
+        model.fit(container(X * np.where(np.arange(64) % 2, 1, 1000)), y[:1000])
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_threads_share_a_model(cls):
     X, y = data_for(cls)

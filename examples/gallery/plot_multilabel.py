@@ -7,15 +7,10 @@ Each point lies in none, some or all of three circles. For a matrix of 0 and 1 a
 as red, green and blue: where circles overlap, colours add up.
 """
 
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
-
-warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 rng = np.random.default_rng(0)
 centers = np.array([[-0.5, -0.35], [0.5, -0.35], [0.0, 0.5]])

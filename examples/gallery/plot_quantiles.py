@@ -6,16 +6,11 @@ One network, five quantiles at once: ``Quantile`` with a tuple of levels predict
 in order. The bands grow where the data scatter, and nothing has told the network where that is.
 """
 
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPRegressor
 from sknn_scratch.components import Quantile
-
-warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 rng = np.random.default_rng(0)
 

@@ -8,19 +8,15 @@ same weights.
 """
 
 import tempfile
-import warnings
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
-
-warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
 
 X, y = load_digits(return_X_y=True)
 X = X / 16

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.sparsefuncs import min_max_axis
 
-from sknn_scratch.contracts import Array
+from sknn_scratch._warning import warn
+from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
+from sknn_scratch.estimators import _aliases
 
-#: Scales that differ by more than this slow training down.
+#: A factor of a schedule, at the end of training, that is as good as none.
+REST = 0.01
+#: Ranges that differ by more than this slow training down.
 SCALE_RATIO = 100.0
 #: Rows that are looked at to find out.
 SAMPLE_ROWS = 1000
 #: Ends of training that need a warning: a limit, divergence, or scipy's own words.
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
-_PACKAGE = str(Path(__file__).parents[1])
-
-
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line outside this package that called it."""
-    level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
 
 
 def divergence(epoch: int, learning_rate_init: float) -> str:
@@ -54,16 +46,30 @@ def too_large(estimator: Any) -> str:
 
 def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
     """Warn if training ended at a limit or diverged, and say what to do."""
-    if reason in _GOOD_ENDS:
+    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator)):
         return
     if reason == "diverged":
         message = divergence(estimator.n_iter_, estimator.learning_rate_init)
         message += " The weights of the best validation score are kept."
-    elif isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+    elif _is_lbfgs(estimator):
         message = _lbfgs_ended(estimator, reason) + scaling_hint(estimator, data)
     else:
         message = _epochs_ended(estimator) + scaling_hint(estimator, data)
     warn(message, ConvergenceWarning)
+
+
+def _is_lbfgs(estimator: Any) -> bool:
+    return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
+
+
+def _is_planned(estimator: Any) -> bool:
+    """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
+
+    Only its dependence on the fraction counts: what falls with epochs, rows or stalls was not made
+    for that many epochs.
+    """
+    end = Progress(epoch=0, step=0, samples=0, fraction=1.0, stalls=0)
+    return not _is_lbfgs(estimator) and _aliases.schedule(estimator)(end) <= REST
 
 
 def _lbfgs_ended(estimator: Any, reason: str) -> str:
@@ -88,16 +94,18 @@ def _epochs_ended(estimator: Any) -> str:
 
 def scaling_hint(estimator: Any, data: Data) -> str:
     """Return the advice to scale if features, or the target, are on very different scales."""
-    features, hint = _scales(data.X[:SAMPLE_ROWS]), ""
+    features, hint = _ranges(data.X[:SAMPLE_ROWS]), ""
     if len(features) and features.max() > SCALE_RATIO * features.min():
         hint += (
-            " The scales of the features differ by a factor of "
+            " The ranges of the features differ by a factor of "
             f"{features.max() / features.min():.2g}: training may converge in fewer epochs if you "
             "scale them, for example with sklearn.preprocessing.StandardScaler."
         )
     # Targets of a loss with the log link are on its own scale.
     if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
-        odd = [s for s in _scales(data.y[:, :SAMPLE_ROWS].T) if not 1 <= s * SCALE_RATIO <= 1e4]
+        with np.errstate(all="ignore"):
+            deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
+        odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
         if odd:
             hint += (
                 f" The target has a standard deviation of {odd[0]:.2g}: scale it, for example "
@@ -106,12 +114,24 @@ def scaling_hint(estimator: Any, data: Data) -> str:
     return hint
 
 
-def _scales(columns: Any) -> Array:
-    """Return the standard deviations of all columns that are not constant."""
+def _ranges(columns: Any) -> Array:
+    """Return the ranges of all columns that are not constant.
+
+    Rather than standard deviations: those of pixels or counts that are nearly always 0 are small,
+    too, and to scale such columns would only make their few values huge.
+    """
+    find = min_max_axis if issparse(columns) else _min_max
+    least, most = (np.asarray(end, dtype=np.float64) for end in find(columns, axis=0))
     with np.errstate(all="ignore"):
-        if issparse(columns):
-            deviations = np.sqrt(mean_variance_axis(columns, axis=0)[1])
-        else:
-            deviations = np.asarray(columns).std(axis=0, dtype=np.float64)
-    kept: Array = deviations[(deviations > 0) & np.isfinite(deviations)]
+        return _usable(most - least)
+
+
+def _min_max(columns: Any, axis: int) -> tuple[Array, Array]:
+    rows = np.asarray(columns)
+    return rows.min(axis=axis), rows.max(axis=axis)
+
+
+def _usable(scales: Array) -> Array:
+    """Return the scales that are finite and not 0."""
+    kept: Array = scales[(scales > 0) & np.isfinite(scales)]
     return kept

@@ -37,6 +37,12 @@ def row_weights(class_weight: Any, y: Any, reference: Any, targets: ClassTargets
     return np.prod(parts, axis=0) if parts else np.ones(y.shape[0])
 
 
+def balanced(counts: Array) -> Array:
+    """Return the weight of each class with which all that are there weigh the same."""
+    weights: Array = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    return weights
+
+
 def _columns(y: Any) -> Array:
     """Return the labels' indicators, 0 or 1, one row for each label."""
     dense: Array = y.toarray() if issparse(y) else np.asarray(y)
@@ -46,8 +52,7 @@ def _columns(y: Any) -> Array:
 def _of_classes(class_weight: Any, codes: Array, classes: Any) -> Array:
     """Return one weight for each class; ``class_weight`` is a dict or 'balanced'."""
     if isinstance(class_weight, str) and class_weight == "balanced":
-        counts = np.bincount(codes, minlength=len(classes))
-        return len(codes) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return balanced(np.bincount(codes, minlength=len(classes)))
     if not isinstance(class_weight, dict):
         raise ValueError(f"class_weight must hold dicts or 'balanced'. Got {class_weight!r}.")
     known = classes.tolist()

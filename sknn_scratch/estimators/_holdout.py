@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
-from sknn_scratch.estimators._advice import warn
 
 
 def n_held_out(n: int, fraction: float) -> int:

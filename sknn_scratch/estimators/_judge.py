@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.metrics import check_scoring
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.estimators import _holdout, _validation
-from sknn_scratch.estimators._advice import warn
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: (theta, raw outputs, loss) -> score

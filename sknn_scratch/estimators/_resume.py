@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sknn_scratch._warning import warn
 from sknn_scratch.components import PrintProgress, WeightEMA
 from sknn_scratch.contracts import Loss, Optimizer, Site
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._advice import warn
 from sknn_scratch.estimators._params import hidden_sizes
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch

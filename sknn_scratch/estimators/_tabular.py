@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
 from sknn_scratch.core.data import Data
@@ -272,7 +273,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
             epoch = max(one.member.epoch for one in trained)
             raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
         if len(usable) < len(trained):
-            _advice.warn(
+            warn(
                 f"{len(trained) - len(usable)} of {len(trained)} members diverged and are left "
                 "out: lower learning_rate_init."
             )

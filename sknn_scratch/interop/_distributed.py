@@ -8,6 +8,7 @@ sent, repeated or lost is Dask's business: every task is a pure function of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from math import isfinite, nan
@@ -31,6 +32,7 @@ from sknn_scratch.interop._partitions import (
     Summary,
     agreed,
     as_targets,
+    class_weight,
     read_targets,
     split,
     summarise,
@@ -64,7 +66,7 @@ class Options(NamedTuple):
 class Coding(NamedTuple):
     """How partitions become rows of a fit."""
 
-    estimator: Any  #: unfitted, without callbacks
+    estimator: Any  #: unfitted, without callbacks, with a number for each class's weight
     targets: Any
     loss: Loss
     dtype: Any
@@ -113,6 +115,7 @@ def fit(
     y : Dask array, series or dataframe
         With the partitions of X.
     sample_weight : Dask array or series, default=None
+        ``class_weight="balanced"`` goes by the rows of all partitions, as on one machine.
     **options
         ``classes``: all classes of y; None finds them, and warns about those that are in one
         partition only.
@@ -191,12 +194,6 @@ def _check_possible(estimator: Any, asked: Options) -> None:
             f"early_stopping of {name} needs X_val and y_val in distributed.fit, which holds no "
             "rows out. Got none: pass them, or set early_stopping=False."
         )
-    if getattr(estimator, "class_weight", None) == "balanced":
-        raise ValueError(
-            f"The 'class_weight' parameter of {name} must be a dict in distributed.fit, where no "
-            "partition knows all counts. Got 'balanced': pass the weights, for example from "
-            "sklearn.utils.class_weight.compute_class_weight."
-        )
 
 
 # --- From collections to a job.
@@ -215,7 +212,8 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     sample = _encoded(coding, found[kept[0]].head, y[:1], None)
     parts = _encode(coding, [raw[k] for k in kept], sample)
     plan = make_plan(estimator, sample, coding.loss, how)
-    held = estimator._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
+    weigher = _with_weights_of(estimator, coding)
+    held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
     state, origin = _start(estimator, plan, sample, how, asked)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
@@ -236,8 +234,18 @@ def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Co
         warn_of_lonely_classes(estimator, parts)
     targets = estimator._read_targets(y, how, _validation.check_classes(estimator, asked.classes))
     stand_in = clone(estimator).set_params(callbacks=None, random_state=0)
+    if is_classifier(estimator):
+        stand_in.set_params(class_weight=class_weight(estimator, parts, targets))
     loss = estimator._resolve_loss(targets.task)
     return Coding(stand_in, targets, loss, estimator._dtype(X, how)), how, y
+
+
+def _with_weights_of(estimator: Any, coding: Coding) -> Any:
+    """Return a shallow copy with the class weights of all partitions."""
+    twin = copy(estimator)
+    if is_classifier(estimator):
+        twin.class_weight = coding.estimator.class_weight
+    return twin
 
 
 def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Partitions:

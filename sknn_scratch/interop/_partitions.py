@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
-from sknn_scratch.estimators._advice import warn
+from sknn_scratch.estimators._class_weight import balanced
 from sknn_scratch.estimators._judge import Rows
 
 
@@ -23,6 +24,7 @@ class Summary(NamedTuple):
     head: Any  #: the first row of X
     targets: int  #: columns of y; 0 if it is a vector
     labels: Array  #: the classes in a vector y; some values of other targets
+    counts: Array  #: rows of each of these classes; of labels in columns, rows that have them
 
 
 #: Targets that are no classes are summarised by so many of them.
@@ -78,9 +80,13 @@ def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
     """Return what the client must know of a partition; runs on a worker."""
     y = as_targets(y)
     targets = 0 if y.ndim == 1 else y.shape[1]
-    is_labels = has_classes and len(y) and not targets and not _is_real(y)
-    labels = unique_labels(y) if is_labels else y[:FEW]
-    return Summary(X.shape[0], len(y), _form(X), X[:1], targets, labels)
+    labels, counts = y[:FEW], np.empty(0, dtype=np.intp)
+    if has_classes and targets:
+        counts = np.count_nonzero(y, axis=0)
+    elif has_classes and len(y) and not _is_real(y):
+        labels = unique_labels(y)
+        counts = np.bincount(np.searchsorted(labels, y), minlength=len(labels))
+    return Summary(X.shape[0], len(y), _form(X), X[:1], targets, labels, counts)
 
 
 def as_targets(y: Any) -> Array:
@@ -135,6 +141,38 @@ def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
         return np.array([[0] * n, [1] * n])
     found: Array = np.concatenate([part.labels for part in parts])
     return np.unique(found) if is_classifier(estimator) else found
+
+
+def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
+    """Return ``class_weight`` with numbers for "balanced", from the counts of all partitions.
+
+    What does not suit the targets is returned as it is, for ``fit``'s own checks to refuse.
+    """
+    given = estimator.class_weight
+    if targets.task != "multilabel":
+        return _weights(given, targets.classes, _counts(parts, targets.classes))
+    if not isinstance(given, list) or len(given) != targets.n_targets:
+        return given
+    n, ones = sum(part.rows for part in parts), np.sum([part.counts for part in parts], axis=0)
+    counts = zip(n - ones, ones, strict=True)
+    return [
+        _weights(one, np.arange(2), np.array(pair)) for one, pair in zip(given, counts, strict=True)
+    ]
+
+
+def _counts(parts: Sequence[Summary], classes: Array) -> Array:
+    """Return the number of rows of each class in all partitions."""
+    counts = np.zeros(len(classes), dtype=np.intp)
+    for part in parts:
+        counts[np.searchsorted(classes, part.labels)] += part.counts
+    return counts
+
+
+def _weights(given: Any, classes: Array, counts: Array) -> Any:
+    """Return the weights of classes by name in the place of "balanced", and all else as it is."""
+    if not (isinstance(given, str) and given == "balanced"):
+        return given
+    return dict(zip(classes.tolist(), balanced(counts).tolist(), strict=True))
 
 
 def warn_of_lonely_classes(estimator: Any, parts: Sequence[Summary]) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
+import re
+from math import isfinite, nan
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing._numeric import smooth_clip
 
 Array = NDArray[Any]
 #: What a level's own column holds in its rows: 2, clipped as numbers are.
 HOT = float(smooth_clip(2.0))
+#: As many levels as this, or fewer, are no reason to think that strings are numbers.
+FEW_LEVELS = 20
+#: A number that is a name, such as a zip code.
+_CODE = re.compile(r"\s*0\d")
 
 
 class Levels(NamedTuple):
@@ -72,13 +78,36 @@ class Levels(NamedTuple):
         then = {type(level) for level in self.codes}
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
-            warnings.warn(
+            warn(
                 f"A column of X has categories of the type {old} in fit, and of the type {new} "
                 f"here ({values[0]!r}, ...): none of them is known, so that the column says "
-                "nothing. Give it the type that it had.",
-                UserWarning,
-                stacklevel=2,
+                "nothing. Give it the type that it had."
             )
+
+
+def look_measured(values: list[Any]) -> bool:
+    """Tell whether values are strings that measure something, rather than name it.
+
+    That is: all are finite numbers, more than ``FEW_LEVELS`` different ones, and either one has
+    a fraction, or more than half of the rows are different. A leading zero makes a name.
+    """
+    known = [value for value in values if value is not None]
+    levels = set(known)
+    strings = [level for level in levels if isinstance(level, str)]
+    if len(levels) <= FEW_LEVELS or not strings or any(map(_CODE.match, strings)):
+        return False
+    numbers = [_to_float(level) for level in levels]
+    if not all(map(isfinite, numbers)):
+        return False
+    return 2 * len(levels) > len(known) or any(not x.is_integer() for x in numbers)
+
+
+def _to_float(level: Any) -> float:
+    """Return a level as a number, nan for what is none."""
+    try:
+        return float(level)
+    except (TypeError, ValueError):
+        return nan
 
 
 def _sort_key(level: Any) -> tuple[str, Any]:

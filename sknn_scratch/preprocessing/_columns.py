@@ -28,8 +28,14 @@ class Columns(Protocol):
     n_rows: int
     n_columns: int
 
+    def name(self, k: int) -> Any:
+        """Return the column's name, or its number where there are no names."""
+
     def kind(self, k: int) -> Kind:
         """Return what the column's type says that it is."""
+
+    def is_text(self, k: int) -> bool:
+        """Tell whether the column is of strings or of objects, and of no categorical type."""
 
     def numbers(self, places: Sequence[int]) -> Array:
         """Return (columns, rows) numbers."""
@@ -55,6 +61,9 @@ class FrameColumns:
         self._dtypes = list(self._frame.schema.values())
         self.n_rows, self.n_columns = self._frame.shape
 
+    def name(self, k: int) -> Any:
+        return self.names[k]
+
     def kind(self, k: int) -> Kind:
         column, nw = self._column(k), self._nw
         dtype = column.dtype
@@ -63,13 +72,17 @@ class FrameColumns:
         if dtype in (nw.Date, nw.Datetime):
             return "time"
         if dtype == nw.Object or dtype == nw.Unknown:
-            return kind_of_objects(self.levels(k))
+            return kind_of_objects(self.levels(k), self.names[k])
         if dtype in (nw.List, nw.Struct, nw.Array, nw.Binary):
             raise TypeError(
                 f"Column {self.names[k]!r} of X must hold numbers, booleans, categories, strings "
                 f"or times. Got {dtype}: drop it, or turn it into such columns."
             )
         return "category"
+
+    def is_text(self, k: int) -> bool:
+        nw = self._nw
+        return self._column(k).dtype in (nw.String, nw.Object, nw.Unknown)
 
     def numbers(self, places: Sequence[int]) -> Array:
         out = np.empty((len(places), self.n_rows))
@@ -154,13 +167,19 @@ class ArrayColumns:
         self.is_mixed = X.dtype.kind == "O"
         self.n_rows, self.n_columns = X.shape
 
+    def name(self, k: int) -> Any:
+        return k
+
     def kind(self, k: int) -> Kind:
         letter = self._X.dtype.kind
         if letter in "iuf":
             return "number"
         if letter in "Mm":
             return "time" if letter == "M" else "number"
-        return kind_of_objects(self.levels(k)) if letter == "O" else "category"
+        return kind_of_objects(self.levels(k), k) if letter == "O" else "category"
+
+    def is_text(self, k: int) -> bool:
+        return self._X.dtype.kind in "OU"
 
     def numbers(self, places: Sequence[int]) -> Array:
         if self._X.dtype.kind in "iufb":
@@ -189,9 +208,17 @@ def read(X: Any) -> FrameColumns | ArrayColumns:
     if is_frame(X):
         return FrameColumns(X)
     if not hasattr(X, "dtype") and not hasattr(X, "__array__"):
-        plain = np.asarray(X) if _is_regular(X) else np.asarray(X, dtype=object)
+        plain = _plain(X)
         X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
     return ArrayColumns(check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name="X"))
+
+
+def _plain(X: Any) -> Array:
+    """Return nested sequences as an array: of objects, where rows or cells differ in length."""
+    try:
+        return np.asarray(X)
+    except ValueError:
+        return np.asarray(X, dtype=object)
 
 
 def is_frame(X: Any) -> bool:
@@ -204,14 +231,14 @@ def is_frame(X: Any) -> bool:
     return isinstance(native, nw.DataFrame)
 
 
-def kind_of_objects(levels: list[Any]) -> Kind:
+def kind_of_objects(levels: list[Any], name: Any) -> Kind:
     """Tell what a column without a type of its own holds."""
     known = [value for value in levels if value is not None]
     if all(isinstance(value, Real | Decimal) and not isinstance(value, bool) for value in known):
         return "number"
     if all(isinstance(value, date) for value in known):
         return "time"
-    _check_levels(known)
+    check_levels(known, name)
     return "category"
 
 
@@ -231,8 +258,9 @@ def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
 def to_numbers(levels: list[Any], name: Any) -> Array:
     """Return levels as numbers, nan for None."""
     try:
-        values = np.array([np.nan if v is None else v for v in levels], dtype=np.float64)
+        values = np.fromiter((np.nan if v is None else v for v in levels), float, len(levels))
     except (TypeError, ValueError) as error:
+        check_levels(levels, name)
         raise ValueError(f"Column {name!r} of X must hold numbers, as in fit: {error}.") from error
     if np.isinf(values).any():
         raise ValueError(
@@ -244,27 +272,48 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
 
 def to_days(levels: list[Any], name: Any) -> Array:
     """Return dates and times as days since 1970, nan for None."""
-    if not all(value is None or isinstance(value, date) for value in levels):
-        raise TypeError(f"Column {name!r} of X must hold times, as in fit.")
+    odd = next((v for v in levels if not (v is None or isinstance(v, date))), None)
+    if odd is not None:
+        check_levels(levels, name)
+        raise TypeError(f"Column {name!r} of X must hold times, as in fit. Got {_shown(odd)}.")
     values = np.array([np.datetime64(v, "ms") if v else np.datetime64("NaT") for v in levels])
     return _from_numpy_time(values, "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
 
 
-def _check_levels(known: list[Any]) -> None:
-    """Raise for what is no level, such as a dict."""
-    odd = next((v for v in known if isinstance(v, dict | list | set | np.ndarray | complex)), None)
+def categories(columns: Columns, k: int) -> list[Any]:
+    """Return the levels of a column, which can be looked up."""
+    levels = columns.levels(k)
+    try:
+        set(levels)
+    except TypeError:
+        check_levels(levels, columns.name(k))
+        raise
+    return levels
+
+
+def check_levels(values: list[Any], name: Any) -> None:
+    """Raise for a value that is no level of a category either, such as a list."""
+    odd = next((value for value in values if not _is_level(value)), None)
     if odd is not None:
         raise TypeError(
-            "A column of X holds objects of other kinds: argument must be a string or a number, "
-            f"not {type(odd).__name__!r}."
+            f"Column {name!r} of X must hold numbers, booleans, categories, strings or times. "
+            f"Got {_shown(odd)}: drop the column, or turn it into such columns (argument must be "
+            f"a string or a number, not {type(odd).__name__!r})."
         )
 
 
-def _is_regular(X: Any) -> bool:
-    """Tell whether nested sequences have rows of one length."""
-    rows = X if isinstance(X, list | tuple) else []
-    lengths = {len(row) for row in rows if isinstance(row, list | tuple)}
-    return len(lengths) <= 1
+def _is_level(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return not isinstance(value, complex)
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message, in one line, with its type."""
+    text = " ".join(repr(value).split())
+    return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
 
 
 def _is_missing(value: Any) -> bool:

@@ -11,13 +11,15 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _numeric
-from sknn_scratch.preprocessing._categories import Levels
+from sknn_scratch.preprocessing._categories import Levels, look_measured
 from sknn_scratch.preprocessing._columns import (
     Array,
     ArrayColumns,
     FrameColumns,
     Kind,
+    categories,
     read,
 )
 
@@ -51,7 +53,9 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
         Which columns are categories: numbers or names of columns, or one boolean for each.
         Strings, booleans and columns of a categorical type always are; with 'from_dtype', and
-        None, they are the only ones.
+        None, they are the only ones. Strings that look like measurements get a warning, unless
+        they are named here: more than 20 different ones, all finite numbers, of which one has a
+        fraction, or which are more than half as many as the rows.
 
     n_bins : int >= 0, default=16
         Bins of a number's encoding; 0 for none. Where rows are few there are fewer, so that
@@ -216,14 +220,18 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         places = list(range(columns.n_columns))
         numbers = self._numbers(columns, places)
         self._learn_numbers(numbers, weight)
-        found = (
-            (k, Levels.learn(columns.levels(k), weight, self.max_categories))
-            for k in self._of_kind("category")
-        )
-        self._levels = [(k, levels) for k, levels in found if levels.width]
+        measured = self._learn_levels(columns, weight)
         widths = [len(bins.left) for _, bins in self._bins]
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
+        # Last, so that nothing is lost where warnings are turned into errors.
+        if measured:
+            warn(
+                f"Columns {list(measured)} of X hold numbers as strings, such as "
+                f"{next(iter(measured.values()))!r}, and become categories: turn them into "
+                "numbers, for example with astype(float), or name them in categorical_features, "
+                "if categories is what they are."
+            )
         return columns, numbers
 
     def _check_size(self, columns: FrameColumns | ArrayColumns) -> None:
@@ -285,6 +293,19 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             if len(of_column) > 2
         ]
 
+    def _learn_levels(
+        self, columns: FrameColumns | ArrayColumns, weight: Array | None
+    ) -> dict[Any, str]:
+        """Learn the levels of categories; return those that look measured, with an example."""
+        found, chosen, measured = [], self._chosen(columns), {}
+        for k in self._of_kind("category"):
+            values = categories(columns, k)
+            found.append((k, Levels.learn(values, weight, self.max_categories)))
+            if k not in chosen and columns.is_text(k) and look_measured(values):
+                measured[columns.name(k)] = next(v for v in values if isinstance(v, str))
+        self._levels = [(k, levels) for k, levels in found if levels.width]
+        return measured
+
     def _guarded_bins(self, n_rows: float, n_numbers: int) -> int:
         """Return the bins per number: fewer where rows are few."""
         affordable = int(n_rows // (ROWS_PER_BIN * max(1, n_numbers)))
@@ -345,7 +366,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             bins.write(numbers[j], out[:, start:end])
         for k, levels in self._levels:
             start, end = end, end + levels.width
-            levels.write(columns.levels(places[k]), out[:, start:end])
+            levels.write(categories(columns, places[k]), out[:, start:end])
         return out
 
     @property
