@@ -60,27 +60,27 @@ class Levels(NamedTuple):
         names += [f"{name}_infrequent"] * self.has_rest
         return names[len(names) - self.width :]
 
-    def write(self, values: list[Any], out: Array) -> None:
-        """Write (rows, width) into ``out``, which is zero."""
+    def write(self, values: list[Any], name: Any, out: Array) -> None:
+        """Write (rows, width) into ``out``, which is zero; ``name`` is the column's."""
         get = self.codes.get
         codes = np.fromiter((get(value, -1) for value in values), np.intp, len(values))
         if (codes < 0).all():
-            self._warn_of_other_types(values)
+            self._warn_of_other_types(values, name)
         if self.width == 1:
             out[codes == 0, 0], out[codes == 1, 0] = -1.0, 1.0
             return
         known = np.flatnonzero(codes >= 0)
         out[known, codes[known]] = HOT
 
-    def _warn_of_other_types(self, values: list[Any]) -> None:
+    def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
         """Warn if no level is known because all are of another type than in fit."""
         now = {type(value) for value in values if value is not None}
         then = {type(level) for level in self.codes}
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
             warn(
-                f"A column of X has categories of the type {old} in fit, and of the type {new} "
-                f"here ({values[0]!r}, ...): none of them is known, so that the column says "
+                f"Column {name!r} of X has categories of the type {old} in fit, and of the type "
+                f"{new} here ({values[0]!r}, ...): none of them is known, so that the column says "
                 "nothing. Give it the type that it had."
             )
 

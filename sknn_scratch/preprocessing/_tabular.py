@@ -366,7 +366,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             bins.write(numbers[j], out[:, start:end])
         for k, levels in self._levels:
             start, end = end, end + levels.width
-            levels.write(categories(columns, places[k]), out[:, start:end])
+            place = places[k]
+            levels.write(categories(columns, place), columns.name(place), out[:, start:end])
         return out
 
     @property
