@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
@@ -49,15 +49,7 @@ class Component(ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # Making one takes a third of a millisecond, and most classes only fill in verbs.
-        if _says_more(cls) or not is_dataclass(cls):
-            dataclass(frozen=True)(cls)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise FrozenInstanceError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise FrozenInstanceError(f"cannot delete field {name!r}")
+        dataclass(frozen=True)(cls)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields by name; with ``deep``, those of inner components as ``a__b``.
@@ -184,17 +176,6 @@ class Component(ABC):
             raise ValueError(
                 f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {names}."
             )
-
-
-#: What in the body of a class a dataclass depends on.
-_DATA = {"__annotations__", "__post_init__", "__eq__", "__hash__", "__setattr__", "__delattr__"}
-
-
-def _says_more(cls: type) -> bool:
-    """Tell whether a class would be another dataclass than the only one that it inherits from."""
-    # Since Python 3.14 annotations may be computed on demand, by __annotate__.
-    own = not _DATA.isdisjoint(vars(cls)) or getattr(cls, "__annotate__", None) is not None
-    return own or len(cls.__bases__) > 1
 
 
 class Activation(Component):
