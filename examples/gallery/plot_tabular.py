@@ -1,6 +1,6 @@
 """
-A table as it is
-================
+A mixed table without preparation
+=================================
 
 What a parcel costs depends on its weight by steps, on the way it is sent, on the distance, which is
 not always known, and on the season. ``TabularMLPRegressor`` takes that table without any
@@ -23,7 +23,7 @@ from sknn_scratch import MLPRegressor, TabularMLPRegressor
 # %%
 # A made-up tariff, with a surcharge before the end of the year.
 rng = np.random.default_rng(0)
-n = 4000
+n = 3000
 table = pd.DataFrame(
     {
         "weight": rng.gamma(2.0, 1.5, n).round(2),
