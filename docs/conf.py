@@ -5,14 +5,16 @@ import re
 import sys
 from pathlib import Path
 
+# Results do not depend on the number of threads; the time of small products does. BLAS reads this
+# when numpy is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import matplotlib
 
 from sknn_scratch import __version__
 
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).parent))
-# Results do not depend on the number of threads; the time of small products does.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 project = "sknn_scratch"
 author = "The sknn_scratch developers"
@@ -52,6 +54,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "gallery_order.key",
     "remove_config_comments": True,
     "show_memory": False,
+    "write_computation_times": False,  # a page that nothing leads to, and that loads scripts
     "download_all_examples": False,
     "show_signature": False,
     "reference_url": {"sknn_scratch": None},
@@ -88,8 +91,10 @@ copybutton_only_copy_prompt_lines = True
 
 # ------------------------------------------------------------------------------ plain docstrings
 def escape(app, what, name, obj, options, lines):
-    """Escape |x| and names_ outside of literals: absolute values and attributes, no markup."""
+    """Escape |x|, names_ and initials: no markup. Pages that are named are links here."""
     for k, line in enumerate(lines):
+        line = re.sub(r"^(\s*)(?=[A-Z]\. )", r"\1\\", line)  # an author, no item of a list
+        line = lines[k] = re.sub(r"``docs(/\w+)\.md``", r":doc:`\1`", line)
         if not line.lstrip().startswith((">>>", "...", "..", ":")):
             parts = re.split(r"(``.*?``|:\w+:`.*?`)", line)
             parts[::2] = [re.sub(r"\||(?<=\w)_(?=[\s,)])", r"\\\g<0>", part) for part in parts[::2]]

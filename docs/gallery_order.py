@@ -13,9 +13,11 @@ ORDER = (
     "multilabel",
     "grid_search",
     "dataframe_pipeline",
+    "tabular",
     "callbacks",
     "resume",
     "streaming",
+    "onnx",
     "custom_components",
 )
 

@@ -532,8 +532,8 @@ class Initializer(Component):
 class Run(ABC):
     """What a callback may see of a fit, and ask for."""
 
-    max_iter: int  #: largest number of epochs
-    fingerprint: str  #: of parameters and data: runs of a search have different ones
+    max_iter: int  #: The largest number of epochs.
+    fingerprint: str  #: A short code of parameters and data, by which the runs of a search differ.
 
     @property
     @abstractmethod

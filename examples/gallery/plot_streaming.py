@@ -54,7 +54,7 @@ for values, name, color in zip(
     ax.plot(chunks, values, ".", color=color, alpha=0.25)
     ax.plot(chunks[2:-2], mean, color=color, linewidth=2.5, label=name)
 ax.axvline(60, color="0.5", linestyle="--")
-ax.text(61, 0.42, "the world changes")
+ax.text(62, 0.42, "the world changes")
 ax.set(xlabel="chunk of 100 rows", ylabel="accuracy on the next chunk", ylim=(0.25, 1.02))
 ax.set_title("partial_fit follows a stream that changes", fontweight="bold")
 ax.legend(frameon=False, loc="lower left")

@@ -15,8 +15,8 @@ from sknn_scratch.core.linalg import blocks
 class WeightEMA(Optimizer):
     """An exponential moving average of the weights, around any optimizer.
 
-    e_t = d e_{t-1} + (1 - d) θ_t with e_0 = 0; what is scored and published is
-    e_t / (1 - dᵗ), a weighted mean of all θ_1 .. θ_t. Training itself goes on from θ.
+    eₜ = d eₜ₋₁ + (1 - d) θₜ with e₀ = 0; what is scored and published is
+    eₜ / (1 - dᵗ), a weighted mean of all θ₁ ... θₜ. Training itself goes on from θ.
 
     Parameters
     ----------

@@ -371,15 +371,15 @@ class _Softmax(Loss):
 class LogLoss(_Softmax):
     """Softmax cross-entropy: one raw output per class, two classes included.
 
-    L = -Σ_k y_k log p_k with p = softmax(raw); ∂L/∂raw_k = p_k Σ_j y_j - y_k, which is
+    L = -Σₖ yₖ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ yⱼ - yₖ, which is
     p - y where the targets of a row sum to one.  Multilabel targets get one logistic
     output per label, :class:`BinaryLogLoss`.
 
     Parameters
     ----------
     label_smoothing : float in [0, 1], default=0.0
-        Part ε of the targets that is spread evenly over the K classes: y_k becomes
-        (1 - ε) y_k + ε / K Σ_j y_j.
+        Part ε of the targets that is spread evenly over the K classes: yₖ becomes
+        (1 - ε) yₖ + ε / K Σⱼ yⱼ.
 
     References
     ----------
@@ -414,8 +414,8 @@ class LogLoss(_Softmax):
 class Focal(_Softmax):
     """Focal loss: log loss that leaves out, by degrees, what is classified well already.
 
-    L = -Σ_k y_k (1 - p_k)^γ log p_k with p = softmax(raw); ∂L/∂raw_k = p_k Σ_j c_j - c_k
-    with c_k = y_k (1 - p_k)^γ (1 + γ p_k log p_k / (p_k - 1)).  γ = 0 is the log loss.
+    L = -Σₖ yₖ (1 - pₖ)^γ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ cⱼ - cₖ
+    with cₖ = yₖ (1 - pₖ)^γ (1 + γ pₖ log pₖ / (pₖ - 1)).  γ = 0 is the log loss.
 
     Parameters
     ----------
