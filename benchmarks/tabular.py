@@ -329,7 +329,7 @@ def _win_rates(rows: list[Row], models: list[str], task: str) -> str:
         }
         for model in models
     }
-    width = max(len(model) for model in models)
+    width = 2 + max(len(model) for model in models)  # the number of each stands in front
     lines = [f"win rates by {metric}".ljust(width) + "".join(f"{k:>7}" for k in range(len(models)))]
     for k, model in enumerate(models):
         cells = "".join(f"{_rate(scores[model], scores[other]):7.2f}" for other in models)
