@@ -53,6 +53,7 @@ RULES = {
     "_warning": Rule(),
     "preprocessing": Rule("_warning", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
+    "estimators._threads": Rule("core", "threadpoolctl"),
     "inspection": Rule("contracts core", "matplotlib"),
     "testing": Rule("contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} estimators", ANY),

@@ -17,7 +17,7 @@ from sknn_scratch.contracts import Array, Component, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _validation
+from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threads, _validation
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
@@ -116,13 +116,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     # Not around _fit: on an error unchanged_on_error would take away what is to be torn down.
     @with_callbacks
-    def _solve(self, job: Job, rows: Rows) -> None:
+    def _solve(self, job: Job, given: Rows) -> None:
         """Train and publish, also what there is when Ctrl-C ends training."""
         plan, data, state, targets, header = job
-        listener = listen(self, job, rows)
+        listener = listen(self, job, given)
         run = FitRun(plan, state, header, listener)
         try:
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            rows = getattr(plan.strategy, "batch_size", data.n_samples)
+            calm = _threads.suited(plan.network, rows)
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"), calm:
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
@@ -309,7 +311,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        with np.errstate(over="ignore", invalid="ignore"):
+        calm = _threads.suited(self._network, inference.size)
+        with np.errstate(over="ignore", invalid="ignore"), calm:
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))

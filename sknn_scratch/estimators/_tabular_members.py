@@ -11,6 +11,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sknn_scratch.contracts import Activation, Array, Initializer, Site
 from sknn_scratch.core.layers import Dense, ScaledDense
 from sknn_scratch.core.network import Network
+from sknn_scratch.estimators import _threads
 from sknn_scratch.training.members import Member, Task, Together
 
 #: Bytes of parameters, gradients, moments and buffers that a stack may have. Larger ones leave the
@@ -74,7 +75,7 @@ def train(how: Together, task: Task, members: list[Member], n_jobs: int | None) 
     stacks = [members[k : k + size] for k in range(0, len(members), size)]
     if n_jobs == 1 or len(stacks) == 1:
         for stack in stacks:
-            how.solve(task, stack)
+            _train_stack(how, task, stack)
         return members
     done = Parallel(n_jobs=n_jobs)(delayed(_train_stack)(how, task, stack) for stack in stacks)
     return [member for stack in done for member in stack]
@@ -87,7 +88,8 @@ def stack_size(network: Network, batch_size: int) -> int:
 
 
 def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]:
-    how.solve(task, stack)
+    with _threads.suited(task.network, how.batch_size):
+        how.solve(task, stack)
     return stack
 
 
