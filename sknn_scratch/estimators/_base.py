@@ -311,7 +311,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        calm = _threads.suited(self._network, inference.size)
+        calm = _threads.suited(self._network, inference.size, trains=False)
         with np.errstate(over="ignore", invalid="ignore"), calm:
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():

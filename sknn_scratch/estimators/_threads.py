@@ -9,7 +9,7 @@ thread has begun.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,63 +22,49 @@ from sknn_scratch.core.network import Network
 
 #: Multiplications in a product of matrices from which on threads pay.
 LARGE = 2**26
-#: Elements of a layer's outputs up to which no BLAS wakes a thread.
-TINY = 2**13
+#: Multiplications in a product, and elements of an array, up to which no BLAS wakes a thread.
+SMALL_PRODUCT, SMALL_ARRAY = 2**18, 2**13
 
-_lock = threading.Lock()
-#: By library: how many hold it to one thread, and how many threads it had before.
-_held: dict[str, list[int]] = {}
+#: Held by the thread that has changed the setting, which is one for the whole process.
+_changing = threading.Lock()
 
 
 @contextmanager
-def suited(network: Network, rows: int) -> Iterator[None]:
+def suited(network: Network, rows: int, trains: bool = True) -> Iterator[None]:
     """Hold libraries to one thread while a network works on batches of so many rows.
 
-    All threads of the process share the setting: the first to come changes it, and the last to
-    leave brings back what was there.
+    Who comes while another thread's change is in force leaves it at that: whoever restored
+    what was there in the meantime would restore the change.
     """
-    libraries = _to_hold(network, rows)
-    for library in libraries:
-        _hold(library)
-    try:
+    some = _to_hold(network, rows, trains)
+    if some is None or not _changing.acquire(blocking=False):
         yield
+        return
+    try:
+        with some.limit(limits=1):
+            yield
     finally:
-        for library in libraries:
-            _release(library)
+        _changing.release()
 
 
-def _to_hold(network: Network, rows: int) -> Sequence[Any]:
-    """Return the libraries that should work on one thread."""
-    if rows * max(network.units[1:]) <= TINY:
-        return ()
-    everything, of_scipy = _libraries()
+def _to_hold(network: Network, rows: int, trains: bool) -> Any:
+    """Return the libraries that should work on one thread; None for none."""
     product = rows * max(a * b for a, b in zip(network.units, network.units[1:], strict=False))
+    array = max(rows * max(network.units[1:]), network.layout.size if trains else 0)
+    if product <= SMALL_PRODUCT and array <= SMALL_ARRAY:
+        return None
     if product < LARGE:
-        return everything
+        return libraries()
     # Compiled verbs call scipy's library for everything.
     is_compiled = linalg.affine_into is not linalg.NUMPY["affine_into"]
-    return () if is_compiled else of_scipy
+    return None if is_compiled else libraries(of_scipy=True)
 
 
 @cache
-def _libraries() -> tuple[list[Any], list[Any]]:
-    """Return the loaded libraries of BLAS, and those of them that are scipy's alone."""
-    found = ThreadpoolController().select(user_api="blas").lib_controllers
-    return found, [lib for lib in found if {"scipy.libs", "scipy"} & {*Path(lib.filepath).parts}]
-
-
-def _hold(library: Any) -> None:
-    with _lock:
-        holders = _held.setdefault(library.filepath, [0, 0])
-        if not holders[0]:
-            holders[1] = library.num_threads
-            library.set_num_threads(1)
-        holders[0] += 1
-
-
-def _release(library: Any) -> None:
-    with _lock:
-        holders = _held[library.filepath]
-        holders[0] -= 1
-        if not holders[0]:
-            library.set_num_threads(holders[1])
+def libraries(of_scipy: bool = False) -> ThreadpoolController:
+    """Return a controller of all libraries of BLAS, or of those that are scipy's alone."""
+    found = ThreadpoolController().select(user_api="blas")
+    if not of_scipy:
+        return found
+    paths = [library.filepath for library in found.lib_controllers]
+    return found.select(filepath=[p for p in paths if {"scipy.libs", "scipy"} & {*Path(p).parts}])
