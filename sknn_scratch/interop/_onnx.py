@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -245,8 +244,6 @@ def register_converters() -> None:
 
 # --- The one function for users.
 
-#: What skl2onnx calls the results of classifiers.
-_OUTPUTS = ["label", "probabilities"]
 _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
@@ -264,11 +261,13 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
         Some rows of the form that the model was fitted on: they tell the inputs' names and
         types. The graph of an array has one input, "X"; that of a DataFrame whose columns
         are transformed apart has one for each column, of shape (rows, 1). A tabular model
-        takes strings as they are ("" or any unheard-of one where they are missing), times as
-        int64 milliseconds since 1970, and durations in seconds; integers and booleans of
-        which X misses some are real numbers, nan where they are missing.
+        takes strings as they are (any that was not in ``fit`` where they are missing), times as
+        int64 milliseconds since 1970, and durations and times of day in seconds; integers of
+        which some are missing, here or in ``fit``, and booleans of which X misses some, are
+        real numbers, nan where they are missing.
     dtype : {"float32", "float64"}, default=None
-        Precision of the graph's real inputs, hence of all that it computes; None is X's.
+        Precision of the results, and of the graph's real inputs: None is that of X, float64
+        where X has no reals. Categories of real numbers of a tabular model keep X's precision.
     **options
         Passed on to ``skl2onnx.to_onnx``, such as ``target_opset``.
 
@@ -282,10 +281,11 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     TypeError
-        If X is sparse, a component has no ONNX form, or a column's categories are of several
-        types.
+        If X is sparse, a component has no ONNX form, a column's categories are of several
+        types, or a column of X holds something else than in ``fit``.
     ValueError
-        If X lacks columns of ``fit``.
+        If X lacks columns of ``fit`` or has more, if a column is called as a result of the graph
+        is ("label", "probabilities", "variable"), or if a search has no best estimator.
 
     Examples
     --------
@@ -307,7 +307,6 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     dtype = checked_dtype(dtype)
     types = initial_types(model, X, dtype)
     names = [name for name, _ in types]
-    _check_names(names, _OUTPUTS if is_classifier(model) else ["variable"])
     options["options"] = _with_own(options.get("options"), last_step(model), dtype)
     return _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
 
@@ -322,22 +321,16 @@ def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
     return options | {id(last): own} if own else options
 
 
-def _check_names(names: list[str], taken: Iterable[str]) -> None:
-    """Check that columns are not called as something else in the graph."""
-    clashes = sorted(set(names).intersection(taken))
-    if clashes:
-        raise ValueError(
-            f"Columns of X in to_onnx must not be called as results in the graph. Got {clashes}: "
-            "rename them before fit."
-        )
-
-
 def _with_names(made: Any, names: list[str]) -> Any:
     """Give the inputs of an ONNX model the names of columns, of which skl2onnx keeps letters."""
     graph = made.graph
     given = [each.name for each in graph.input]
-    _check_names(names, (name for node in graph.node for name in node.output))
-    _check_names(names, (constant.name for constant in graph.initializer))
+    clashes = sorted(set(names).intersection(each.name for each in graph.output))
+    if clashes:
+        raise ValueError(
+            f"Columns of X in to_onnx must not be called as results of the graph. Got {clashes}: "
+            "rename them before fit."
+        )
     new = dict(zip(given, names, strict=True))
     for each in graph.input:
         each.name = new[each.name]

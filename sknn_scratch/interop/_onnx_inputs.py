@@ -87,7 +87,7 @@ def _check_width(model: Any, X: Any) -> None:
     shape = X.shape if hasattr(X, "shape") else np.asarray(X, dtype=object).shape
     n = getattr(model, "n_features_in_", None)
     if len(shape) != 2 or shape[1] != (shape[1] if n is None else n):
-        width = "the columns of fit" if n is None else f"{n} columns, as in fit"
+        width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
         now = "None" if X is None else f"the shape {tuple(shape)}"
         raise ValueError(
             f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that "
@@ -151,6 +151,7 @@ def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
         _check_width(model, X)
     columns = read(X)
     places = _places(names, columns)
+    _check_width(model, X)
     own = getattr(model, "preprocessor_", model)
     kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
     if isinstance(columns, ArrayColumns) and not columns.is_mixed:
