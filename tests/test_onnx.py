@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -194,6 +195,20 @@ def test_the_best_model_of_a_search():
         warnings.simplefilter("ignore", ConvergenceWarning)
         search.fit(X, TARGETS["three"])
     check(search, ours.to_onnx(search, X), X)
+
+
+class Search(BaseEstimator):
+    """A search that is none of scikit-learn's, as dask_ml has them."""
+
+    def fit(self, X, y):
+        self.cv_results_ = {}
+        self.best_estimator_ = fitted(MLPClassifier((3,)), X, y)
+        return self
+
+
+def test_the_best_model_of_a_search_of_another_make():
+    search = Search().fit(X, TARGETS["three"])
+    check(search.best_estimator_, ours.to_onnx(search, X), X)
 
 
 def test_skl2onnx_knows_our_estimators():

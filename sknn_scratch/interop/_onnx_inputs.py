@@ -47,11 +47,10 @@ def tensor(dtype: Any, shape: list[Any]) -> Any:
 
 def checked_dtype(dtype: Any) -> str | None:
     """Return the name of the dtype that is asked for."""
-    if dtype is None or isinstance(dtype, str):
-        name = dtype
-    else:
-        name = getattr(dtype, "__name__", str(dtype))  # numpy's types have one, its dtypes do not
-    if name in (None, "float32", "float64"):
+    if dtype is None:
+        return None
+    name = dtype.__name__ if isinstance(dtype, type) else str(dtype)
+    if name in ("float32", "float64"):
         return name
     raise ValueError(
         f"dtype of to_onnx must be 'float32', 'float64' or None. Got {dtype!r}: leave it out for "
@@ -155,8 +154,7 @@ def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
     own = getattr(model, "preprocessor_", model)
     kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
     if isinstance(columns, ArrayColumns) and not columns.is_mixed:
-        letters = {kind.kind == "U" for kind in kinds}
-        if len(letters) == 1:
+        if len({kind == _TEXT for kind in kinds}) == 1:
             return [("X", np.result_type(*kinds), len(kinds))]
     names = names or getattr(columns, "names", [f"x{k}" for k in places])
     return [(name, kind, 1) for name, kind in zip(names, kinds, strict=True)]
