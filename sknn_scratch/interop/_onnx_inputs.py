@@ -153,9 +153,9 @@ def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
     _check_width(model, X)
     own = getattr(model, "preprocessor_", model)
     kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
-    if isinstance(columns, ArrayColumns) and not columns.is_mixed:
-        if len({kind == _TEXT for kind in kinds}) == 1:
-            return [("X", np.result_type(*kinds), len(kinds))]
+    is_plain = isinstance(columns, ArrayColumns) and not columns.is_mixed
+    if is_plain and len({kind == _TEXT for kind in kinds}) == 1:
+        return [("X", np.result_type(*kinds), len(kinds))]
     names = names or getattr(columns, "names", [f"x{k}" for k in places])
     return [(name, kind, 1) for name, kind in zip(names, kinds, strict=True)]
 
