@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -196,6 +197,20 @@ def test_the_best_model_of_a_search():
     check(search, ours.to_onnx(search, X), X)
 
 
+class Search(BaseEstimator):
+    """A search that is none of scikit-learn's, as dask_ml has them."""
+
+    def fit(self, X, y):
+        self.cv_results_ = {}
+        self.best_estimator_ = fitted(MLPClassifier((3,)), X, y)
+        return self
+
+
+def test_the_best_model_of_a_search_of_another_make():
+    search = Search().fit(X, TARGETS["three"])
+    check(search.best_estimator_, ours.to_onnx(search, X), X)
+
+
 def test_skl2onnx_knows_our_estimators():
     import skl2onnx
 
@@ -310,3 +325,63 @@ def test_what_sparse_rows_get():
         ours.to_onnx(model, rows)
     dense = rows.toarray()
     check(model, ours.to_onnx(model, dense), dense)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "single", int, 64], ids=str)
+def test_what_another_dtype_gets(dtype):
+    model = fitted(MLPClassifier((3,)), X, TARGETS["three"])
+    with pytest.raises(ValueError, match=r"dtype of to_onnx must be 'float32', 'float64' or None"):
+        ours.to_onnx(model, X, dtype=dtype)
+
+
+def test_dtypes_of_numpy():
+    model = fitted(MLPClassifier((3,)), X, TARGETS["three"])
+    for dtype in np.float32, np.dtype("float32"), "float32":
+        _, p = run(ours.to_onnx(model, X, dtype=dtype), X.astype(np.float32))
+        assert p.dtype == np.float32
+
+
+def test_precision_of_integers_is_as_asked():
+    counts = RNG.integers(0, 9, size=(90, 4))
+    model = fitted(MLPClassifier((3,)), counts, TARGETS["three"])
+    for dtype in "float32", "float64":
+        assert run(ours.to_onnx(model, counts, dtype=dtype), counts)[1].dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("rows", "now"),
+    [(None, "None"), (X[0], r"\(4,\)"), (X[:, :3], r"\(90, 3\)"), ([[1.0]], r"\(1, 1\)")],
+)
+@pytest.mark.parametrize("steps", [[], [StandardScaler()]], ids=["alone", "pipeline"])
+def test_what_other_columns_get(rows, now, steps):
+    network = MLPClassifier((3,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
+    model = make_pipeline(*steps, network).fit(X, TARGETS["three"])
+    with pytest.raises(ValueError, match=rf"X of to_onnx must be rows of 4 col.* Got .*{now}: pas"):
+        ours.to_onnx(model, rows)
+
+
+def test_a_column_that_is_called_as_a_result():
+    frame = mixed_columns().rename(columns={"a": "label"})
+    columns = make_column_transformer(
+        (StandardScaler(), ["label", "b"]), (OneHotEncoder(sparse_output=False), ["colour"])
+    )
+    network = MLPClassifier((3,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
+    model = make_pipeline(columns, network).fit(frame, TARGETS["three"])
+    with pytest.raises(ValueError, match=r"must not be called as results .*'label'"):
+        ours.to_onnx(model, frame)
+
+
+def test_a_search_without_a_best_model():
+    network = MLPClassifier((3,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
+    search = GridSearchCV(network, {"alpha": [1, 2]}, cv=2, refit=False)
+    with pytest.raises(ValueError, match=r"GridSearchCV with refit=False: fit it with refit=True"):
+        ours.to_onnx(search.fit(X, TARGETS["three"]), X)
+
+
+def test_options_of_skl2onnx_join_ours():
+    rows = X.astype(np.float32)
+    model = fitted(MLPClassifier((3,)), rows, TARGETS["three"])
+    for key in id(model), MLPClassifier:
+        graph = ours.to_onnx(model, rows, options={key: {"output_class_labels": True}})
+        assert [out.name for out in graph.graph.output][:2] == ["label", "probabilities"]
+        assert isinstance(run(graph, rows)[1], np.ndarray)

@@ -25,12 +25,14 @@ HOURS = np.datetime64("2019-12-30T00", "ms") + np.arange(N).astype("m8[h]") * 7
 WORDS = np.array(["red", "green", "blue", "a rare one", ""], dtype=object)
 
 
-def fed(column, kind):
-    """Return a column as a graph takes it: "?" for a missing string, times in milliseconds."""
+def fed(column, kind, missing):
+    """Return a column as a graph takes it, times in milliseconds."""
     if kind == "tensor(string)":
-        values = [v if isinstance(v, str) else "?" for v in np.asarray(column, dtype=object)]
+        values = [v if isinstance(v, str) else missing for v in np.asarray(column, dtype=object)]
         return np.array(values, dtype=object)[:, None]
     values = np.asarray(column)
+    if values.dtype.kind == "O" and kind in ("tensor(double)", "tensor(float)"):
+        values = np.array([np.nan if pandas.isna(v) else v for v in values])
     if values.dtype.kind == "M":
         values = values.astype("M8[ms]").astype(np.int64)
     elif values.dtype.kind == "m":
@@ -38,15 +40,19 @@ def fed(column, kind):
     return values.astype(DTYPES[kind])[:, None]
 
 
-def run(model, example, X, **options):
-    """Return what the graph made for an example answers to X."""
+def run(model, example, X, missing="?", **options):
+    """Return what the graph made for an example answers to X.
+
+    ``missing`` stands for a missing string: any that is no level will do.
+    """
     settings = runtime.SessionOptions()
     settings.intra_op_num_threads = 1
     graph = to_onnx(model, example, **options).SerializeToString()
     session = runtime.InferenceSession(graph, settings)
     if not hasattr(X, "columns"):
         return session.run(None, {"X": X})
-    return session.run(None, {one.name: fed(X[one.name], one.type) for one in session.get_inputs()})
+    inputs = session.get_inputs()
+    return session.run(None, {one.name: fed(X[one.name], one.type, missing) for one in inputs})
 
 
 def check(model, example, X, atol=1e-5, **options):
@@ -142,7 +148,7 @@ def test_drawn_tables(frame, n_bins, max_categories):
     ).fit(frame)
     if any(not frame[name].notna().any() for name in words):
         return
-    check(model, frame, frame, atol=2e-6)
+    check(model, frame, frame, atol=2e-6, missing="")
 
 
 @pytest.mark.parametrize("kind", ["f4", "f8", "i8", "?", "M8[s]", "m8[s]"])
@@ -274,7 +280,171 @@ def test_behind_another_step():
     check(model.fit(frame, CLASSES["two"]), frame, frame)
 
 
+# ------------------------------------------------------------------------------ types of inputs
+def inputs_of(model, X, **options):
+    """Return the type of each input."""
+    session = runtime.InferenceSession(to_onnx(model, X, **options).SerializeToString())
+    return {one.name: one.type[7:-1] for one in session.get_inputs()}
+
+
+def test_fit_decides_what_an_integer_goes_in_as():
+    X = pandas.DataFrame({"whole": range(40), "fraction": 0.5, "lacking": range(40)})
+    X["lacking"] = X["lacking"].astype("Int64").mask(X["whole"] < 9)
+    X["fraction"] += X["whole"]
+    expected = {"whole": "int64", "fraction": "double", "lacking": "double"}
+    model = TabularPreprocessor().fit(X)
+    for rows in X, X.tail(5), X.tail(5).astype({"lacking": int}), X.tail(5).astype(object):
+        assert inputs_of(model, rows) == expected
+    assert inputs_of(model, X.assign(whole=X["lacking"]))["whole"] == "double"
+    check(model, X.tail(5), X.astype({"lacking": float}), atol=2e-6)
+    silent = TabularPreprocessor(add_indicator=False).fit(X)
+    assert inputs_of(silent, X.tail(5))["lacking"] == "double"
+
+
+def test_times_do_not_move_the_places_of_indicators():
+    X = pandas.DataFrame({"when": HOURS, "whole": range(N), "lacking": np.arange(N) * 1.0})
+    X.loc[:9, "lacking"] = np.nan
+    X.loc[:19, "when"] = None
+    model = TabularPreprocessor().fit(X)
+    expected = {"when": "int64", "whole": "int64", "lacking": "double"}
+    assert inputs_of(model, X.tail(9).astype({"lacking": int})) == expected
+
+
+def test_columns_that_are_all_missing():
+    kinds = inputs_of(model := TabularPreprocessor().fit(FRAME), FRAME)
+    nothing = pandas.DataFrame({name: [None] * 9 for name in FRAME}, dtype=object)
+    for lost in nothing, nothing.astype(float), nothing.astype("Int64"):
+        now = inputs_of(model, lost)
+        for name in "when", "colour", "far from 0":
+            assert now[name] == kinds[name]
+        assert now["flag"] == now["code"] == "double"
+        check(model, lost, nothing.assign(when=np.full(9, "NaT", "M8[ms]")), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("levels", "rows", "kind"),
+    [
+        ([True, False], [True, True], "bool"),
+        ([True, False], [True, None], "double"),
+        ([3, 4, 5], [3, 4], "int64"),
+        ([3, 4, 5], [3, None], "double"),
+        ([3, 4.5, 5], [3, 4], "double"),
+        (["a", "b"], ["a", None], "string"),
+        (["a", "b"], [None, None], "string"),
+        ([True, False], [None, None], "double"),
+        ([np.True_, np.False_], [np.True_], "bool"),
+    ],
+)
+def test_levels_decide_what_a_category_goes_in_as(levels, rows, kind):
+    X = pandas.DataFrame({"c": np.array(levels * 9, dtype=object)})
+    model = TabularPreprocessor(categorical_features=["c"]).fit(X)
+    given = pandas.DataFrame({"c": np.array(rows, dtype=object)})
+    assert inputs_of(model, given) == {"c": kind}
+    X.loc[3] = None if kind in ("string", "double") else X.loc[0]
+    check(model, given, X, atol=2e-6, missing="")
+
+
+@pytest.mark.parametrize("name", ["far from 0", "count", "when", "code"])
+def test_strings_where_fit_had_none(name):
+    model = TabularPreprocessor().fit(FRAME)
+    with pytest.raises(TypeError, match=rf"Column '{name}' of X .* must hold (numb|tim).*Got str"):
+        to_onnx(model, FRAME.assign(**{name: "1"}))
+    with pytest.raises(TypeError, match=r"Column 'when' of X in to_onnx must hold times.*Got num"):
+        to_onnx(model, FRAME.assign(when=1.0))
+    with pytest.raises(TypeError, match=r"Column 'colour' .* must hold strings.*Got times"):
+        to_onnx(model, FRAME.assign(colour=HOURS))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", None])
+def test_categories_of_fractions_keep_their_digits(dtype):
+    frame = pandas.DataFrame({"c": np.tile([0.1, 0.2, 0.7], 20), "x": np.arange(60) / 60})
+    model = TabularPreprocessor(categorical_features=["c"]).fit(frame)
+    check(model, frame, frame, dtype=dtype)
+    assert inputs_of(model, frame, dtype=dtype)["c"] == "double"
+    X = frame.to_numpy()
+    model = TabularPreprocessor(categorical_features=[0]).fit(X)
+    np.testing.assert_allclose(run(model, X, X, dtype=dtype)[0], model.transform(X), atol=2e-6)
+    X = X.astype(np.float32)
+    model = TabularPreprocessor(categorical_features=[0]).fit(X)
+    X = X.astype(dtype or "float32")
+    expected = model.transform(X)
+    np.testing.assert_allclose(
+        run(model, X.astype("f4"), X, dtype=dtype)[0], expected, rtol=0, atol=2e-6
+    )
+
+
+def test_levels_that_no_integer_is():
+    from skl2onnx import to_onnx as theirs
+    from skl2onnx.common.data_types import Int64TensorType
+
+    for odd in np.inf, 0.5, 1e30:
+        X = pandas.DataFrame({"c": [1.0, 2.0, odd] * 9})
+        model = TabularPreprocessor(categorical_features=["c"]).fit(X)
+        graph = theirs(model, initial_types=[("c", Int64TensorType([None, 1]))])
+        session = runtime.InferenceSession(graph.SerializeToString())
+        (out,) = session.run(None, {"c": np.array([[1], [2], [3]])})
+        rows = pandas.DataFrame({"c": [1.0, 2.0, 3.0]})
+        np.testing.assert_array_equal(out, model.transform(rows))
+
+
+def test_names_that_are_numbers_or_none():
+    frame = FRAME[["count", "single"]].set_axis([3, 7], axis=1)
+    model = TabularPreprocessor().fit(frame)
+    assert inputs_of(model, frame) == {"3": "int64", "7": "float"}
+    assert inputs_of(model, frame.to_numpy(dtype=object)) == {"x0": "int64", "x1": "double"}
+    model = TabularPreprocessor().fit(FRAME[["single", "count"]].to_numpy())
+    graph = inputs_of(model, FRAME[["single", "far from 0"]])
+    assert graph == {"single": "float", "far from 0": "double"}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", None])
+def test_precision_of_results_without_reals(dtype):
+    few = FRAME[["count", "colour", "when"]]
+    model = TabularMLPClassifier("fast", max_iter=2, random_state=0).fit(few, CLASSES["two"])
+    assert run(model, few, few, dtype=dtype)[1].dtype == (dtype or "float64")
+    model = TabularMLPRegressor("fast", max_iter=2, random_state=0).fit(few, BIG)
+    assert run(model, few, few, dtype=dtype)[0].dtype == (dtype or "float64")
+
+
+@pytest.mark.parametrize("target_opset", [11, 12, 13])
+def test_older_sets_of_operators(target_opset):
+    model = TabularMLPClassifier("fast", max_iter=2, random_state=0).fit(FRAME, CLASSES["three"])
+    check(model, FRAME, FRAME, target_opset=target_opset)
+
+
 # ----------------------------------------------------------------------------------- bad input
+def test_behind_columns_of_several_types():
+    columns = make_column_transformer(
+        (TabularPreprocessor(), ["far from 0", "colour"]), (StandardScaler(), ["count"])
+    )
+    network = MLPClassifier((3,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
+    model = make_pipeline(columns, network).fit(FRAME, CLASSES["two"])
+    with pytest.raises(TypeError, match=r"'far from 0' must .* numbers\. Got strings.*the first"):
+        to_onnx(model, FRAME)
+    columns = make_column_transformer(("passthrough", ["when", "colour"]))
+    columns.set_output(transform="pandas")
+    estimator = TabularMLPClassifier("fast", max_iter=2, random_state=0)
+    model = make_pipeline(columns, estimator).fit(FRAME, CLASSES["two"])
+    with pytest.raises(TypeError, match=r"when' must .* int64 milliseconds\. Got strings"):
+        to_onnx(model, FRAME)
+
+
+@pytest.mark.parametrize("name", ["label", "probabilities"])
+def test_columns_that_are_called_as_results(name):
+    frame = FRAME[["count", "colour"]].set_axis([name, "variable"], axis=1)
+    model = TabularMLPClassifier("fast", max_iter=2, random_state=0).fit(frame, CLASSES["two"])
+    with pytest.raises(ValueError, match=rf"must not be called as results .*'{name}'.*rename"):
+        to_onnx(model, frame)
+    with pytest.raises(ValueError, match=r"must not be called as results .*'variable'"):
+        to_onnx(TabularPreprocessor().fit(frame), frame)
+
+
+def test_columns_that_were_not_there():
+    model = TabularPreprocessor().fit(FRAME)
+    with pytest.raises(ValueError, match=r"rows of 11 column\(s\), as in fit\. Got the shape"):
+        to_onnx(model, FRAME.assign(new=1))
+
+
 def test_categories_of_several_types():
     X = np.array([[1], ["one"], [2.5], ["two"]] * 5, dtype=object)
     model = TabularPreprocessor().fit(X)
@@ -284,7 +454,7 @@ def test_categories_of_several_types():
 
 def test_categories_of_another_type_than_in_fit():
     model = TabularPreprocessor(categorical_features=CATEGORIES).fit(FRAME)
-    with pytest.raises(TypeError, match=r"'number as category'.*types float in fit, and strings"):
+    with pytest.raises(TypeError, match=r"'number as category'.*numbers, as in fit\. Got str"):
         to_onnx(model, FRAME.assign(**{"number as category": "1.0"}))
 
 
@@ -293,5 +463,5 @@ def test_columns_that_are_not_there():
     with pytest.raises(ValueError, match=r"X of to_onnx .* all columns of fit\..*'skewed'"):
         to_onnx(model, FRAME.drop(columns="skewed"))
     model = TabularPreprocessor().fit(FRAME.to_numpy(dtype=object))
-    with pytest.raises(ValueError, match=r"X of to_onnx .*'x10'"):
+    with pytest.raises(ValueError, match=r"rows of 11 column.*shape \(150, 10\)"):
         to_onnx(model, FRAME.to_numpy(dtype=object)[:, :10])

@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import is_classifier
-from sklearn.compose import ColumnTransformer
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch.contracts import Array
@@ -19,17 +15,30 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_scratch.estimators._tabular import BaseTabularMLP
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_forms import Graph, form_of
-from sknn_scratch.interop._onnx_tables import encoded, input_columns
+from sknn_scratch.interop._onnx_inputs import (
+    checked_dtype,
+    initial_types,
+    last_step,
+    tensor,
+    unwrapped,
+)
+from sknn_scratch.interop._onnx_tables import encoded
 from sknn_scratch.preprocessing import TabularPreprocessor
 
 # --- From estimators to graphs.
 
 
+def _asked(operator: Any) -> Any:
+    """Return the dtype of results that ``to_onnx`` was asked for, or None."""
+    return operator.scope_inst.get_options(operator.raw_operator, {"dtype": None})["dtype"]
+
+
 def _precision(operator: Any) -> Any:
-    """Return the dtype to compute in: the input's, or that of the weights for integers."""
+    """Return the dtype to compute in: as asked, the input's, or for integers the weights'."""
+    if (asked := _asked(operator)) is not None:
+        return np.dtype(asked)
     given = type(operator.inputs[0].type).__name__
     known = {"FloatTensorType": np.float32, "DoubleTensorType": np.float64}
     return np.dtype(known.get(given, operator.raw_operator.theta_.dtype))
@@ -67,8 +76,12 @@ def _labels(g: Graph, estimator: Any, raw: str) -> str:
 
 def _classes(estimator: Any) -> Array:
     """Return the labels in one of ONNX's types: booleans become 0 and 1."""
-    classes = np.asarray(estimator.classes_)
-    return classes.astype(np.int64 if classes.dtype.kind in "biuf" else str)
+    return np.asarray(estimator.classes_).astype(np.int64 if _has_numbers(estimator) else str)
+
+
+def _has_numbers(estimator: Any) -> bool:
+    """Tell whether the labels are numbers or booleans."""
+    return np.asarray(estimator.classes_).dtype.kind in "biuf"
 
 
 def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
@@ -87,15 +100,15 @@ def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     g = Graph(scope, container, _precision(operator))
     raw = _raw(g, estimator, _input(g, operator))
     label, probabilities = (output.full_name for output in operator.outputs)
-    g.rename(_labels(g, estimator, raw), label)
-    g.rename(_probabilities(g, estimator, raw), probabilities)
+    g._rename(_labels(g, estimator, raw), label)
+    g._rename(_probabilities(g, estimator, raw), probabilities)
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     g = Graph(scope, container, _precision(operator))
     raw = _raw(g, estimator, _input(g, operator))
-    g.rename(_linked(g, estimator, raw), operator.outputs[0].full_name)
+    g._rename(_linked(g, estimator, raw), operator.outputs[0].full_name)
 
 
 def _linked(g: Graph, estimator: Any, raw: str) -> str:
@@ -103,33 +116,27 @@ def _linked(g: Graph, estimator: Any, raw: str) -> str:
     return form_of(estimator._loss)(estimator._loss, g, raw)
 
 
-def _tensor(dtype: Any, shape: list[Any]) -> Any:
-    """Return skl2onnx's type of a tensor."""
-    types = require("skl2onnx.common.data_types", "onnx", "sknn_scratch.onnx")
-    kinds = {"f4": types.FloatTensorType, "f8": types.DoubleTensorType}
-    kinds |= {"i8": types.Int64TensorType, "b1": types.BooleanTensorType}
-    return kinds.get(np.dtype(dtype).str[1:], types.StringTensorType)(shape)
-
-
 def _shape_classifier(operator: Any) -> None:
     estimator = operator.raw_operator
     many = estimator._targets.task == "multilabel"
-    numbers = many or np.asarray(estimator.classes_).dtype.kind in "biuf"
+    numbers = many or _has_numbers(estimator)
     n = len(estimator.classes_)
-    operator.outputs[0].type = _tensor("i8" if numbers else "U1", [None, n] if many else [None])
-    operator.outputs[1].type = _tensor(_precision(operator), [None, n])
+    operator.outputs[0].type = tensor("i8" if numbers else "U1", [None, n] if many else [None])
+    operator.outputs[1].type = tensor(_precision(operator), [None, n])
 
 
 def _shape_regressor(operator: Any) -> None:
     n = operator.raw_operator.n_outputs_
-    operator.outputs[0].type = _tensor(_precision(operator), [None, n])
+    operator.outputs[0].type = tensor(_precision(operator), [None, n])
 
 
 # --- Tables.
 
 
 def _precision_of_table(operator: Any) -> Any:
-    """Return the dtype of a tabular estimator's results: its reals', float64 if they differ."""
+    """Return the dtype of results: as asked, float32 if all reals are, else float64."""
+    if (asked := _asked(operator)) is not None:
+        return np.dtype(asked)
     kinds = {type(variable.type).__name__ for variable in operator.inputs}
     is_single = "FloatTensorType" in kinds and "DoubleTensorType" not in kinds
     return np.dtype(np.float32 if is_single else np.float64)
@@ -137,7 +144,7 @@ def _precision_of_table(operator: Any) -> Any:
 
 def _sum_of_members(operator: Any, g: Graph, of_member: Any) -> str:
     """Return what members answer to the preprocessed rows, added up in float64."""
-    single, members = g.of(np.float32), operator.raw_operator.estimators_
+    single, members = g._of(np.float32), operator.raw_operator.estimators_
     x = encoded(g, operator)
     answers = [of_member(single, member, _raw(single, member, x)) for member in members]
     return g.op("Sum", *(g.cast(answer, g.kind) for answer in answers))
@@ -146,11 +153,13 @@ def _sum_of_members(operator: Any, g: Graph, of_member: Any) -> str:
 def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> None:
     estimator, g = operator.raw_operator, Graph(scope, container, np.float64)
     total = _sum_of_members(operator, g, _probabilities)
-    p = g.op("Div", total, g.op("ReduceSum", total, np.array([1]), keepdims=1))
+    # Not ReduceSum, whose axes went from an attribute to an input.
+    ones = np.ones((len(estimator.classes_), 1))
+    p = g.op("Div", total, g.op("MatMul", total, ones))
     codes = g.op("ArgMax", p, axis=1, keepdims=0)
     label, probabilities = (output.full_name for output in operator.outputs)
-    g.rename(g.op("Gather", _classes(estimator), codes, axis=0), label)
-    g.rename(g.cast(p, g.of(_precision_of_table(operator)).kind), probabilities)
+    g._rename(g.op("Gather", _classes(estimator), codes, axis=0), label)
+    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), probabilities)
 
 
 def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -160,31 +169,34 @@ def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> Non
     if estimator.clip:
         low, high = (np.atleast_1d(limit) for limit in estimator.target_range_)
         y_pred = g.op("Min", g.op("Max", y_pred, low), high)
-    kind = g.of(_precision_of_table(operator)).kind
-    g.rename(g.cast(y_pred, kind), operator.outputs[0].full_name)
+    kind = g._of(_precision_of_table(operator)).kind
+    g._rename(g.cast(y_pred, kind), operator.outputs[0].full_name)
 
 
 def _convert_preprocessor(scope: Any, operator: Any, container: Any) -> None:
     g = Graph(scope, container, np.float64)
-    g.rename(encoded(g, operator), operator.outputs[0].full_name)
+    g._rename(encoded(g, operator), operator.outputs[0].full_name)
 
 
 def _shape_tabular_classifier(operator: Any) -> None:
-    classes = np.asarray(operator.raw_operator.classes_)
-    operator.outputs[0].type = _tensor("i8" if classes.dtype.kind in "biuf" else "U1", [None])
-    operator.outputs[1].type = _tensor(_precision_of_table(operator), [None, len(classes)])
+    estimator = operator.raw_operator
+    n = len(estimator.classes_)
+    operator.outputs[0].type = tensor("i8" if _has_numbers(estimator) else "U1", [None])
+    operator.outputs[1].type = tensor(_precision_of_table(operator), [None, n])
 
 
 def _shape_tabular_regressor(operator: Any) -> None:
     n = operator.raw_operator.estimators_[0].n_outputs_
-    operator.outputs[0].type = _tensor(_precision_of_table(operator), [None, n])
+    operator.outputs[0].type = tensor(_precision_of_table(operator), [None, n])
 
 
 def _shape_preprocessor(operator: Any) -> None:
-    operator.outputs[0].type = _tensor("f4", [None, operator.raw_operator.n_features_out_])
+    operator.outputs[0].type = tensor("f4", [None, operator.raw_operator.n_features_out_])
 
 
-_CLASSIFIER_OPTIONS = {
+#: What was asked of ``to_onnx``.
+_OPTIONS = {"dtype": [None, "float32", "float64"]}
+_CLASSIFIER_OPTIONS = _OPTIONS | {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
     "nocl": [False],
@@ -198,7 +210,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         _convert_classifier,
         _CLASSIFIER_OPTIONS,
     ),
-    (MLPRegressor, "SknnScratchMLPRegressor", _shape_regressor, _convert_regressor, None),
+    (MLPRegressor, "SknnScratchMLPRegressor", _shape_regressor, _convert_regressor, _OPTIONS),
     (
         TabularMLPClassifier,
         "SknnScratchTabularMLPClassifier",
@@ -211,7 +223,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         "SknnScratchTabularMLPRegressor",
         _shape_tabular_regressor,
         _convert_tabular_regressor,
-        None,
+        _OPTIONS,
     ),
     (
         TabularPreprocessor,
@@ -232,6 +244,8 @@ def register_converters() -> None:
 
 # --- The one function for users.
 
+_WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
+
 
 def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     """Return a fitted estimator or pipeline as an ONNX model.
@@ -247,11 +261,13 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
         Some rows of the form that the model was fitted on: they tell the inputs' names and
         types. The graph of an array has one input, "X"; that of a DataFrame whose columns
         are transformed apart has one for each column, of shape (rows, 1). A tabular model
-        takes strings as they are ("" or any unheard-of one where they are missing), times as
-        int64 milliseconds since 1970, and durations in seconds; integers and booleans of
-        which X misses some are real numbers, nan where they are missing.
+        takes strings as they are (any that was not in ``fit`` where they are missing), times as
+        int64 milliseconds since 1970, and durations and times of day in seconds; integers of
+        which some are missing, here or in ``fit``, and booleans of which X misses some, are
+        real numbers, nan where they are missing.
     dtype : {"float32", "float64"}, default=None
-        Precision of the graph's real inputs, hence of all that it computes; None is X's.
+        Precision of the results, and of the graph's real inputs: None is that of X, float64
+        where X has no reals. Categories of real numbers of a tabular model keep X's precision.
     **options
         Passed on to ``skl2onnx.to_onnx``, such as ``target_opset``.
 
@@ -265,10 +281,11 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     TypeError
-        If X is sparse, a component has no ONNX form, or a column's categories are of several
-        types.
+        If X is sparse, a component has no ONNX form, a column's categories are of several
+        types, or a column of X holds something else than in ``fit``.
     ValueError
-        If X lacks columns of ``fit``.
+        If X lacks columns of ``fit`` or has more, if a column is called as a result of the graph
+        is ("label", "probabilities", "variable"), or if a search has no best estimator.
 
     Examples
     --------
@@ -286,74 +303,37 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     """
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     check_is_fitted(model)
-    if issparse(X):
-        raise TypeError(
-            "X of to_onnx must be dense: runtimes of ONNX take no sparse input. Got "
-            f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
-        )
-    model = _unwrapped(model)
-    types = _initial_types(model, X, dtype)
-    last = _end(model, -1)
-    if is_classifier(last):
-        options = {"options": {id(last): {"zipmap": False}}} | options
-    made = skl2onnx.to_onnx(model, initial_types=types, **options)
-    return _with_names(made, [name for name, _ in types])
+    model = unwrapped(model)
+    dtype = checked_dtype(dtype)
+    types = initial_types(model, X, dtype)
+    names = [name for name, _ in types]
+    options["options"] = _with_own(options.get("options"), last_step(model), dtype)
+    return _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+
+
+def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
+    """Return skl2onnx's options for each step, with ours for the last unless they are given."""
+    options = dict(options or {})
+    own: dict[str, Any] = {"zipmap": False} if is_classifier(last) else {}
+    if isinstance(last, _WITH_DTYPE):
+        own["dtype"] = dtype
+    own |= options.get(type(last), {}) | options.get(id(last), {})
+    return options | {id(last): own} if own else options
 
 
 def _with_names(made: Any, names: list[str]) -> Any:
     """Give the inputs of an ONNX model the names of columns, of which skl2onnx keeps letters."""
-    given = [each.name for each in made.graph.input]
+    graph = made.graph
+    given = [each.name for each in graph.input]
+    clashes = sorted(set(names).intersection(each.name for each in graph.output))
+    if clashes:
+        raise ValueError(
+            f"Columns of X in to_onnx must not be called as results of the graph. Got {clashes}: "
+            "rename them before fit."
+        )
     new = dict(zip(given, names, strict=True))
-    for each in made.graph.input:
+    for each in graph.input:
         each.name = new[each.name]
-    for node in made.graph.node:
+    for node in graph.node:
         node.input[:] = [new.get(name, name) for name in node.input]
     return made
-
-
-def _unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, else the model itself."""
-    return model.best_estimator_ if isinstance(model, BaseSearchCV) else model
-
-
-def _end(model: Any, place: int) -> Any:
-    """Return the first step (0) or the last (-1) of a pipeline, else the model itself."""
-    model = _unwrapped(model)
-    return _end(model.steps[place][1], place) if isinstance(model, Pipeline) else model
-
-
-def _splits_columns(model: Any) -> bool:
-    """Tell whether a pipeline treats columns apart."""
-    steps = model.steps if isinstance(model, Pipeline) else [("", model)]
-    return any(isinstance(step, ColumnTransformer) for _, step in steps)
-
-
-def _initial_types(model: Any, X: Any, dtype: Any) -> list[tuple[str, Any]]:
-    """Return names and types of the graph's inputs."""
-    first = _end(model, 0)
-    if isinstance(first, TabularPreprocessor | BaseTabularMLP):
-        columns = input_columns(first, X)
-    elif hasattr(X, "columns") and _splits_columns(model):
-        columns = [(str(name), _plain(kind), 1) for name, kind in X.dtypes.items()]
-    else:
-        array = np.asarray(X)
-        columns = [("X", _without_booleans(array.dtype), array.shape[1])]
-    return [(name, _tensor(_fed(kind, dtype), [None, n])) for name, kind, n in columns]
-
-
-def _plain(kind: Any) -> Any:
-    """Return numpy's dtype of a column; strings and categories are objects."""
-    return _without_booleans(kind if isinstance(kind, np.dtype) else np.dtype(object))
-
-
-def _without_booleans(kind: Any) -> Any:
-    """Return the dtype as the steps of scikit-learn want it: booleans are integers."""
-    return np.dtype(np.int64) if kind.kind == "b" else kind
-
-
-def _fed(kind: Any, dtype: Any) -> Any:
-    """Return the dtype of an input: reals as asked for, integers and times as int64."""
-    if kind.kind in "fm":
-        own = np.promote_types(kind, np.float32) if kind.kind == "f" else np.float64
-        return np.dtype(own if dtype is None else dtype)
-    return np.dtype({"b": "?", "i": "i8", "u": "i8", "M": "i8"}.get(kind.kind, "U1"))

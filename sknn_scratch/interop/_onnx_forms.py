@@ -65,7 +65,20 @@ class Graph:
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
     def ops(self, kind: str, n_outputs: int, *inputs: Any, **attributes: Any) -> list[str]:
-        """Do the same for an operator of several outputs, and return the names of all."""
+        """Add a node of several outputs and return the names of all.
+
+        Parameters
+        ----------
+        kind : str
+        n_outputs : int
+        *inputs : str, float or array
+        **attributes
+            As in :meth:`op`.
+
+        Returns
+        -------
+        names : list of str
+        """
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         outputs = [self._name(kind) for _ in range(n_outputs)]
         self._container.add_node(
@@ -74,7 +87,17 @@ class Graph:
         return outputs
 
     def constant(self, value: Any) -> str:
-        """Return the name of a constant: numbers in the graph's dtype, integers or strings."""
+        """Add a constant and return its name.
+
+        Parameters
+        ----------
+        value : float or array
+            Reals become the graph's dtype, integers int64; strings stay strings.
+
+        Returns
+        -------
+        name : str
+        """
         array = np.asarray(value)
         name = self._name("constant")
         if array.dtype.kind in "iu":
@@ -88,7 +111,19 @@ class Graph:
         return name
 
     def cast(self, name: str, kind: int) -> str:
-        """Return the same in another of ONNX's kinds of numbers."""
+        """Return the same in another of ONNX's kinds of numbers.
+
+        Parameters
+        ----------
+        name : str
+            Of another output.
+        kind : int
+            ONNX's number of a kind, such as :attr:`kind`, :attr:`integer` or :attr:`single`.
+
+        Returns
+        -------
+        name : str
+        """
         return self.op("Cast", name, to=kind)
 
     @property
@@ -106,11 +141,11 @@ class Graph:
         """ONNX's number of float32."""
         return int(self._proto.FLOAT)
 
-    def of(self, dtype: Any) -> Graph:
+    def _of(self, dtype: Any) -> Graph:
         """Return the same graph, to go on in another precision."""
         return Graph(self._scope, self._container, dtype)
 
-    def rename(self, name: str, output: str) -> None:
+    def _rename(self, name: str, output: str) -> None:
         """Give a result the name that the outer graph knows it by."""
         self._container.add_node("Identity", [name], [output], name=self._name("node_Identity"))
 

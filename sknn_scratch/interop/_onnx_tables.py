@@ -1,4 +1,4 @@
-"""Tables in ONNX: the preprocessor's nodes, and the types of the columns that go in.
+"""Tables in ONNX: the preprocessor's nodes.
 
 All of it computes in float64, as the preprocessor does, and hands on float32.
 """
@@ -18,39 +18,18 @@ from sknn_scratch.interop._onnx_forms import Graph
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._calendar import CYCLES
 from sknn_scratch.preprocessing._categories import HOT, Levels
-from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 
 #: An integer that no time comes near: NaT, which is the smallest one, lies below.
 _NOT_A_TIME = -9.2e18
 _MS_PER_DAY = 86_400_000.0
 #: The attribute of LabelEncoder that holds levels of a type.
 _KEYS = {"StringTensorType": "keys_strings", "Int64TensorType": "keys_int64s"}
+_INT64 = np.iinfo(np.int64)
 #: Farther out than this the smooth clip is its limit, in float32.
 _FAR = 1e6
 
 
 # --- What goes in.
-
-
-def input_columns(model: Any, X: Any) -> list[tuple[str, np.dtype[Any], int]]:
-    """Return name, dtype and width of each input of the graph of a table.
-
-    An array of one type is one input; frames and arrays of objects have one for each column
-    of ``fit``.
-    """
-    columns = read(X)
-    if isinstance(columns, ArrayColumns) and not columns.is_mixed:
-        return [("X", columns.dtype(0), columns.n_columns)]
-    names = [f"x{k}" for k in range(model.n_features_in_)]
-    names = list(getattr(model, "feature_names_in_", names))
-    given = columns.names if isinstance(columns, FrameColumns) else names[: columns.n_columns]
-    absent = [name for name in names if name not in given]
-    if absent:
-        raise ValueError(
-            f"X of to_onnx must have all columns of fit. Got none for {absent}: pass some rows of "
-            "the data that the model was fitted on."
-        )
-    return [(name, columns.dtype(given.index(name)), 1) for name in names]
 
 
 class Table:
@@ -60,7 +39,7 @@ class Table:
         preprocessor: TabularPreprocessor = _preprocessor(operator.raw_operator)
         inputs, n = operator.inputs, preprocessor.n_features_in_
         widths = [v.type.shape[1] or n for v in inputs] if len(inputs) > 1 else [n]
-        self._g, self.inputs = g, inputs
+        self._g, self.inputs, self._preprocessor = g, inputs, preprocessor
         #: For each column, its input and its place there.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
@@ -76,6 +55,9 @@ class Table:
 
     def numbers(self, columns: Sequence[int]) -> str:
         """Return several columns in float64."""
+        for k in columns:
+            if self.kind(k) == "StringTensorType":
+                raise TypeError(_not_strings(self._preprocessor, k))
         g, of_input = self._g, groupby((self._places[k] for k in columns), key=lambda p: p[0])
         parts = [g.cast(self._take(i, [k for _, k in some]), g.kind) for i, some in of_input]
         return side_by_side(g, parts)
@@ -166,42 +148,72 @@ def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> s
 
 
 def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> str:
-    """Return the columns of a category in float32: a row of a small table for each level."""
+    """Return the columns of a category in float32."""
+    codes, kind = levels.codes, table.kind(k)
+    type_of_levels: Any = str if kind == "StringTensorType" else Real | np.bool_
+    if not all(isinstance(level, type_of_levels) for level in codes):
+        raise TypeError(_misfit(own, k, list(codes), type_of_levels))
+    x, single, rows = table.column(k), g._of(np.float32), _rows_of(levels)
+    keys = codes if type_of_levels is str else _whole(codes)
+    if kind in _KEYS and keys:
+        found = _looked_up(g, x, {_KEYS[kind]: list(keys)}, list(keys.values()), len(rows) - 1)
+        return single.op("Gather", rows, found, axis=0)
+    hits = g.op("Equal", g.cast(x, g.kind), np.array([list(codes)], dtype=np.float64))
+    return single.op("MatMul", g.cast(hits, g.single), rows[list(codes.values())])
+
+
+def _rows_of(levels: Levels) -> Array:
+    """Return a row of the category's columns for each number of a level, the last for none."""
+    if levels.width == 1:
+        return np.array([[-1.0], [1.0], [0.0]])
     n = len(levels.kept) + levels.has_rest
-    rows = np.array([[-1.0], [1.0], [0.0]]) if levels.width == 1 else HOT * np.eye(n + 1, n)
-    known, kind = list(levels.codes), table.kind(k)
-    type_of_levels = str if kind == "StringTensorType" else Real
-    if not all(isinstance(level, type_of_levels) for level in known):
-        raise TypeError(_misfit(own, k, known, type_of_levels))
-    x, single = table.column(k), g.of(np.float32)
-    if kind in _KEYS:
-        return single.op("Gather", rows, _coded(g, x, _KEYS[kind], levels.codes, n), axis=0)
-    hits = g.op("Equal", g.cast(x, g.kind), np.array([known], dtype=np.float64))
-    return single.op("MatMul", g.cast(hits, g.single), rows[list(levels.codes.values())])
+    return HOT * np.eye(n + 1, n)
 
 
-def _coded(g: Graph, x: str, keys: str, codes: dict[Any, int], unseen: int) -> str:
+def _looked_up(g: Graph, x: str, keys: dict[str, Any], codes: list[int], unseen: int) -> str:
     """Return the numbers of levels, (rows,)."""
-    if keys == "keys_int64s":
-        codes = {int(level): code for level, code in codes.items() if level == int(level)}
     found = g.op(
         "LabelEncoder",
         x,
         op_domain="ai.onnx.ml",
         op_version=2,
-        **{keys: list(codes), "values_int64s": list(codes.values()), "default_int64": unseen},
+        values_int64s=codes,
+        default_int64=unseen,
+        **keys,
     )
     return g.op("Reshape", found, np.array([-1]))
 
 
-def _misfit(own: Any, k: int, known: list[Any], type_of_levels: type) -> str:
-    name = getattr(own, "feature_names_in_", range(own.n_features_in_))[k]
+def _whole(codes: dict[Any, int]) -> dict[int, int]:
+    """Return the levels that an integer can be."""
+    return {
+        int(level): code
+        for level, code in codes.items()
+        if _INT64.min <= level <= _INT64.max and level == int(level)
+    }
+
+
+def _name(own: Any, k: int) -> Any:
+    """Return the name of a column, or its number."""
+    return getattr(own, "feature_names_in_", range(own.n_features_in_))[k]
+
+
+def _not_strings(own: Any, k: int) -> str:
+    kind = {"number": "numbers", "time": "int64 milliseconds"}[own.kinds_[k]]
+    return (
+        f"Column {_name(own, k)!r} must go into the graph as {kind}. Got strings, which skl2onnx "
+        "makes of columns of several types side by side: make the tabular step the first of the "
+        "pipeline, rather than one inside or behind a ColumnTransformer or another ensemble."
+    )
+
+
+def _misfit(own: Any, k: int, known: list[Any], type_of_levels: Any) -> str:
     types = ", ".join(sorted({type(level).__name__ for level in known}))
     now = "strings" if type_of_levels is str else "numbers"
     return (
-        f"The categories of column {name!r} must be all strings or all numbers, as those of X in "
-        f"to_onnx. Got the types {types} in fit, and {now} in X: make the column one of strings "
-        "before fit, for example with astype(str)."
+        f"The categories of column {_name(own, k)!r} must be all strings or all numbers, as those "
+        f"of X in to_onnx. Got the types {types} in fit, and {now} in X: make the column one of "
+        "strings before fit, for example with astype(str)."
     )
 
 

@@ -120,12 +120,16 @@ class FrameColumns:
 
     def dtype(self, k: int) -> np.dtype[Any]:
         column, nw = self._column(k), self._nw
-        if column.dtype in (nw.Date, nw.Datetime):
+        own = column.dtype
+        if own in (nw.Date, nw.Datetime):
             return np.dtype("M8[ms]")
-        if column.dtype == nw.Float32:
-            return np.dtype(np.float32)
-        if column.dtype.is_float() or column.dtype in (nw.Duration, nw.Time):
-            return np.dtype(np.float64)
+        if own == nw.String:
+            return np.dtype(object)
+        if own == nw.Boolean or own.is_integer():
+            whole = np.dtype("?" if own == nw.Boolean else "i8")
+            return np.dtype("f8") if column.null_count() else whole
+        if own.is_numeric() or own in (nw.Duration, nw.Time):
+            return np.dtype("f4" if own == nw.Float32 else "f8")
         return dtype_of_objects(self.levels(k))
 
     def _column(self, k: int) -> Any:
@@ -245,13 +249,16 @@ def kind_of_objects(levels: list[Any], name: Any) -> Kind:
 def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
     """Return numpy's plain dtype for what a column without a type of its own holds."""
     known = [value for value in levels if value is not None]
-    if known and all(isinstance(value, date) for value in known):
-        return np.dtype("M8[ms]")
-    if not known or not all(isinstance(value, Real | Decimal) for value in known):
+    if not known:
         return np.dtype(object)
-    for kind, name in ((bool, "?"), (Integral, "i8")):
-        if len(known) == len(levels) and all(isinstance(value, kind) for value in known):
-            return np.dtype(name)
+    if all(isinstance(value, date) for value in known):
+        return np.dtype("M8[ms]")
+    if not all(isinstance(value, Real | Decimal | np.bool_) for value in known):
+        return np.dtype(object)
+    if len(known) == len(levels):
+        for kind, name in ((bool | np.bool_, "?"), (Integral, "i8")):
+            if all(isinstance(value, kind) for value in known):
+                return np.dtype(name)
     return np.dtype(np.float64)
 
 

@@ -1,0 +1,230 @@
+"""What goes into a graph: name, type and width of each input, found before any node is written.
+
+A preprocessor of tables knows what its columns are; the rows that are given only tell which of
+the types that hold such columns they have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import Pipeline
+
+from sknn_scratch.estimators._tabular import BaseTabularMLP
+from sknn_scratch.interop._extras import require
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
+
+DType = np.dtype[Any]
+Input = tuple[str, DType, int]
+_F4, _F8, _I8, _TEXT = np.dtype("f4"), np.dtype("f8"), np.dtype("i8"), np.dtype("U1")
+#: What a column may hold, and the kinds of numpy's dtypes that hold it.
+_HOLDING = {"numbers": "biufm", "times": "M", "strings": "OUS"}
+#: The types of levels, narrow ones first, and the dtype of each.
+_LEVELS: tuple[tuple[Any, str], ...] = (
+    (str, "U1"),
+    (bool | np.bool_, "?"),
+    (Integral, "i8"),
+    (Real | np.bool_, "f8"),
+)
+
+
+# --- All models.
+
+
+def tensor(dtype: Any, shape: list[Any]) -> Any:
+    """Return skl2onnx's type of a tensor."""
+    types = require("skl2onnx.common.data_types", "onnx", "sknn_scratch.onnx")
+    kinds = {"f4": types.FloatTensorType, "f8": types.DoubleTensorType}
+    kinds |= {"i8": types.Int64TensorType, "b1": types.BooleanTensorType}
+    return kinds.get(np.dtype(dtype).str[1:], types.StringTensorType)(shape)
+
+
+def checked_dtype(dtype: Any) -> str | None:
+    """Return the name of the dtype that is asked for."""
+    if dtype is None:
+        return None
+    name = dtype.__name__ if isinstance(dtype, type) else str(dtype)
+    if name in ("float32", "float64"):
+        return name
+    raise ValueError(
+        f"dtype of to_onnx must be 'float32', 'float64' or None. Got {dtype!r}: leave it out for "
+        "that of X."
+    )
+
+
+def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]]:
+    """Return names and types of the graph's inputs."""
+    if issparse(X):
+        raise TypeError(
+            "X of to_onnx must be dense: runtimes of ONNX take no sparse input. Got "
+            f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
+        )
+    asked = None if dtype is None else np.dtype(dtype)
+    inputs = _inputs(model, X, asked)
+    return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
+
+
+def _inputs(model: Any, X: Any, asked: DType | None) -> list[Input]:
+    first = first_step(model)
+    if isinstance(first, TabularPreprocessor | BaseTabularMLP):
+        return _of_table(first, X, asked)
+    _check_width(model, X)
+    if hasattr(X, "columns") and _splits_columns(model):
+        return [(str(name), _input_dtype(kind, asked), 1) for name, kind in X.dtypes.items()]
+    array = np.asarray(X)
+    return [("X", _input_dtype(array.dtype, asked), array.shape[1])]
+
+
+def _check_width(model: Any, X: Any) -> None:
+    """Check that X has rows, and as many columns as in ``fit``."""
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X, dtype=object).shape
+    n = getattr(model, "n_features_in_", None)
+    if len(shape) != 2 or shape[1] != (shape[1] if n is None else n):
+        width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
+        now = "None" if X is None else f"the shape {tuple(shape)}"
+        raise ValueError(
+            f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that "
+            "the model was fitted on."
+        )
+
+
+def _input_dtype(kind: Any, asked: DType | None) -> DType:
+    """Return the dtype of an input of scikit-learn's steps, to which booleans are integers."""
+    if not isinstance(kind, np.dtype):
+        return _TEXT
+    if kind.kind in "fm":
+        return asked or _real(kind)
+    return _I8 if kind.kind in "biuM" else _TEXT
+
+
+def _real(kind: DType) -> DType:
+    """Return the dtype of a real input: float32 where that is enough."""
+    return _F4 if kind.kind == "f" and kind.itemsize <= _F4.itemsize else _F8
+
+
+# --- Steps of a model.
+
+
+def unwrapped(model: Any) -> Any:
+    """Return the best estimator of a search, else the model itself."""
+    if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
+        raise ValueError(
+            f"The model of to_onnx must have a best estimator. Got a {type(model).__name__} with "
+            "refit=False: fit it with refit=True, or pass an estimator that you have fitted with "
+            "its best_params_."
+        )
+    return getattr(model, "best_estimator_", model)
+
+
+def first_step(model: Any) -> Any:
+    """Return the first step of a pipeline, else the model itself."""
+    model = unwrapped(model)
+    return first_step(model.steps[0][1]) if isinstance(model, Pipeline) else model
+
+
+def last_step(model: Any) -> Any:
+    """Return the last step of a pipeline, else the model itself."""
+    model = unwrapped(model)
+    return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
+
+
+def _splits_columns(model: Any) -> bool:
+    """Tell whether a pipeline treats columns apart."""
+    steps = model.steps if isinstance(model, Pipeline) else [("", model)]
+    return any(isinstance(step, ColumnTransformer) for _, step in steps)
+
+
+# --- Tables.
+
+
+def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
+    """Return the inputs of a table: one for an array of one type, else one for each column."""
+    names = list(getattr(model, "feature_names_in_", []))
+    if not (names and hasattr(X, "columns")):
+        _check_width(model, X)
+    columns = read(X)
+    places = _places(names, columns)
+    _check_width(model, X)
+    own = getattr(model, "preprocessor_", model)
+    kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
+    is_plain = isinstance(columns, ArrayColumns) and not columns.is_mixed
+    if is_plain and len({kind == _TEXT for kind in kinds}) == 1:
+        return [("X", np.result_type(*kinds), len(kinds))]
+    names = names or getattr(columns, "names", [f"x{k}" for k in places])
+    return [(name, kind, 1) for name, kind in zip(names, kinds, strict=True)]
+
+
+def _places(names: Sequence[str], columns: FrameColumns | ArrayColumns) -> list[int]:
+    """Return where in X the columns of ``fit`` are: names decide where both have them."""
+    if not names or isinstance(columns, ArrayColumns):
+        return list(range(columns.n_columns))
+    absent = [name for name in names if name not in columns.names]
+    if absent:
+        raise ValueError(
+            f"X of to_onnx must have all columns of fit. Got none for {absent}: pass some rows of "
+            "the data that the model was fitted on."
+        )
+    return [columns.names.index(name) for name in names]
+
+
+def _column_dtype(
+    own: Any, k: int, columns: FrameColumns | ArrayColumns, place: int, asked: DType | None
+) -> DType:
+    """Return the dtype of a column's input, for what it was in ``fit``."""
+    x = columns.dtype(place)
+    levels = dict(own._levels).get(k)
+    of_levels = None if levels is None else _dtype_of_levels(list(levels.codes))
+    kind = own.kinds_[k]
+    if kind == "category":
+        content = None if of_levels is None else "strings" if of_levels == _TEXT else "numbers"
+    else:
+        content = f"{kind}s"
+    if content and x.kind not in _HOLDING[content]:
+        _check_missing(columns, place, content, x)
+        x = _F8  # of which all are missing
+    if kind == "number":
+        return _number(own, k, x, asked)
+    if kind == "time":
+        return _I8
+    return _category(of_levels, x, asked)
+
+
+def _check_missing(columns: Any, place: int, content: str, x: DType) -> None:
+    """Check that a column that does not hold what it should holds nothing at all."""
+    if any(level is not None for level in columns.levels(place)):
+        now = next(words for words, letters in _HOLDING.items() if x.kind in letters)
+        raise TypeError(
+            f"Column {columns.name(place)!r} of X in to_onnx must hold {content}, as in fit. Got "
+            f"{now}: pass some rows of the data that the model was fitted on."
+        )
+
+
+def _number(own: Any, k: int, x: DType, asked: DType | None) -> DType:
+    """Integers are int64 where none is missing, neither here nor in ``fit``."""
+    row = own._of_kind("number").index(k)
+    was_whole = own.add_indicator and row not in own._indicated
+    return _I8 if x.kind in "iu" and was_whole else asked or _real(x)
+
+
+def _category(of_levels: DType | None, x: DType, asked: DType | None) -> DType:
+    """Reals keep their digits, whatever is asked for: levels are compared with them."""
+    if of_levels == _TEXT or x.kind in "OUS":
+        return _TEXT
+    if x.kind in "fm":
+        return np.promote_types(_real(x), asked or _F4)
+    plain = np.dtype("?") if x.kind == "b" else _I8
+    return plain if of_levels is None else np.promote_types(plain, of_levels)
+
+
+def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
+    """Return the dtype that holds all levels of a category; None if they are of several types."""
+    for types, name in _LEVELS:
+        if all(isinstance(level, types) for level in levels):
+            return np.dtype(name)
+    return None
