@@ -160,7 +160,7 @@ def fit(
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
-    _advice.warn_at_end(estimator, job.state.stop_reason, job.data.sample)  # type: ignore[attr-defined]
+    _advice.warn_at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
     return estimator
 
 
