@@ -1,15 +1,22 @@
 """Warnings that point to the line of the user."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parent) + os.sep
+#: scikit-learn wraps ``transform`` and its like, for ``set_output``.
+_WRAPPER = os.path.join("sklearn", "utils", "_set_output.py")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn at the line outside this package that called it."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and _is_within(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def _is_within(file: str) -> bool:
+    return file.startswith(_PACKAGE) or file.endswith(_WRAPPER)

@@ -472,8 +472,9 @@ class Progress(NamedTuple):
 class Schedule(Component):
     """A factor on ``learning_rate_init``: a pure function of the progress.
 
-    One that is at most 0.01 at fraction 1 is made for ``max_iter`` epochs: a fit that ends there
-    went as planned, and gets no ConvergenceWarning.
+    One that is at most 0.01 at fraction 1, and with the same other numbers above it at fraction
+    0.5, is made for ``max_iter`` epochs: a fit that ends there went as planned, and gets no
+    ConvergenceWarning.
     """
 
     #: False if the factor can change between epochs only; it is then asked once an epoch.

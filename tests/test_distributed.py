@@ -9,11 +9,12 @@ import warnings
 import numpy as np
 import pytest
 from joblib import parallel_config
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 
 from benchmarks import distributed as scaling
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
 
@@ -270,9 +271,42 @@ def test_a_class_in_one_partition_only(in_process):
     np.testing.assert_array_equal(there.theta_, again.theta_)
 
 
-def test_a_class_that_was_not_named(in_process):
-    with pytest.raises(ValueError, match="`y` has classes not in"):
-        ours.fit(model("classes"), parts(X), parts(THREE), classes=[0, 1])
+@pytest.mark.parametrize("weights", [None, "balanced"])
+def test_a_class_that_was_not_named(in_process, weights):
+    message = r"classes of .* all classes of y. Got \[0, 1\], while y has \[2\] too: add these"
+    with pytest.raises(ValueError, match=message):
+        ours.fit(
+            model("classes", class_weight=weights), parts(X), parts(THREE), classes=np.arange(2)
+        )
+
+
+@pytest.mark.parametrize("row", [2, -1])
+@pytest.mark.parametrize("weights", [None, "balanced"])
+@pytest.mark.parametrize("classes", [None, [0, 1, 2]])
+@pytest.mark.parametrize(
+    ("value", "message"), [(np.nan, "contains NaN"), (0.5, "Unknown label type: continuous")]
+)
+def test_labels_that_are_none(in_process, row, weights, classes, value, message):
+    y = THREE.astype(float)
+    y[row] = value
+    with pytest.raises(ValueError, match=message):
+        ours.fit(model("classes", class_weight=weights), parts(X), parts(y), classes=classes)
+
+
+@pytest.mark.parametrize("classes", [None, ["a", "b", "c"]])
+def test_none_among_labels(in_process, classes):
+    y = TASKS["words"][1].astype(object)
+    y[-1] = None
+    with pytest.raises(ValueError, match="y must hold a class label for each"):
+        ours.fit(model("words"), parts(X), parts(y), classes=classes)
+    with pytest.raises(ValueError, match="y must hold a class label for each"):
+        model("words").fit(X, y)
+
+
+@pytest.mark.parametrize("other", [TabularMLPClassifier(), DummyClassifier(), MLPClassifier])
+def test_other_estimators(in_process, other):
+    with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor"):
+        ours.fit(other, parts(X), parts(THREE))
 
 
 def test_rows_that_are_not_finite(in_process):

@@ -1,6 +1,7 @@
 """What a wheel and a source distribution contain, and that versions agree."""
 
 import re
+import runpy
 import tarfile
 import zipfile
 from pathlib import Path
@@ -68,6 +69,18 @@ def test_metadata(distributions):
     assert f"\nVersion: {sknn_scratch.__version__}\n" in text
     assert "\nLicense-Expression: BSD-3-Clause\n" in text
     assert "\nRequires-Python: >=3.11\n" in text
+
+
+def test_the_oldest_versions_of_extras():
+    script = ROOT / ".ci" / "oldest.py"
+    if not script.exists():
+        pytest.skip("is in the repository only")
+    oldest = runpy.run_path(str(script))["oldest"]
+    found = oldest(["plot", "distributed"])
+    assert {"numpy==2.2.*", "matplotlib==3.10.*", "dask==2025.1.*"} <= set(found)
+    for extra in ("all", "docs"):
+        with pytest.raises(ValueError, match=r"must have a lower bound. Got 'sknn-scratch\["):
+            oldest([extra])
 
 
 def test_citation_and_changelog_name_the_version():

@@ -5,6 +5,7 @@ import decimal
 import re
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from sknn_scratch import MLPClassifier, TabularMLPClassifier
+from sknn_scratch import MLPClassifier, TabularMLPClassifier, _warning
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import HOT
 from sknn_scratch.preprocessing._columns import read
@@ -296,6 +297,11 @@ def test_names_of_columns_and_set_output():
         (np.array([[{}], [1]], dtype=object), TypeError, "string or a number"),
         (np.array([[1j], [2]]), ValueError, "Complex data not supported"),
         (np.ones(3), ValueError, "Reshape your data"),
+        (
+            pd.DataFrame(np.ones((2, 5)), columns=[*"abacb"]),
+            ValueError,
+            "different names. Got more than one of each of 'a', 'b': rename",
+        ),
     ],
     ids=str,
 )
@@ -352,6 +358,59 @@ def test_categories_of_another_type():
     with pytest.warns(UserWarning, match="^Column 'zip' .* type str in fit, and of the type int"):
         assert not fitted.transform(X.astype(int)).any()
     fitted.transform(pd.DataFrame({"zip": ["30"]}))  # unseen, of the same type: nothing to say
+
+
+def test_the_example_of_another_type_is_not_a_missing_one():
+    fitted = TabularPreprocessor().fit(pd.DataFrame({"zip": ["10", "20"] * 10}))
+    with pytest.warns(UserWarning, match=r"type int here \(7, \.\.\.\)"):
+        fitted.transform(pd.DataFrame({"zip": [None, 7]}, dtype=object))
+
+
+def test_nullable_columns_as_objects():
+    typed = pd.DataFrame(
+        {
+            "whole": pd.array([1, None, 3, 8] * 9, dtype="Int64"),
+            "real": pd.array([1.5, 2.5, None, 4.0] * 9, dtype="Float64"),
+            "flag": pd.array([True, None, False, True] * 9, dtype="boolean"),
+            "word": pd.array(["a", "b", "c", None] * 9, dtype="string"),
+        }
+    )
+    objects = typed.to_numpy(dtype=object)
+    assert any(value is pd.NA for value in objects.ravel())
+    found = TabularPreprocessor().fit(objects)
+    assert found.kinds_ == ("number", "number", "category", "category")
+    assert_array_equal(found.transform(objects), TabularPreprocessor().fit_transform(typed))
+
+
+class Unknown:
+    """As pandas' NA: of no truth, neither equal nor unequal to itself."""
+
+    def __eq__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError
+
+    __hash__ = object.__hash__
+
+
+def test_what_is_neither_equal_nor_unequal_is_missing():
+    X = np.array([[1.0, True, "a"], [Unknown()] * 3, [2.5, False, "b"]] * 3, dtype=object)
+    columns = read(X)
+    assert [columns.kind(k) for k in range(3)] == ["number", "category", "category"]
+    assert columns.levels(1) == [True, None, False] * 3
+
+
+@pytest.mark.parametrize("as_frame", [True, False])
+def test_times_of_time_zones_as_objects(as_frame):
+    far = datetime.timezone(datetime.timedelta(hours=5))
+    noon = datetime.datetime(2024, 3, 1, 12, tzinfo=datetime.UTC)
+    days = [noon + datetime.timedelta(k) for k in range(20)]
+    mixed = [[day.astimezone(far) if k % 2 else day] for k, day in enumerate(days)]
+    X = np.array([*mixed, [None]], dtype=object)
+    plain = np.array([*(day.replace(tzinfo=None) for day in days), "NaT"], dtype="M8[ms]")
+    found = TabularPreprocessor().fit_transform(pd.DataFrame(X, columns=["a"]) if as_frame else X)
+    assert_array_equal(found, TabularPreprocessor().fit_transform(plain[:, None]))
 
 
 # ----------------------------------------------------------------------- cells that hold several
@@ -473,6 +532,35 @@ def test_numbers_as_strings_in_several_columns_and_types():
     assert not warned(strings.astype("category"))
     assert not warned(strings.astype(float))
     assert "Columns [0, 1]" in warned(np.array([MEASURED, MEASURED]).T)[0]
+
+
+def places(call):
+    """Return the files that the warnings of a call point to."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [entry.filename for entry in caught]
+
+
+def test_warnings_point_to_the_line_of_the_user():
+    X = pd.DataFrame({"a": MEASURED})
+    other, y = pd.DataFrame({"a": range(21)}), np.arange(21) % 2
+    for output in ("default", "pandas"):
+        fitted = TabularPreprocessor().set_output(transform=output)
+        assert places(lambda it=fitted: it.fit(X)) == [__file__]
+        assert places(lambda it=fitted: it.fit_transform(X)) == [__file__]
+        assert places(lambda it=fitted: it.transform(other)) == [__file__]
+    model = TabularMLPClassifier(effort="fast", n_ensemble=1, max_iter=2, random_state=0)
+    assert set(places(lambda: model.fit(X, y))) == {__file__}
+    assert places(lambda: model.predict(other)) == [__file__]
+    assert places(lambda: model.predict_proba(other)) == [__file__]
+
+
+def test_a_folder_beside_the_package_is_outside():
+    beside = str(Path(_warning.__file__).parent) + "_example"
+    source = "from sknn_scratch._warning import warn\nwarn('look here')"
+    code = compile(source, f"{beside}/script.py", "exec")
+    assert places(lambda: exec(code, {})) == [f"{beside}/script.py"]
 
 
 def test_where_warnings_are_errors_the_preprocessor_is_fitted():

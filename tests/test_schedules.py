@@ -258,7 +258,7 @@ def test_warmup_in_training():
     Constantly.asked.clear()
     MLPRegressor(learning_rate=LinearWarmup(Constantly(), warmup=0.5), **SMALL).fit(X, y)
     # The last question is about the end: whether it is one to warn of.
-    assert Constantly.asked.pop() == Progress(0, 0, 0, fraction=1.0, stalls=0)
+    assert Constantly.asked.pop() == Progress(4, 16, 160, fraction=1.0, stalls=0)
     asked = {progress.step: progress.fraction for progress in Constantly.asked}
     assert list(asked) == list(range(16))
     assert_allclose(list(asked.values()), np.maximum(np.arange(16) / 16 - 0.5, 0) / 0.5)
@@ -330,6 +330,18 @@ class Line(Schedule):
         return 1.0 - (1.0 - self.end) * progress.fraction
 
 
+class SlowStart(Schedule):
+    def __call__(self, progress):
+        return min(1.0, progress.step / 3)
+
+
+class Harmonic(Schedule):
+    """Defined from the first epoch's end only, as at the end of every fit."""
+
+    def __call__(self, progress):
+        return 1 / progress.epoch if progress.fraction > 0.2 else 1.0
+
+
 COME_TO_REST = [
     "cosine",
     "one_cycle",
@@ -353,6 +365,8 @@ GO_ON = [
     Cosine(minimum=0.1),
     RangeTest(1e-5),
     Line(0.02),
+    SlowStart(),
+    Harmonic(),
 ]
 
 

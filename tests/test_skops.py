@@ -1,5 +1,7 @@
 """Files of skops: round trips with no type left to trust, and what a bad file gets."""
 
+import datetime
+import pickle
 import warnings
 import zipfile
 
@@ -20,6 +22,7 @@ from sknn_scratch import (
 from sknn_scratch.components import AdamW, Chain, Checkpoint, ClipByNorm, CSVLog, GroupRates
 from sknn_scratch.contracts import Activation, Component
 from sknn_scratch.interop import TRUSTED_TYPES, load_skops
+from sknn_scratch.preprocessing._categories import Levels
 
 io = pytest.importorskip("skops.io")
 
@@ -101,6 +104,45 @@ def test_a_fitted_tabular_estimator(estimator):
     np.testing.assert_array_equal(round_trip(before).predict(frame), before.predict(frame))
 
 
+DAYS = [datetime.date(2020, 1, 1 + day) for day in range(3)]
+PLACES = X.argmax(axis=1)
+CATEGORIES = {
+    "bool": lambda pd: PLACES == 1,
+    "nullable bool": lambda pd: pd.array([True, False, None], dtype="boolean")[PLACES],
+    "int": lambda pd: pd.Categorical(PLACES),
+    "float": lambda pd: pd.Categorical(PLACES + 0.5),
+    "string": lambda pd: np.array(["a", "b", "c"])[PLACES],
+    "bool and string": lambda pd: np.array([True, False, "c"], dtype=object)[PLACES],
+    "tuple": lambda pd: pd.Series([(place, True) for place in PLACES]),
+    "date": lambda pd: pd.Categorical([DAYS[place] for place in PLACES]),
+    "timestamp": lambda pd: pd.Categorical(pd.to_datetime([DAYS[place] for place in PLACES])),
+    "time zone": lambda pd: pd.Categorical(
+        pd.to_datetime([DAYS[place] for place in PLACES]).tz_localize(datetime.UTC)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CATEGORIES)
+def test_categories(name, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"x": X[:, 0], "level": CATEGORIES[name](pandas)})
+    before = TabularMLPClassifier(effort="fast", max_iter=2, random_state=0).fit(frame, PLACES)
+    after = load_skops(stored(tmp_path, before))
+    np.testing.assert_array_equal(after.predict_proba(frame), before.predict_proba(frame))
+    for copied in (after, pickle.loads(pickle.dumps(before))):
+        levels = [own for _, own in copied.preprocessor_._levels]
+        assert levels == [own for _, own in before.preprocessor_._levels]
+        assert levels[0].codes == dict(before.preprocessor_._levels)[1].codes
+
+
+def test_files_of_levels_hold_no_dict():
+    levels = Levels.learn([True, False, True], None, 2)
+    assert levels.codes == {False: 0, True: 1}
+    assert "codes" in vars(levels)
+    assert "codes" not in vars(pickle.loads(pickle.dumps(levels)))
+    assert round_trip(levels).codes == levels.codes
+
+
 def test_training_goes_on_where_it_was():
     models = [MLPClassifier((5,), random_state=0, dropout=0.2) for _ in range(2)]
     for model in models:
@@ -116,7 +158,7 @@ def test_the_list_names_what_is_there():
 
     for path in TRUSTED_TYPES:
         module, _, name = path.rpartition(".")
-        assert module.startswith("sknn_scratch.")
+        assert module.startswith("sknn_scratch.") or module == "datetime"
         assert isinstance(getattr(importlib.import_module(module), name), type)
     assert isinstance(TRUSTED_TYPES, tuple)
 

@@ -14,6 +14,7 @@ from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _aliases
+from sknn_scratch.training.state import TrainingState
 
 #: A factor of a schedule, at the end of training, that is as good as none.
 REST = 0.01
@@ -44,9 +45,10 @@ def too_large(estimator: Any) -> str:
     )
 
 
-def warn_at_end(estimator: Any, reason: str, data: Data) -> None:
+def warn_at_end(estimator: Any, state: TrainingState, data: Data) -> None:
     """Warn if training ended at a limit or diverged, and say what to do."""
-    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator)):
+    reason = state.stop_reason
+    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
         return
     if reason == "diverged":
         message = divergence(estimator.n_iter_, estimator.learning_rate_init)
@@ -62,14 +64,17 @@ def _is_lbfgs(estimator: Any) -> bool:
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
 
 
-def _is_planned(estimator: Any) -> bool:
+def _is_planned(estimator: Any, state: TrainingState) -> bool:
     """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
 
     Only its dependence on the fraction counts: what falls with epochs, rows or stalls was not made
     for that many epochs.
     """
-    end = Progress(epoch=0, step=0, samples=0, fraction=1.0, stalls=0)
-    return not _is_lbfgs(estimator) and _aliases.schedule(estimator)(end) <= REST
+    if _is_lbfgs(estimator):
+        return False
+    schedule = _aliases.schedule(estimator)
+    end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
+    return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
 
 
 def _lbfgs_ended(estimator: Any, reason: str) -> str:

@@ -77,7 +77,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
         # Last, so that nothing is lost where warnings are turned into errors.
-        _advice.warn_at_end(self, job.state.stop_reason, job.data)
+        _advice.warn_at_end(self, job.state, job.data)
         return self
 
     def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
@@ -87,7 +87,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
         _resume.warn_lost_curvature(self)
-        _advice.warn_at_end(self, job.state.stop_reason, job.data)
+        _advice.warn_at_end(self, job.state, job.data)
         return self
 
     def _prepare(

@@ -154,8 +154,18 @@ class ClassTargets:
         return self.classes[codes]
 
 
+def check_no_none(y: Any) -> None:
+    """Raise if there is None among class labels, which have an order."""
+    if not issparse(y) and y.dtype.kind == "O" and any(label is None for label in y.ravel()):
+        raise ValueError(
+            "y must hold a class label for each sample. Got None: drop these rows, or give them a "
+            "label of their own, such as 'unknown'."
+        )
+
+
 def _kind(y: Any) -> str:
     """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    check_no_none(y)
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"

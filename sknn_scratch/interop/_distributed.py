@@ -32,6 +32,8 @@ from sknn_scratch.interop._partitions import (
     Summary,
     agreed,
     as_targets,
+    check_estimator,
+    check_named,
     class_weight,
     read_targets,
     split,
@@ -132,7 +134,8 @@ def fit(
     Raises
     ------
     TypeError
-        If X or y is no Dask collection.
+        If X or y is no Dask collection, or the estimator is of another class, such as
+        TabularMLPClassifier.
     ValueError
         If partitions disagree, or a parameter cannot be had on partitions.
 
@@ -149,6 +152,7 @@ def fit(
     True
     """
     require("dask", "distributed", WHAT)
+    check_estimator(estimator)
     asked = _checked_options(options)
     with unchanged_on_error(estimator):
         check_params(estimator)
@@ -156,7 +160,7 @@ def fit(
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
-    _advice.warn_at_end(estimator, job.state.stop_reason, job.data.sample)  # type: ignore[attr-defined]
+    _advice.warn_at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
     return estimator
 
 
@@ -232,6 +236,7 @@ def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Co
     y = read_targets(estimator, parts)
     if asked.classes is None:
         warn_of_lonely_classes(estimator, parts)
+    check_named(estimator, asked.classes, y)
     targets = estimator._read_targets(y, how, _validation.check_classes(estimator, asked.classes))
     stand_in = clone(estimator).set_params(callbacks=None, random_state=0)
     if is_classifier(estimator):

@@ -11,8 +11,10 @@ from sklearn.utils.multiclass import unique_labels
 
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
+from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.estimators._class_weight import balanced
 from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.estimators._targets import check_no_none
 
 
 class Summary(NamedTuple):
@@ -29,6 +31,16 @@ class Summary(NamedTuple):
 
 #: Targets that are no classes are summarised by so many of them.
 FEW = 5
+
+
+def check_estimator(estimator: Any) -> None:
+    """Raise for what is not trained on partitions, such as the estimators for tables."""
+    if not isinstance(estimator, MLPClassifier | MLPRegressor):
+        raise TypeError(
+            "The estimator of distributed.fit must be an MLPClassifier or MLPRegressor. Got "
+            f"{estimator!r:.60}: encode tables with TabularPreprocessor and map_partitions, and "
+            "pass one of these."
+        )
 
 
 def split(rows: Rows) -> list[tuple[Any, Any, Any]]:
@@ -83,7 +95,10 @@ def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
     labels, counts = y[:FEW], np.empty(0, dtype=np.intp)
     if has_classes and targets:
         counts = np.count_nonzero(y, axis=0)
-    elif has_classes and len(y) and not _is_real(y):
+    elif has_classes and _is_real(y):
+        labels = y[y != np.rint(y)][:FEW]
+    elif has_classes and len(y):
+        check_no_none(y)
         labels = unique_labels(y)
         counts = np.bincount(np.searchsorted(labels, y), minlength=len(labels))
     return Summary(X.shape[0], len(y), _form(X), X[:1], targets, labels, counts)
@@ -96,7 +111,7 @@ def as_targets(y: Any) -> Array:
 
 
 def _is_real(y: Array) -> bool:
-    """Tell whether y holds numbers that are no class labels, which is for ``fit`` to refuse."""
+    """Tell whether y holds nan or numbers that are no class labels, for ``fit`` to refuse."""
     return y.dtype.kind == "f" and not np.array_equal(y, np.rint(y))
 
 
@@ -143,6 +158,19 @@ def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
     return np.unique(found) if is_classifier(estimator) else found
 
 
+def check_named(estimator: Any, classes: Any, y: Array) -> None:
+    """Raise for classes in y that the option ``classes`` has not; ``fit`` refuses real numbers."""
+    if classes is None or not is_classifier(estimator) or y.ndim > 1 or _is_real(y):
+        return
+    known = np.asarray(classes).tolist()
+    unknown = [label for label in y.tolist() if label not in known]
+    if unknown:
+        raise ValueError(
+            f"classes of distributed.fit must have all classes of y. Got {known}, while y has "
+            f"{unknown} too: add these."
+        )
+
+
 def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
     """Return ``class_weight`` with numbers for "balanced", from the counts of all partitions.
 
@@ -150,28 +178,34 @@ def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
     """
     given = estimator.class_weight
     if targets.task != "multilabel":
-        return _weights(given, targets.classes, _counts(parts, targets.classes))
+        if not _is_balanced(given):
+            return given
+        return _weights(targets.classes, _counts(parts, targets.classes))
     if not isinstance(given, list) or len(given) != targets.n_targets:
         return given
     n, ones = sum(part.rows for part in parts), np.sum([part.counts for part in parts], axis=0)
     counts = zip(n - ones, ones, strict=True)
     return [
-        _weights(one, np.arange(2), np.array(pair)) for one, pair in zip(given, counts, strict=True)
+        _weights(np.arange(2), np.array(pair)) if _is_balanced(one) else one
+        for one, pair in zip(given, counts, strict=True)
     ]
+
+
+def _is_balanced(given: Any) -> bool:
+    return isinstance(given, str) and given == "balanced"
 
 
 def _counts(parts: Sequence[Summary], classes: Array) -> Array:
     """Return the number of rows of each class in all partitions."""
     counts = np.zeros(len(classes), dtype=np.intp)
     for part in parts:
-        counts[np.searchsorted(classes, part.labels)] += part.counts
+        if len(part.counts) == len(part.labels):
+            counts[np.searchsorted(classes, part.labels)] += part.counts
     return counts
 
 
-def _weights(given: Any, classes: Array, counts: Array) -> Any:
-    """Return the weights of classes by name in the place of "balanced", and all else as it is."""
-    if not (isinstance(given, str) and given == "balanced"):
-        return given
+def _weights(classes: Array, counts: Array) -> Any:
+    """Return the weights of balanced classes by name."""
     return dict(zip(classes.tolist(), balanced(counts).tolist(), strict=True))
 
 
@@ -180,6 +214,8 @@ def warn_of_lonely_classes(estimator: Any, parts: Sequence[Summary]) -> None:
     if not is_classifier(estimator) or len(parts) < 2 or parts[0].targets:
         return
     labels, counts = np.unique(np.concatenate([p.labels for p in parts]), return_counts=True)
+    if _is_real(labels):
+        return
     lonely = labels[counts == 1].tolist()
     if lonely:
         warn(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,13 @@ _PARTS: tuple[type, ...] = (
 )
 _COMPONENTS: tuple[type, ...] = tuple(getattr(components, name) for name in components.__all__)
 
-#: Names of all types of this package that a stored estimator, pipeline or component can hold.
-#: To build them runs code of this package only.
+#: What categories may be, beside what skops knows.
+_LEVELS: tuple[type, ...] = (date, datetime, time, timedelta, timezone)
+
+#: Names of all types of this package that a stored estimator, pipeline or component can hold, and
+#: of those of ``datetime`` that categories can be. To build them runs no other code.
 TRUSTED_TYPES: tuple[str, ...] = tuple(
-    sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in (*_PARTS, *_COMPONENTS))
+    sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in (*_PARTS, *_COMPONENTS, *_LEVELS))
 )
 #: What reading a file of another kind, or a damaged one, can raise.
 _DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, ValueError)
@@ -56,6 +60,9 @@ _DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, ValueError)
 
 def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any:
     """Return what ``skops.io.dump`` stored; no type is built that is not known.
+
+    skops stores the keys of a dict as strings: ``class_weight={True: 1.0, False: 5.0}`` comes
+    back wrong. Write 0 and 1 for classes that are booleans.
 
     Parameters
     ----------

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
 from math import isfinite, nan
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +24,15 @@ FEW_LEVELS = 20
 _CODE = re.compile(r"\s*0\d")
 
 
-class Levels(NamedTuple):
+@dataclass(frozen=True)
+class Levels:
     """The columns of one category: ±1 for two levels, else one for each.
 
     A level unseen in fit, or a missing one, is a row of zeros.
     """
 
-    codes: dict[Any, int]  #: level -> number
     kept: tuple[Any, ...]  #: levels with a column of their own, by number
-    has_rest: bool  #: whether rare levels share one more column
+    rare: tuple[Any, ...]  #: levels that share one more column
 
     @classmethod
     def learn(cls, values: list[Any], weight: Array | None, largest: int) -> Levels:
@@ -44,9 +47,23 @@ class Levels(NamedTuple):
             len(counts) > largest
         ):  # of what is met once in a long list, such as names, nothing is learnt
             common = [level for level in common if counts[level] > 1]
-        kept = tuple(sorted(common, key=_sort_key))
-        codes = dict.fromkeys(counts, len(kept)) | {level: k for k, level in enumerate(kept)}
-        return cls(codes, kept, len(counts) > len(kept))
+        kept, rare = sorted(common, key=_sort_key), counts.keys() - set(common)
+        return cls(tuple(map(_plain, kept)), tuple(map(_plain, sorted(rare, key=_sort_key))))
+
+    def __reduce__(self) -> Any:
+        """Files hold tuples only: of the keys of a dict, some formats make strings."""
+        return Levels, (self.kept, self.rare)
+
+    @cached_property
+    def codes(self) -> dict[Any, int]:
+        """The number of each level; all rare ones have the same."""
+        own = {level: k for k, level in enumerate(self.kept)}
+        return own | dict.fromkeys(self.rare, len(own))
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether rare levels share one more column."""
+        return bool(self.rare)
 
     @property
     def width(self) -> int:
@@ -74,13 +91,13 @@ class Levels(NamedTuple):
 
     def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
         """Warn if no level is known because all are of another type than in fit."""
-        now = {type(value) for value in values if value is not None}
-        then = {type(level) for level in self.codes}
+        known = [_plain(value) for value in values if value is not None]
+        now, then = ({type(level) for level in levels} for levels in (known, self.codes))
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
             warn(
                 f"Column {name!r} of X has categories of the type {old} in fit, and of the type "
-                f"{new} here ({values[0]!r}, ...): none of them is known, so that the column says "
+                f"{new} here ({known[0]!r}, ...): none of them is known, so that the column says "
                 "nothing. Give it the type that it had."
             )
 
@@ -100,6 +117,13 @@ def look_measured(values: list[Any]) -> bool:
     if not all(map(isfinite, numbers)):
         return False
     return 2 * len(levels) > len(known) or any(not x.is_integer() for x in numbers)
+
+
+def _plain(level: Any) -> Any:
+    """Return Python's time for pandas' one that equals it, which fewer kinds of files hold."""
+    if isinstance(level, datetime) and not getattr(level, "nanosecond", 0):
+        return datetime.combine(level.date(), level.timetz())
+    return level
 
 
 def _to_float(level: Any) -> float:

@@ -8,7 +8,7 @@ narwhals, so that pandas, polars and others look alike; all else becomes an arra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, Literal, Protocol
@@ -96,10 +96,7 @@ class FrameColumns:
                 row[:] = self._numbers(k)
         infinite = np.flatnonzero(np.isinf(out).any(axis=1))
         if len(infinite):
-            raise ValueError(
-                f"Input X contains infinity or a value too large for dtype('float64') in "
-                f"column {self.names[places[infinite[0]]]!r}."
-            )
+            raise ValueError(_infinity(self.names[places[infinite[0]]]))
         return out
 
     def levels(self, k: int) -> list[Any]:
@@ -231,8 +228,20 @@ def is_frame(X: Any) -> bool:
         return False
     import narwhals as nw
 
-    native = nw.from_native(X, pass_through=True, eager_only=True)
+    try:
+        native = nw.from_native(X, pass_through=True, eager_only=True)
+    except nw.exceptions.DuplicateError as error:
+        raise ValueError(_duplicates(X)) from error
     return isinstance(native, nw.DataFrame)
+
+
+def _duplicates(frame: Any) -> str:
+    names = list(getattr(frame, "column_names", frame.columns))  # the former are pyarrow's
+    twice = sorted({repr(name) for name in names if names.count(name) > 1})
+    return (
+        "The columns of X must have different names. Got more than one of each of "
+        f"{', '.join(twice)}: rename or drop some."
+    )
 
 
 def kind_of_objects(levels: list[Any], name: Any) -> Kind:
@@ -270,11 +279,15 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
         check_levels(levels, name)
         raise ValueError(f"Column {name!r} of X must hold numbers, as in fit: {error}.") from error
     if np.isinf(values).any():
-        raise ValueError(
-            "Input X contains infinity or a value too large for dtype('float64') in column "
-            f"{name!r}."
-        )
+        raise ValueError(_infinity(name))
     return values
+
+
+def _infinity(name: Any) -> str:
+    """Return scikit-learn's message, with the column's name."""
+    return (
+        f"Input X contains infinity or a value too large for dtype('float64') in column {name!r}."
+    )
 
 
 def to_days(levels: list[Any], name: Any) -> Array:
@@ -283,8 +296,15 @@ def to_days(levels: list[Any], name: Any) -> Array:
     if odd is not None:
         check_levels(levels, name)
         raise TypeError(f"Column {name!r} of X must hold times, as in fit. Got {_shown(odd)}.")
-    values = np.array([np.datetime64(v, "ms") if v else np.datetime64("NaT") for v in levels])
+    values = np.array([np.datetime64(_naive(v), "ms") for v in levels])
     return _from_numpy_time(values, "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
+
+
+def _naive(time: date | None) -> date | None:
+    """Return a time of a time zone, which numpy does not know, as that of UTC."""
+    if isinstance(time, datetime) and time.utcoffset() is not None:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    return time
 
 
 def categories(columns: Columns, k: int) -> list[Any]:
@@ -302,6 +322,7 @@ def check_levels(values: list[Any], name: Any) -> None:
     """Raise for a value that is no level of a category either, such as a list."""
     odd = next((value for value in values if not _is_level(value)), None)
     if odd is not None:
+        # The end of the sentence is what scikit-learn's check_estimator asks of all estimators.
         raise TypeError(
             f"Column {name!r} of X must hold numbers, booleans, categories, strings or times. "
             f"Got {_shown(odd)}: drop the column, or turn it into such columns (argument must be "
@@ -324,11 +345,14 @@ def _shown(value: Any) -> str:
 
 
 def _is_missing(value: Any) -> bool:
-    """Tell whether it is None, nan, NaT or the like: what does not equal itself."""
+    """Tell whether it is None, nan, NaT or the like: what does not equal itself.
+
+    pandas' NA is neither equal nor unequal to itself: the comparison gives NA, too.
+    """
     if value is None:
         return True
     equal = value == value
-    return isinstance(equal, bool | np.bool_) and not equal
+    return not equal if isinstance(equal, bool | np.bool_) else equal is value
 
 
 def _with_none(values: list[Any], missing: Any) -> list[Any]:
