@@ -9,7 +9,7 @@ NEEDS = {
         "sknn_scratch/interop/_onnx.py",
         "sknn_scratch/interop/_onnx_forms.py",
     ],
-    "onnxruntime": ["sknn_scratch/interop/_onnx.py"],
+    "onnxruntime": ["sknn_scratch/interop/_onnx.py", "sknn_scratch/interop/_onnx_feed.py"],
     "skops": ["sknn_scratch/interop/_skops.py"],
     "dask": ["sknn_scratch/interop/_distributed.py"],
 }

@@ -5,8 +5,9 @@ our estimators too; :func:`to_onnx` is the shorter way.  ``docs/production.md`` 
 """
 
 from sknn_scratch.interop._onnx import register_converters, to_onnx
+from sknn_scratch.interop._onnx_feed import feed
 from sknn_scratch.interop._onnx_forms import Graph, onnx_form
 
-__all__ = ["Graph", "onnx_form", "register_converters", "to_onnx"]
+__all__ = ["Graph", "feed", "onnx_form", "register_converters", "to_onnx"]
 
 register_converters()

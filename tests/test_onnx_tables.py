@@ -17,7 +17,7 @@ runtime = pytest.importorskip("onnxruntime")
 pytest.importorskip("skl2onnx")
 pandas = pytest.importorskip("pandas")
 
-from sknn_scratch.onnx import to_onnx  # noqa: E402
+from sknn_scratch.onnx import feed, to_onnx  # noqa: E402
 
 DTYPES = {"tensor(double)": "f8", "tensor(float)": "f4", "tensor(int64)": "i8", "tensor(bool)": "?"}
 N = 150
@@ -37,7 +37,15 @@ def fed(column, kind, missing):
         values = values.astype("M8[ms]").astype(np.int64)
     elif values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
-    return values.astype(DTYPES[kind])[:, None]
+    with np.errstate(over="ignore"):
+        return values.astype(DTYPES[kind])[:, None]
+
+
+def session_of(model, example, **options):
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
+    graph = to_onnx(model, example, **options).SerializeToString()
+    return runtime.InferenceSession(graph, settings)
 
 
 def run(model, example, X, missing="?", **options):
@@ -45,10 +53,7 @@ def run(model, example, X, missing="?", **options):
 
     ``missing`` stands for a missing string: any that is no level will do.
     """
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = 1
-    graph = to_onnx(model, example, **options).SerializeToString()
-    session = runtime.InferenceSession(graph, settings)
+    session = session_of(model, example, **options)
     if not hasattr(X, "columns"):
         return session.run(None, {"X": X})
     inputs = session.get_inputs()
@@ -465,3 +470,63 @@ def test_columns_that_are_not_there():
     model = TabularPreprocessor().fit(FRAME.to_numpy(dtype=object))
     with pytest.raises(ValueError, match=r"rows of 11 column.*shape \(150, 10\)"):
         to_onnx(model, FRAME.to_numpy(dtype=object)[:, :10])
+
+
+# ------------------------------------------------------------------------------------------ feeding
+def assert_same_inputs(found, expected):
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        assert values.dtype == expected[name].dtype, name
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_feed(dtype):
+    model = TabularPreprocessor(categorical_features=CATEGORIES).fit(FRAME)
+    session = session_of(model, FRAME, dtype=dtype)
+    for X in FRAME, table(1, missing=0.5), strange(FRAME):
+        expected = {i.name: fed(X[i.name], i.type, "?") for i in session.get_inputs()}
+        assert_same_inputs(feed(session, X[X.columns[::-1]], missing="?"), expected)
+    np.testing.assert_allclose(
+        session.run(None, feed(session, FRAME, missing="?"))[0],
+        run(model, FRAME, FRAME, dtype=dtype)[0],
+    )
+
+
+def test_feed_of_polars():
+    polars = pytest.importorskip("polars")
+    frame = FRAME[["count", "single", "flag", "when", "colour"]]
+    plain = {name: frame[name].astype(object).where(frame[name].notna(), None) for name in frame}
+    X = polars.DataFrame({name: list(column) for name, column in plain.items()})
+    session = session_of(TabularPreprocessor().fit(X), X)
+    expected = {i.name: fed(frame[i.name], i.type, "?") for i in session.get_inputs()}
+    assert_same_inputs(feed(session, X, missing="?"), expected)
+
+
+def test_feed_of_arrays():
+    X = np.random.default_rng(0).integers(0, 5, size=(60, 3)).astype(float)
+    session = session_of(TabularPreprocessor().fit(X), X)
+    assert_same_inputs(feed(session, X), {"X": X})
+    mixed = FRAME[["count", "colour", "flag"]].to_numpy(dtype=object)
+    session = session_of(TabularPreprocessor().fit(mixed), mixed)
+    inputs = feed(session, mixed, missing="?")
+    assert {name: values.shape for name, values in inputs.items()} == {
+        "x0": (N, 1),
+        "x1": (N, 1),
+        "x2": (N, 1),
+    }
+    assert inputs["x1"][:, 0].tolist() == [v if isinstance(v, str) else "?" for v in mixed[:, 1]]
+    network = MLPRegressor(hidden_layer_sizes=(3,), solver="lbfgs", max_iter=500, random_state=0)
+    session = session_of(network.fit(X, X[:, 0]), X.astype(np.float32))
+    assert_same_inputs(feed(session, X), {"X": X.astype(np.float32)})
+
+
+def test_what_cannot_be_fed():
+    few = FRAME[["count", "flag"]]
+    session = session_of(TabularPreprocessor().fit(few), few)
+    with pytest.raises(ValueError, match=r"X of feed must have a column .*Got none for \['flag'\]"):
+        feed(session, few[["count"]])
+    gone = few.astype({"count": "Int64"})
+    gone.loc[3, "count"] = None
+    with pytest.raises(ValueError, match=r"'count' of X must have no missing values.* as int64"):
+        feed(session, gone)

@@ -1,0 +1,99 @@
+"""Rows as a graph takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
+
+_MS_PER_DAY = 86_400_000
+_NAT = np.iinfo(np.int64).min
+#: Numpy's dtypes by the names of ONNX's.
+_DTYPES = {"float": np.float32, "double": np.float64, "int64": np.int64, "bool": np.bool_}
+
+
+def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
+    """Return rows as the inputs of a graph that :func:`to_onnx` made: what ``run`` takes.
+
+    Times become milliseconds since 1970, durations and times of day seconds.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        Or anything else with ``get_inputs``.
+    X : DataFrame or array-like of shape (n_samples, n_features)
+        With the columns that the inputs are named after; the columns of an array are x0, x1
+        and so on, where the graph has an input for each.
+    missing : str, default=""
+        What stands for missing strings: any that was no level in ``fit``.
+
+    Returns
+    -------
+    inputs : dict of str to ndarray
+        (n_samples, 1) for each input of a column; (n_samples, n_features) for a single one.
+
+    Raises
+    ------
+    ValueError
+        If X lacks a column, or a value is missing where the graph's type has none for that.
+
+    Examples
+    --------
+    >>> import onnxruntime, pandas as pd
+    >>> from sknn_scratch.preprocessing import TabularPreprocessor
+    >>> from sknn_scratch.onnx import feed, to_onnx
+    >>> X = pd.DataFrame({"size": [1.0, 2.0, None], "kind": ["a", "b", None]})
+    >>> graph = to_onnx(TabularPreprocessor(n_bins=0).fit(X), X)
+    >>> session = onnxruntime.InferenceSession(graph.SerializeToString())
+    >>> inputs = feed(session, X)
+    >>> inputs["kind"].ravel().tolist()
+    ['a', 'b', '']
+    >>> session.run(None, inputs)[0].shape
+    (3, 3)
+    """
+    inputs, columns = session.get_inputs(), read(X)
+    names = columns.names if isinstance(columns, FrameColumns) else None
+    if len(inputs) == 1 and inputs[0].name not in (names or ()):
+        kind = _kind(inputs[0])
+        every = [_fed(columns, k, kind, missing) for k in range(columns.n_columns)]
+        return {inputs[0].name: np.stack(every, axis=1)}
+    places = names if names is not None else [f"x{k}" for k in range(columns.n_columns)]
+    absent = [each.name for each in inputs if each.name not in places]
+    if absent:
+        raise ValueError(
+            f"X of feed must have a column for each input of the graph. Got none for {absent}: "
+            "pass rows with the columns that the model was fitted on."
+        )
+    return {
+        each.name: _fed(columns, places.index(each.name), _kind(each), missing)[:, None]
+        for each in inputs
+    }
+
+
+def _kind(given: Any) -> str:
+    """Return "int64" of an input of the type "tensor(int64)"."""
+    return str(given.type).removeprefix("tensor(").removesuffix(")")
+
+
+def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) -> Array:
+    """Return a column (rows,) in one of ONNX's types."""
+    if kind == "string":
+        levels = [missing if level is None else str(level) for level in columns.levels(k)]
+        return np.array(levels, dtype=object)
+    if kind == "int64" and columns.dtype(k).kind == "M":
+        ms = columns.days(k) * _MS_PER_DAY
+        return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))
+    if kind in ("float", "double"):
+        with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both
+            return columns.numbers([k])[0].astype(_DTYPES[kind])
+    levels = columns.levels(k)
+    if None in levels:
+        raise ValueError(
+            f"Column {columns.name(k)!r} of X must have no missing values, as the graph takes it "
+            f"as {kind}. Got some: pass rows with missing ones to to_onnx for a graph that knows "
+            "them."
+        )
+    return np.array(levels, dtype=_DTYPES[kind])
