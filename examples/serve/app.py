@@ -34,7 +34,9 @@ def onnx_model(path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # requests are small: threads would only wait on each other
     session = onnxruntime.InferenceSession(path, options)
-    (given,) = session.get_inputs()
+    given, *others = session.get_inputs()
+    if others:
+        raise ValueError(f"{path} has an input for each column; this server takes rows of numbers")
     return given.shape[1], lambda X: session.run(None, {given.name: X})
 
 
@@ -53,6 +55,8 @@ def joblib_model(path):
 
 LOADERS = {".onnx": onnx_model, ".joblib": joblib_model}
 MODEL = Path(os.environ.get("MODEL", Path(__file__).parent / "model.onnx"))
+if MODEL.suffix not in LOADERS:
+    raise ValueError(f"MODEL must be a file that ends in {' or '.join(LOADERS)}, not {MODEL}")
 N_FEATURES, PREDICT = LOADERS[MODEL.suffix](MODEL)
 
 app = FastAPI()
