@@ -1,5 +1,6 @@
 """Without an extra: what needs it says so, and nothing else misses it."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -51,8 +52,11 @@ def test_no_extra_is_imported_before_it_is_needed():
 
 # ---------------------------------------------------------------------- what an import brings along
 def printed(script):
-    """Return what a fresh process prints."""
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    """Return what a fresh process prints that asks for no engine."""
+    plain = {name: value for name, value in os.environ.items() if name != "SKNN_SCRATCH_ENGINE"}
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=plain
+    )
     return run.stdout.split()
 
 

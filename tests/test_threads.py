@@ -92,7 +92,7 @@ def test_members(monkeypatch):
 
 def test_large_products_have_all_threads_of_one_library():
     everything, of_scipy = _threads.libraries(), _threads.libraries(of_scipy=True)
-    with _threads.suited(LARGE, 256):
+    with config_context(engine="numpy"), _threads.suited(LARGE, 256):
         found = {lib.filepath: lib.num_threads for lib in everything.lib_controllers}
     names = {lib.filepath for lib in of_scipy.lib_controllers}
     assert found == {path: 1 if path in names else 2 for path in found}
