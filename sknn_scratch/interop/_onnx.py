@@ -24,7 +24,7 @@ from sknn_scratch.interop._onnx_inputs import (
     tensor,
     unwrapped,
 )
-from sknn_scratch.interop._onnx_tables import encoded
+from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
 # --- From estimators to graphs.
@@ -46,8 +46,7 @@ def _precision(operator: Any) -> Any:
 
 def _input(g: Graph, operator: Any) -> str:
     """Return all inputs side by side, in the graph's precision."""
-    parts = [g.cast(variable.full_name, g.kind) for variable in operator.inputs]
-    return parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1)
+    return side_by_side(g, [g.cast(each.full_name, g.kind) for each in operator.inputs])
 
 
 def _raw(g: Graph, estimator: Any, x: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.interop._onnx_tables import MS_PER_DAY
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 
-_MS_PER_DAY = 86_400_000
 _NAT = np.iinfo(np.int64).min
 #: Numpy's dtypes by the names of ONNX's.
 _DTYPES = {"float": np.float32, "double": np.float64, "int64": np.int64, "bool": np.bool_}
@@ -84,7 +84,7 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) 
         levels = [missing if level is None else str(level) for level in columns.levels(k)]
         return np.array(levels, dtype=object)
     if kind == "int64" and columns.dtype(k).kind == "M":
-        ms = columns.days(k) * _MS_PER_DAY
+        ms = columns.days(k) * MS_PER_DAY
         return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))
     if kind in ("float", "double"):
         with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both

@@ -21,7 +21,7 @@ from sknn_scratch.preprocessing._categories import HOT, Levels
 
 #: An integer that no time comes near: NaT, which is the smallest one, lies below.
 _NOT_A_TIME = -9.2e18
-_MS_PER_DAY = 86_400_000.0
+MS_PER_DAY = 86_400_000.0
 #: The attribute of LabelEncoder that holds levels of a type.
 _KEYS = {"StringTensorType": "keys_strings", "Int64TensorType": "keys_int64s"}
 _INT64 = np.iinfo(np.int64)
@@ -119,7 +119,7 @@ def _time_parts(g: Graph, ms: str) -> str:
     A cosine is a sine a quarter of a turn later.
     """
     known = g.op("Where", g.op("Less", ms, _NOT_A_TIME), np.nan, ms)
-    days = g.op("Mul", known, 1.0 / _MS_PER_DAY)
+    days = g.op("Mul", known, 1.0 / MS_PER_DAY)
     lengths, starts = ([cycle[place] for cycle in CYCLES] for place in (1, 2))
     quarter = np.tile([0.0, 0.5 * pi], len(CYCLES))
     turns = g.op("Div", g.op("Sub", days, np.repeat(starts, 2)), np.repeat(lengths, 2))
