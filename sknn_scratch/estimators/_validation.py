@@ -195,3 +195,22 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
             f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."
         )
+
+
+def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:
+    """Return the weights of rows in ``dtype``, with a sum that can be divided by."""
+    if weight is not None:
+        weight = np.asarray(cast(estimator, "sample_weight", weight, dtype))
+    check_weight_sum(estimator, weight, part)
+    return weight
+
+
+@contextmanager
+def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
+    """Let errors of a part of the estimator name the estimator, which is what the user called."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        inner, outer = type(part).__name__, type(estimator).__name__
+        error.args = tuple(re.sub(rf"\b{inner}\b", outer, str(arg)) for arg in error.args)
+        raise
