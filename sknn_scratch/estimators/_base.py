@@ -164,20 +164,22 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
-            y, unit = targets.encode(y, loss, dtype)
-        if unit is None and not (loss.target_range.contains(y) and np.isfinite(y).all()):
+            encoded, unit = targets.encode(y, loss, dtype)
+        if unit is None and not (
+            loss.target_range.contains(encoded) and np.isfinite(encoded).all()
+        ):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
                 f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
                 f"{y.min():g} to {y.max():g}: choose another loss or transform y."
             )
-        return y, unit
+        return encoded, unit
 
     def _encode_given(
         self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
         """Return the validation data that the user gave, checked as training data is."""
-        if not _validation.is_given(given.X, given.y, given.sample_weight):
+        if not _validation.is_given(self, *given):
             return None
         with _validation.naming("X_val", self):
             X = _validation.check_X(self, given.X, reset=False)

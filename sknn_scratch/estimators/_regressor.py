@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from sknn_scratch.contracts import Array
+from sknn_scratch._warning import warn
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._scores import RegressorScore
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
+
+#: With fewer values of y that a dtype tells apart, rounding takes away what is to be learnt.
+FEWEST_VALUES = 100
 
 
 class MLPRegressor(RegressorScore, BaseMLP):
@@ -411,7 +416,26 @@ class MLPRegressor(RegressorScore, BaseMLP):
         keeps = not how.is_new and self._targets.n_targets == n_targets
         return self._targets if keeps else NumericTargets(n_targets)
 
+    def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
+        encoded, unit = super()._encode_y(y, targets, loss, dtype)
+        if dtype == np.float32 and targets.scale is None:
+            _warn_if_blurred(self, y)
+        return encoded, unit
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = _aliases.needs_positive_targets(self)
         return tags
+
+
+def _warn_if_blurred(estimator: Any, y: Array) -> None:
+    """Warn if float32 keeps but a few of the values between the lowest and the highest y."""
+    low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    n_values = (high - low) / np.spacing(largest.astype(np.float32))
+    if np.any((n_values > 0) & (n_values < FEWEST_VALUES)):
+        warn(
+            f"y of {type(estimator).__name__} lies between {low} and {high}, where float32 has "
+            f"fewer than {FEWEST_VALUES} different numbers: set dtype='float64' and scale y, for "
+            "example with sklearn.compose.TransformedTargetRegressor, or use TabularMLPRegressor."
+        )

@@ -62,6 +62,8 @@ class RegressorScore(RegressorMixin):
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the score of predictions: both encoded, or both decoded."""
         truth, y_pred, weight = _comparable(truth, y_pred, weight)
+        if not np.isfinite(y_pred).all():  # in units of y: too far off for a number
+            return -np.inf
         if not loss.levels:
             return float(r2_score(truth, y_pred, sample_weight=weight))
         scores = [

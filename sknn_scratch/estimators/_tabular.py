@@ -113,7 +113,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     def _fit(self, rows: Rows, given: Rows) -> Any:
         with np.errstate(all="ignore"), unchanged_on_error(self):
             self._check_params()
-            is_given = _validation.is_given(*given)
+            is_given = _validation.is_given(self, *given)
             train = self._learn_columns(rows)
             given = self._check_given(given) if is_given else given
             problems = self._problems(train, given)
@@ -122,12 +122,12 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _learn_columns(self, rows: Rows) -> Rows:
         """Fit the preprocessor; return its columns, with y and weights checked."""
-        validate_data(self, rows.X, skip_check_array=True)
         weight = _validation.check_weight(self, rows.sample_weight, rows.X)
         self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
         self.preprocessor_ = self._preprocessor()
-        with _validation.speaking_for(self, self.preprocessor_):
+        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
             Z = self.preprocessor_.fit_transform(rows.X, sample_weight=weight)
+        validate_data(self, rows.X, skip_check_array=True)  # the names and the number of columns
         return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
 
     def _check_params(self) -> None:
@@ -321,7 +321,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _transform(self, X: Any) -> Array:
         """Return X as the members take it."""
-        with _validation.speaking_for(self, self.preprocessor_):
+        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
             Z: Array = self.preprocessor_.transform(X)
         return Z
 

@@ -93,16 +93,16 @@ def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]
     return stack
 
 
-def folded(network: Network, theta: Array, factor: float) -> Array:
-    """Return a plain network's parameters: factors on inputs and on raw outputs built in.
+def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Array:
+    """Return a plain network's parameters: factors on inputs and outputs, and a shift, built in.
 
-    (x ∘ s) W is x (diag(s) W), and factor (a W + b) is a (factor W) + factor b.
+    (x ∘ s) W is x (diag(s) W), and factor (a W + b) + shift is a (W ∘ factor) + the rest.
     """
     params = [tuple(map(np.array, arrays)) for arrays in network.layout.params(theta).layers]
     if len(params[0]) == 3:
         W, b, s = params[0]
         params[0] = (W * s[:, None], b)
     W, b = params[-1]
-    params[-1] = (W * factor, b * factor)
+    params[-1] = (W * factor, b * factor + shift)
     parts = [arrays[k].ravel() for k in (0, 1) for arrays in params]
     return np.concatenate(parts).astype(theta.dtype)
