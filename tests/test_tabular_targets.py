@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import d2_pinball_score
@@ -77,6 +77,7 @@ def test_the_place_of_y_costs_no_accuracy(place):
     assert_allclose(members_scores(model, y), members_scores(PLAIN, F), atol=0.02)
 
 
+@settings(max_examples=25)
 @given(st.floats(-1e12, 1e12), st.floats(-12, 12).map(lambda k: 10.0**k))
 @example(1e12, 1.0)
 @example(-1e12, 1e-1)

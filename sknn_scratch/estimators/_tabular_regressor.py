@@ -139,8 +139,10 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
     estimators_ : list of MLPRegressor
         The members, plain networks: they take what ``preprocessor_`` returns, and give
-        predictions on their own. Factors on inputs and the scale of y are part of their
-        weights. Their ``history_`` has a row for each check of the held-out rows.
+        predictions on their own. Factors on inputs are part of their weights. Location and
+        scale of y are not: ``predict`` applies them, in float64, since float32 holds no digits
+        of a small spread about a large mean. Their ``history_`` has a row for each check of
+        the held-out rows.
 
     held_out_ : list of ndarray
         The rows that each member held out (or numbers of the validation data's).
