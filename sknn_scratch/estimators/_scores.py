@@ -90,11 +90,12 @@ def _comparable(
     """Return arguments of the same score whose squares neither overflow nor vanish.
 
     Both scores are ratios, and stay what they are if y, or all weights, are multiplied: here by
-    powers of two, which rounds nothing. Rows without weight, whose errors may be infinite, go.
+    powers of two, which rounds nothing. Rows without weight, whose errors may be infinite, get
+    the values of another row: 0 times these is 0.
     """
     if weight is not None:
-        kept = weight > 0
-        truth, y_pred, weight = truth[kept], y_pred[kept], in_powers_of_two(weight[kept])[0]
+        rows = np.where(weight > 0, np.arange(len(weight)), np.argmax(weight))
+        truth, y_pred, weight = truth[rows], y_pred[rows], in_powers_of_two(weight)[0]
     truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))
     own = exponent if y_pred.ndim == truth.ndim else exponent[..., None]
     return truth, np.ldexp(np.asarray(y_pred, np.float64), -own), weight

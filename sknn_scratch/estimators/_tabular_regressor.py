@@ -23,6 +23,8 @@ from sknn_scratch.training.members import Member, Task
 
 #: Targets whose squares, and sums of these over rows, are floats.
 LARGEST = TargetRange(-1e150, 1e150)
+#: How many standard deviations, or means, float32 can square and add up over rows.
+FARTHEST = 1e15
 #: The least ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c
 #: by c²/2: with less variation by under a twentieth, so that effects that multiply are effects that
 #: add up, while a network has to learn them as the ever smaller differences of its outputs.
@@ -353,23 +355,25 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         if rows.sample_weight is not None:
             # What weighs nothing may lie anywhere: 0 times its loss must not be nan.
             y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
-        if not np.isfinite(y).all():
+        limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
+        if not np.abs(y).max() <= limit:
             raise ValueError(
-                f"The targets y of {type(self).__name__} must be within the range of float32 in "
-                f"units of their scale in fit. Got {rows.y.min():g} to {rows.y.max():g}: take "
-                "values that are wrong out, or transform y."
+                f"The targets y of {type(self).__name__} must be at most {limit:g} units of their "
+                f"scale in fit. Got values from {rows.y.min():g} to {rows.y.max():g}: take those "
+                "out that are wrong, or transform y."
             )
         return Data(rows.X, y, unit, self._float_weight(rows.sample_weight, "all samples"))
 
     def _check_targets(self, y: Array, loss: Loss) -> None:
-        own, hint = loss.target_range, "choose another loss or transform y"
-        if own.contains(y):
-            own, hint = LARGEST, "divide y by a constant"
-        if not own.contains(y):
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be {own} with loss={self.loss!r}. "
-                f"Got values from {y.min():g} to {y.max():g}: {hint}."
-            )
+        for wanted, remedy in (
+            (loss.target_range, "choose another loss or transform y"),
+            (LARGEST, "divide y by a constant"),
+        ):
+            if not wanted.contains(y):
+                raise ValueError(
+                    f"The targets y of {type(self).__name__} must be {wanted} with "
+                    f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
+                )
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
         return problem
