@@ -429,7 +429,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
 
 def _warn_if_blurred(estimator: Any, y: Array) -> None:
-    """Warn if float32 keeps but a few of the values between the lowest and the highest y."""
+    """Warn if float32 has only a few numbers between the lowest and the highest y."""
     low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
     largest = np.maximum(np.abs(low), np.abs(high))
     n_values = (high - low) / np.spacing(largest.astype(np.float32))

@@ -75,9 +75,9 @@ class RegressorScore(RegressorMixin):
 
 def checked_score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     """Return the score of predictions, with messages that name y and sample_weight."""
-    y_pred = estimator.predict(X)
-    y = _validation.check_y(estimator, y, X, estimator._y_is_numeric)
-    weight = _validation.check_weight(estimator, sample_weight, X)
+    y_pred = estimator.predict(X)  # as many rows as X, whatever that is
+    y = _validation.check_y(estimator, y, y_pred, estimator._y_is_numeric)
+    weight = _validation.check_weight(estimator, sample_weight, y_pred)
     _validation.check_weight_sum(estimator, weight, "all samples")
     with _validation.naming("y", estimator):
         score: float = estimator._score(estimator._loss, y, y_pred, weight)

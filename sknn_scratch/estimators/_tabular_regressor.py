@@ -359,8 +359,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         if not np.abs(y).max() <= limit:
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be at most {limit:g} units of their "
-                f"scale in fit. Got values from {rows.y.min():g} to {rows.y.max():g}: take those "
-                "out that are wrong, or transform y."
+                f"scale in fit. Got values from {rows.y.min():g} to {rows.y.max():g}: remove "
+                "wrong values, or transform y."
             )
         return Data(rows.X, y, unit, self._float_weight(rows.sample_weight, "all samples"))
 
