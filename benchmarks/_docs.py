@@ -3,12 +3,12 @@
     python -m benchmarks tables
 
 A figure stands between ``<!-- benchmark: NAME -->`` and ``<!-- end of benchmark -->``; the names
-are those of ``BLOCKS`` and ``REPORTS``. Whatever is between them is replaced, if there is a result.
+are those of ``BLOCKS``, ``REPORTS`` and ``SHORT``. Whatever is between them is replaced, if there
+is a result.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from benchmarks import (
     _plots,
     _report,
+    _summary,
     anatomy,
     distributed,
     features,
@@ -33,7 +34,7 @@ from benchmarks import (
     tabular,
     verbs,
 )
-from benchmarks._frame import Row, heading, is_quick, read
+from benchmarks._frame import Row, heading, is_quick, read, stored_rows
 from benchmarks._tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,7 @@ class Block(NamedTuple):
 
 
 BLOCKS = {
+    "step, in four rows": Block("step", step.four_rows),
     "step, in short": Block("step", step.short_table, "step"),
     "step, everything": Block("step", step.table, "parts"),
     "anatomy": Block("anatomy", anatomy.table),
@@ -78,29 +80,49 @@ BLOCKS = {
 
 
 class Report(NamedTuple):
-    """A report of ``benchmarks.tabular``: its file of rows, and what its command names."""
+    """A report of ``benchmarks.tabular``: its rows, and what its command names."""
 
-    file: str
+    benchmark: str
     models: tuple[str, ...]
     ablate: str | None = None
 
 
 REPORTS = {
     "tabular": Report(
-        "tabular.jsonl",
+        "tabular",
         (*tabular.OURS, "sklearn_mlp", "hist_gradient_boosting", "random_forest", "linear"),
     ),
-    "tabular, part by part": Report("tabular_ablation.jsonl", ("balanced",), "balanced"),
+    "tabular, part by part": Report("tabular_ablation", ("balanced",), "balanced"),
 }
+
+
+#: Tables of a few lines from several benchmarks.
+SUMMARIES = {"summary": _summary.SUMMARY, "limits": _summary.LIMITS}
+#: Pictures that stand without their table.
+PICTURES = {"picture of speed": "speed", "picture of tables": "tables"}
+#: All that a few lines or a picture stand for.
+SHORT = {*SUMMARIES, *PICTURES, "tabular, in four rows"}
 
 
 def reported(name: str, folder: Path) -> str | None:
     """Return a report as it is printed; None without rows."""
-    file, models, ablate = REPORTS[name]
-    if not (folder / file).exists():
-        return None
-    rows = [json.loads(line) for line in (folder / file).read_text("utf-8").splitlines()]
-    return f"```text\n{tabular.report(rows, models, ablate)}\n```\n"
+    benchmark, models, ablate = REPORTS[name]
+    rows = stored_rows(benchmark, folder)
+    return f"```text\n{tabular.report(rows, models, ablate)}\n```\n" if rows else None
+
+
+def short(name: str, page: Path, folder: Path) -> str | None:
+    """Return a table of a few lines, or a picture; None without a result."""
+    if name in PICTURES:
+        plot = _plots.PLOTS[PICTURES[name]]
+        found = all(stored_rows(benchmark, folder) for benchmark in plot.benchmarks)
+        return f"{picture(PICTURES[name], page)}\n" if found else None
+    if name in SUMMARIES:
+        table = _summary.table(SUMMARIES[name], page, folder)
+    else:
+        rows = stored_rows("tabular", folder)
+        table = _summary.short_tables(rows) if rows else None
+    return f"{table.markdown()}\n" if table else None
 
 
 def rendered(name: str, page: Path, folder: Path) -> str | None:
@@ -109,6 +131,8 @@ def rendered(name: str, page: Path, folder: Path) -> str | None:
         return f"{_report.table(folder).markdown()}\n" if any(folder.glob("*.json")) else None
     if name in REPORTS:
         return reported(name, folder)
+    if name in SHORT:
+        return short(name, page, folder)
     block = BLOCKS[name]
     found = read(block.benchmark, folder)
     if found is None:
