@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from benchmarks import tabular
 from benchmarks._frame import OURS, SKLEARN, TORCH, Row, ratios, stored_rows
 from benchmarks._tables import Table, size
@@ -49,7 +47,7 @@ def one(rows: list[Row], **where: Any) -> Row | None:
 def faster(row: Row) -> str:
     """Return the median speedup over each library that takes part."""
     found = {who: ratios(row, who, OURS) for who in (SKLEARN, TORCH)}
-    return ", ".join(f"{r[1]:.2f}× {who}" for who, r in found.items() if r)
+    return ", ".join(f"{r[1]:.2f}× as fast as {who}" for who, r in found.items() if r)
 
 
 def fits(rows: list[Row]) -> tuple[str, str] | None:
@@ -59,7 +57,7 @@ def fits(rows: list[Row]) -> tuple[str, str] | None:
     if not speedups:
         return None
     values = ", ".join(f"{r[1]:.2f}" for r in speedups.values() if r)
-    return f"`fit`, default parameters: {', '.join(speedups)}", f"{values} × {SKLEARN}"
+    return f"`fit`, default parameters: {', '.join(speedups)}", f"{values}× as fast as {SKLEARN}"
 
 
 def mnist(rows: list[Row]) -> tuple[str, str] | None:
@@ -75,7 +73,7 @@ def predict(rows: list[Row]) -> tuple[str, str] | None:
     if row is None:
         return None
     ours, theirs = (size(row["memory"][who]).replace(".0", "") for who in (OURS, SKLEARN))
-    return f"`predict`, {case}, float32", f"{faster(row)}; {ours} of memory, not {theirs}"
+    return f"`predict`, {case}, float32", f"{faster(row)}; {ours} of memory instead of {theirs}"
 
 
 def footprint(rows: list[Row]) -> tuple[str, str] | None:
@@ -89,10 +87,11 @@ def footprint(rows: list[Row]) -> tuple[str, str] | None:
 
 def tables(rows: list[Row]) -> tuple[str, str] | None:
     """Return the losses on tables beside those of trees."""
+    n = len({row["data"] for row in rows})
     loss = [score(rows, model, "classification", "log_loss") for model in ("balanced", TREES)]
     nrmse = [score(rows, model, "regression", "nrmse") for model in ("balanced", TREES)]
     return (
-        "12 public tables, against `HistGradientBoosting*` defaults (lower is better)",
+        f"{n} public tables, `balanced` vs `HistGradientBoosting*` defaults (lower is better)",
         f"log-loss {loss[0]:.3f} vs {loss[1]:.3f}, NRMSE {nrmse[0]:.3f} vs {nrmse[1]:.3f}",
     )
 
@@ -109,15 +108,16 @@ def fit_time(rows: list[Row]) -> tuple[str, str] | None:
     ours, theirs = ([seconds(rows, m, task) for task in tabular.METRICS] for m in MODEL_AND_TREES)
     pairs = zip(ours, theirs, tabular.METRICS, strict=True)
     cell = ", ".join(f"{a:.2f} s vs {b:.2f} s ({task})" for a, b, task in pairs)
-    return "fit time on tables: `balanced` against `HistGradientBoosting*`", cell
+    return "fit time on tables: `balanced` vs `HistGradientBoosting*`", cell
 
 
 def wins(rows: list[Row]) -> tuple[str, str] | None:
     """Return how many splits are won, by error and by log-loss."""
-    n = len(splits(rows, "balanced", "error"))
-    by = {metric: won(rows, metric) for metric in ("error", "log_loss")}
-    cell = f"{by['error']:g} of {n} by error, {by['log_loss']:g} of {n} by log-loss"
-    return "classification splits won against `HistGradientBoosting*`", cell
+    by_loss, by_error = (outcome(rows, metric) for metric in ("log_loss", "error"))
+    cell = "{} of {} by log-loss".format(*by_loss) + ", {} of {} by error, {} tied".format(
+        *by_error
+    )
+    return "classification splits won: `balanced` vs `HistGradientBoosting*`", cell
 
 
 # ----------------------------------------------------------------------------------- whole tables
@@ -142,11 +142,11 @@ def splits(rows: list[Row], model: str, metric: str) -> dict[tuple[str, int], fl
     return {(row["data"], row["seed"]): row[metric] for row in of_model}
 
 
-def won(rows: list[Row], metric: str) -> float:
-    """Return the number of splits on which ours has the lower loss; ties count a half."""
+def outcome(rows: list[Row], metric: str) -> tuple[int, int, int]:
+    """Return how many splits ours wins, how many there are, and how many are tied."""
     ours, theirs = (splits(rows, model, metric) for model in MODEL_AND_TREES)
-    lower = [(ours[key] < theirs[key]) + 0.5 * (ours[key] == theirs[key]) for key in ours]
-    return float(np.sum(lower))
+    lower = [ours[key] < theirs[key] for key in ours]
+    return sum(lower), len(lower), sum(ours[key] == theirs[key] for key in ours)
 
 
 def short_tables(rows: list[Row]) -> Table:

@@ -282,12 +282,18 @@ def test_a_summary_shows_what_is_stored(results, tmp_path):
     }
     fits = "`fit`, default parameters: diabetes, iris, digits"
     assert found[fits] == [
-        "30.00, 30.00, 30.00 × scikit-learn",
+        "30.00, 30.00, 30.00× as fast as scikit-learn",
         "[benchmarks](docs/benchmarks.md#whole-fits)",
     ]
-    wins, link = found["classification splits won against `HistGradientBoosting*`"]
-    assert (wins, link) == ("0 of 1 by error, 1 of 1 by log-loss", "[tables](docs/tabular.md)")
-    assert any("30.00× scikit-learn, 40.00× PyTorch" in result for result, _ in found.values())
+    wins, link = found["classification splits won: `balanced` vs `HistGradientBoosting*`"]
+    assert (wins, link) == (
+        "1 of 1 by log-loss, 0 of 1 by error, 0 tied",
+        "[tables](docs/tabular.md)",
+    )
+    assert any(
+        "30.00× as fast as scikit-learn, 40.00× as fast as PyTorch" in result
+        for result, _ in found.values()
+    )
 
 
 # ------------------------------------------------------------------------------------------ report
