@@ -46,6 +46,7 @@ PAGES = [
         "docs/benchmarks.md",
         "docs/production.md",
         "docs/tabular.md",
+        "docs/notes/tabular_experiments.md",
     )
 ]
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
