@@ -44,7 +44,9 @@ PAGES = [
         "README.md",
         "docs/index.md",
         "docs/benchmarks.md",
-        "docs/production.md",
+        "docs/production_onnx.md",
+        "docs/production_disk.md",
+        "docs/production_dask.md",
         "docs/tabular.md",
         "docs/notes/tabular_experiments.md",
     )

@@ -82,7 +82,7 @@ html_theme_options = {
 }
 # Pages that stand alone have the width of the empty sidebar, too.
 ALONE = "index getting_started equations differences benchmarks changelog contributing"
-ALONE += " tabular production"
+ALONE += " tabular"
 html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
