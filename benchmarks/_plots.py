@@ -147,7 +147,7 @@ def paint_tables(axes: Sequence[Any], rows: list[Row]) -> None:
         for model, point in points.items():
             name, colour, beside = TABULAR[model]
             ax.plot(*point, "o", color=COLOURS[colour], markersize=8)
-            style = {"textcoords": "offset points", "color": COLOURS[colour]}
+            style = {"textcoords": "offset points", "color": COLOURS[colour], "fontsize": 8}
             ax.annotate(
                 name, point, xytext=beside, ha="center" if beside[0] == 0 else "left", **style
             )

@@ -91,7 +91,7 @@ def tables(rows: list[Row]) -> tuple[str, str] | None:
     loss = [score(rows, model, "classification", "log_loss") for model in ("balanced", TREES)]
     nrmse = [score(rows, model, "regression", "nrmse") for model in ("balanced", TREES)]
     return (
-        f"{n} public tables, `balanced` vs `HistGradientBoosting*` defaults (lower is better)",
+        f"{n} public tables: `TabularMLP*` vs `HistGradientBoosting*`, defaults (lower is better)",
         f"log-loss {loss[0]:.3f} vs {loss[1]:.3f}, NRMSE {nrmse[0]:.3f} vs {nrmse[1]:.3f}",
     )
 
@@ -108,7 +108,7 @@ def fit_time(rows: list[Row]) -> tuple[str, str] | None:
     ours, theirs = ([seconds(rows, m, task) for task in tabular.METRICS] for m in MODEL_AND_TREES)
     pairs = zip(ours, theirs, tabular.METRICS, strict=True)
     cell = ", ".join(f"{a:.2f} s vs {b:.2f} s ({task})" for a, b, task in pairs)
-    return "fit time on tables: `balanced` vs `HistGradientBoosting*`", cell
+    return "fit time on tables: `TabularMLP*` vs `HistGradientBoosting*`", cell
 
 
 def wins(rows: list[Row]) -> tuple[str, str] | None:
@@ -117,7 +117,7 @@ def wins(rows: list[Row]) -> tuple[str, str] | None:
     cell = "{} of {} by log-loss".format(*by_loss) + ", {} of {} by error, {} tied".format(
         *by_error
     )
-    return "classification splits won: `balanced` vs `HistGradientBoosting*`", cell
+    return "classification splits won: `TabularMLP*` vs `HistGradientBoosting*`", cell
 
 
 # ----------------------------------------------------------------------------------- whole tables
@@ -182,7 +182,7 @@ LIMITS = (
 def table(lines: Sequence[Line], page: Path, folder: Path) -> Table | None:
     """Return the lines whose results are stored, each with a link; None without any."""
     found = list(_filled(lines, page, folder))
-    return Table(["measured", "result", "all figures"], found, left=3) if found else None
+    return Table(["measured", "result", "source"], found, left=3) if found else None
 
 
 def _filled(lines: Iterable[Line], page: Path, folder: Path) -> Iterable[list[str]]:

@@ -285,7 +285,7 @@ def test_a_summary_shows_what_is_stored(results, tmp_path):
         "30.00, 30.00, 30.00× as fast as scikit-learn",
         "[benchmarks](docs/benchmarks.md#whole-fits)",
     ]
-    wins, link = found["classification splits won: `balanced` vs `HistGradientBoosting*`"]
+    wins, link = found["classification splits won: `TabularMLP*` vs `HistGradientBoosting*`"]
     assert (wins, link) == (
         "1 of 1 by log-loss, 0 of 1 by error, 0 tied",
         "[tables](docs/tabular.md)",
