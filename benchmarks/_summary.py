@@ -19,10 +19,10 @@ TREES = "hist_gradient_boosting"
 
 #: Models of ``benchmarks.tabular`` as a reader knows them.
 MODELS = {
-    "balanced": '`TabularMLP*`, `effort="balanced"`',
-    TREES: "`HistGradientBoosting*`",
-    "random_forest": "`RandomForest*`",
-    "sklearn_mlp": "scikit-learn's `MLP*`, scaled and one-hot",
+    "balanced": "TabularMLP, balanced",
+    TREES: "HistGradientBoosting",
+    "random_forest": "RandomForest",
+    "sklearn_mlp": "scikit-learn's MLP",
 }
 #: Whole fits of the first line, the largest speedup first.
 DEFAULTS = "diabetes", "california housing", "iris", "digits"
