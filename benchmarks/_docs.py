@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,14 +100,6 @@ REPORTS = {
 }
 
 
-#: Tables of a few lines from several benchmarks.
-SUMMARIES = {"summary": _summary.SUMMARY, "limits": _summary.LIMITS}
-#: Pictures that stand without their table.
-PICTURES = {"picture of speed": "speed", "picture of tables": "tables"}
-#: All that a few lines or a picture stand for.
-SHORT = {*SUMMARIES, *PICTURES, "tabular, in four rows"}
-
-
 def reported(name: str, folder: Path) -> str | None:
     """Return a report as it is printed; None without rows."""
     benchmark, models, ablate = REPORTS[name]
@@ -114,18 +107,32 @@ def reported(name: str, folder: Path) -> str | None:
     return f"```text\n{tabular.report(rows, models, ablate)}\n```\n" if rows else None
 
 
-def short(name: str, page: Path, folder: Path) -> str | None:
-    """Return a table of a few lines, or a picture; None without a result."""
-    if name in PICTURES:
-        plot = _plots.PLOTS[PICTURES[name]]
-        found = all(stored_rows(benchmark, folder) for benchmark in plot.benchmarks)
-        return f"{picture(PICTURES[name], page)}\n" if found else None
-    if name in SUMMARIES:
-        table = _summary.table(SUMMARIES[name], page, folder)
-    else:
-        rows = stored_rows("tabular", folder)
-        table = _summary.short_tables(rows) if rows else None
+def summary(lines: Sequence[_summary.Line], page: Path, folder: Path) -> str | None:
+    """Return a table of a few lines from several benchmarks."""
+    table = _summary.table(lines, page, folder)
     return f"{table.markdown()}\n" if table else None
+
+
+def four_models(page: Path, folder: Path) -> str | None:
+    """Return the short table of models on whole tables."""
+    rows = stored_rows("tabular", folder)
+    return f"{_summary.short_tables(rows).markdown()}\n" if rows else None
+
+
+def lone_picture(name: str, page: Path, folder: Path) -> str | None:
+    """Return a picture without its table."""
+    stored = (stored_rows(benchmark, folder) for benchmark in _plots.PLOTS[name].benchmarks)
+    return f"{picture(name, page)}\n" if all(stored) else None
+
+
+#: Figures that are not the table of one benchmark: name -> text from a page and a folder.
+SHORT: dict[str, Callable[[Path, Path], str | None]] = {
+    "summary": partial(summary, _summary.SUMMARY),
+    "limits": partial(summary, _summary.LIMITS),
+    "tabular, in four rows": four_models,
+    "picture of speed": partial(lone_picture, "speed"),
+    "picture of tables": partial(lone_picture, "tables"),
+}
 
 
 def rendered(name: str, page: Path, folder: Path) -> str | None:
@@ -135,7 +142,7 @@ def rendered(name: str, page: Path, folder: Path) -> str | None:
     if name in REPORTS:
         return reported(name, folder)
     if name in SHORT:
-        return short(name, page, folder)
+        return SHORT[name](page, folder)
     block = BLOCKS[name]
     found = read(block.benchmark, folder)
     if found is None:

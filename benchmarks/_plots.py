@@ -14,6 +14,7 @@ from benchmarks import features as _features
 from benchmarks import growth as _growth
 from benchmarks import predict as _predict
 from benchmarks import step as _step
+from benchmarks import tabular as _tabular
 from benchmarks._frame import (
     BARE,
     COMPILED,
@@ -124,37 +125,41 @@ def _paint_speedup(ax: Any, at: float, speedup: float, peer: str) -> None:
 
 
 LOSSES = {"log_loss": "log-loss", "nrmse": "NRMSE"}
-#: Name, colour, and place of the name relative to the dot, in points.
+#: Where a name is written: offset from the dot, in points, and horizontal alignment.
+BELOW, RIGHT = ((0, -15), "center"), ((8, -3), "left")
+#: Name, colour, and place of the name.
 TABULAR = {
-    "fast": ("fast", OURS, (0, -15)),
-    "balanced": ("balanced", OURS, (0, -15)),
-    "best": ("best", OURS, (0, -15)),
-    "hist_gradient_boosting": ("HistGradientBoosting", SKLEARN, (8, -3)),
-    "random_forest": ("RandomForest", TORCH, (8, -3)),
-    "sklearn_mlp": ("scikit-learn's MLP", SKORCH, (8, -3)),
+    "fast": ("fast", OURS, BELOW),
+    "balanced": ("balanced", OURS, BELOW),
+    "best": ("best", OURS, BELOW),
+    "hist_gradient_boosting": ("HistGradientBoosting", SKLEARN, RIGHT),
+    "random_forest": ("RandomForest", TORCH, RIGHT),
+    "sklearn_mlp": ("scikit-learn's MLP", SKORCH, RIGHT),
 }
 
 
 def paint_tables(axes: Sequence[Any], rows: list[Row]) -> None:
     """Draw the loss of models on whole tables by the seconds of a fit."""
-    for ax, task, metric in zip(axes, _summary.tabular.METRICS, LOSSES, strict=True):
+    for ax, task, metric in zip(axes, _tabular.METRICS, LOSSES, strict=True):
         points = {
             model: (_summary.seconds(rows, model, task), _summary.score(rows, model, task, metric))
             for model in TABULAR
         }
-        ours = [points[model] for model in ("fast", "balanced", "best")]
+        ours = [points[model] for model in _tabular.OURS]
         ax.plot(*zip(*ours, strict=True), color=COLOURS[OURS], alpha=0.4)
         for model, point in points.items():
-            name, colour, beside = TABULAR[model]
-            ax.plot(*point, "o", color=COLOURS[colour], markersize=8)
-            style = {"textcoords": "offset points", "color": COLOURS[colour], "fontsize": 8}
-            ax.annotate(
-                name, point, xytext=beside, ha="center" if beside[0] == 0 else "left", **style
-            )
+            _paint_model(ax, point, *TABULAR[model])
         ax.set(xscale="log", title=task, xlabel="seconds per fit", ylabel=LOSSES[metric])
         plain_numbers(ax.xaxis, [0.2, 0.5, 1, 2, 5, 10])
         ax.margins(x=0.15)
         ax.set_ylim(0, 1.1 * max(loss for _, loss in points.values()))
+
+
+def _paint_model(ax: Any, point: tuple[float, float], name: str, who: str, place: Any) -> None:
+    offset, side = place
+    style = {"textcoords": "offset points", "color": COLOURS[who], "fontsize": 8}
+    ax.plot(*point, "o", color=COLOURS[who], markersize=8)
+    ax.annotate(name, point, xytext=offset, ha=side, **style)
 
 
 # ------------------------------------------------------------------------------------------ step
@@ -335,7 +340,7 @@ PLOTS = {
         paint_speed,
     ),
     "tables": Plot(
-        "Loss and fit time on 12 public tables: lower and further left is better",
+        "Loss and fit time on public tables: lower and further left is better",
         ("tabular",),
         (9, 3.2),
         2,

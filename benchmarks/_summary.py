@@ -16,6 +16,7 @@ from benchmarks._tables import Table, size
 
 DOCS = Path(__file__).parents[1] / "docs"
 TREES = "hist_gradient_boosting"
+MODEL_AND_TREES = "balanced", TREES
 
 #: Models of ``benchmarks.tabular`` as a reader knows them.
 MODELS = {
@@ -72,8 +73,9 @@ def predict(rows: list[Row]) -> tuple[str, str] | None:
     row = one(rows, case=case, method="predict", dtype="float32")
     if row is None:
         return None
-    ours, theirs = (size(row["memory"][who]).replace(".0", "") for who in (OURS, SKLEARN))
-    return f"`predict`, {case}, float32", f"{faster(row)}; {ours} of memory instead of {theirs}"
+    ours, theirs = (row["memory"][who] / 1e6 for who in (OURS, SKLEARN))
+    memory = f"{ours:.0f} MB of memory instead of {theirs:.0f} MB"
+    return f"`predict`, {case}, float32", f"{faster(row)}; {memory}"
 
 
 def footprint(rows: list[Row]) -> tuple[str, str] | None:
@@ -88,8 +90,8 @@ def footprint(rows: list[Row]) -> tuple[str, str] | None:
 def tables(rows: list[Row]) -> tuple[str, str] | None:
     """Return the losses on tables beside those of trees."""
     n = len({row["data"] for row in rows})
-    loss = [score(rows, model, "classification", "log_loss") for model in ("balanced", TREES)]
-    nrmse = [score(rows, model, "regression", "nrmse") for model in ("balanced", TREES)]
+    loss = [score(rows, model, "classification", "log_loss") for model in MODEL_AND_TREES]
+    nrmse = [score(rows, model, "regression", "nrmse") for model in MODEL_AND_TREES]
     return (
         f"{n} public tables: `TabularMLP*` vs `HistGradientBoosting*`, defaults (lower is better)",
         f"log-loss {loss[0]:.3f} vs {loss[1]:.3f}, NRMSE {nrmse[0]:.3f} vs {nrmse[1]:.3f}",
@@ -113,17 +115,13 @@ def fit_time(rows: list[Row]) -> tuple[str, str] | None:
 
 def wins(rows: list[Row]) -> tuple[str, str] | None:
     """Return how many splits are won, by error and by log-loss."""
-    by_loss, by_error = (outcome(rows, metric) for metric in ("log_loss", "error"))
-    cell = "{} of {} by log-loss".format(*by_loss) + ", {} of {} by error, {} tied".format(
-        *by_error
-    )
+    by_loss, n, _ = outcome(rows, "log_loss")
+    by_error, _, tied = outcome(rows, "error")
+    cell = f"{by_loss} of {n} by log-loss, {by_error} of {n} by error, {tied} tied"
     return "classification splits won: `TabularMLP*` vs `HistGradientBoosting*`", cell
 
 
 # ----------------------------------------------------------------------------------- whole tables
-MODEL_AND_TREES = "balanced", TREES
-
-
 def score(rows: list[Row], model: str, task: str, metric: str) -> float:
     """Return the mean of a metric over tables, as ``benchmarks.tabular`` prints it."""
     found = tabular.means(rows, model, task, metric).values()

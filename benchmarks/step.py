@@ -66,6 +66,7 @@ SHAPES = (
     Shape(500, (1024, 1024), 10, 256, 9),
     Shape(5000, (100,), 10, 200, 90, density=0.005),
 )
+#: Sizes for the README, from small to wide.
 FOUR = tuple(str(SHAPES[k]) for k in (0, 3, 5, 6))
 #: Solver and activation; the first is the usual one.
 KINDS = ("adam", "relu"), ("sgd", "relu"), ("adam", "tanh"), ("adam", "gelu")
