@@ -27,7 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "sphinx-mathjax-offline",  # MathJax beside the pages: no network, neither here nor there
+    "sphinx-mathjax-offline",  # MathJax next to the pages: needs no network
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -42,7 +42,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate = False
-toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
+toc_object_entries_show_parents = "hide"  # the column next to a page is narrow
 numpydoc_show_class_members = False
 nitpicky = True
 
@@ -80,7 +80,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Pages that stand alone have the width of the empty sidebar, too.
+# Pages without siblings use the width of the empty sidebar.
 ALONE = "index getting_started equations differences benchmarks changelog contributing"
 ALONE += " tabular"
 html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
