@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
+    "reset_modules": ("matplotlib", "gallery_order.style"),
     "within_subsection_order": "gallery_order.key",
     "remove_config_comments": True,
     "show_memory": False,
