@@ -21,7 +21,8 @@ xx, yy = np.meshgrid(np.linspace(-2.6, 2.6, 200), np.linspace(-2.6, 2.6, 200))
 plane = np.column_stack([xx.ravel(), yy.ravel()])
 
 # %%
-# ``solver="lbfgs"`` suits small data: each step uses all rows. The titles show the training accuracy.
+# ``solver="lbfgs"`` suits small data: each step uses all rows. The titles show the training
+# accuracy.
 figure, axes = plt.subplots(
     2, 2, figsize=(6.4, 4.9), sharex=True, sharey=True, layout="constrained"
 )

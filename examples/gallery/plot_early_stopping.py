@@ -25,8 +25,8 @@ X, y = make_classification(
 X_train, X_val, y_train, y_val = train_test_split(X, y, test_size=0.5, random_state=0)
 
 # %%
-# ``fit`` scores ``X_val`` and ``y_val`` after each epoch. Only with ``early_stopping`` does the result
-# end the fit; ``scoring="loss"`` makes it the validation loss.
+# ``fit`` scores ``X_val`` and ``y_val`` after each epoch. With ``early_stopping``, training stops
+# when that score no longer improves. ``scoring="loss"`` uses the validation loss as the score.
 common = {
     "hidden_layer_sizes": (100,),
     "learning_rate_init": 0.005,

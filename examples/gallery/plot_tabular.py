@@ -68,8 +68,8 @@ errors = {
 }
 
 # %%
-# Predict the price of one parcel at different weights. The legend shows the mean absolute error (MAE)
-# on the test rows, which cover all services, distances and dates.
+# Predict the price of one parcel at different weights. The legend shows the mean absolute error
+# (MAE) on the test rows, which cover all services, distances and dates.
 weights = np.linspace(0.1, 8, 800)
 parcel = {"distance": 500.0, "service": "standard", "fragile": False}
 parcels = pd.DataFrame([parcel] * len(weights)).assign(
