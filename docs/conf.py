@@ -16,6 +16,8 @@ from sknn_scratch import __version__
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).parent))
 
+from component_usage import usage
+
 project = "sknn_scratch"
 author = "The sknn_scratch developers"
 copyright = author
@@ -32,7 +34,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py", "gallery/*.json"]
-templates_path = ["_templates"]
+templates_path = ["_templates"]  # numpydoc: examples directly below the summary
 
 # ------------------------------------------------------------------------------------- markdown
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -102,6 +104,15 @@ def escape(app, what, name, obj, options, lines):
             lines[k] = "".join(parts)
 
 
+def insert_usage(app, what, name, obj, options, lines):
+    """Show below the summary of a component how to select it."""
+    calls = usage(obj) if what == "class" else []
+    if calls:
+        end = lines.index("") + 1
+        lines[end:end] = [".. code-block:: python", "", *(f"   {call}" for call in calls), ""]
+
+
 def setup(app):
     """Run after numpydoc has made sections of the docstring."""
     app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("autodoc-process-docstring", insert_usage, priority=901)

@@ -41,6 +41,11 @@ class Identity(Activation):
 class Relu(Activation):
     """Rectified linear unit: f(z) = max(0, z); f'(z) = 1 for z > 0, else 0.
 
+    See Also
+    --------
+    LeakyRelu : A small slope for z < 0.
+    Gelu : A smooth alternative.
+
     Examples
     --------
     >>> import numpy as np
@@ -265,6 +270,11 @@ class Silu(Activation):
 
     σ is ``Logistic``.
 
+    See Also
+    --------
+    Gelu : A similar curve.
+    Mish : A similar curve.
+
     References
     ----------
     S. Elfwing, E. Uchibe and K. Doya, *Sigmoid-weighted linear units for neural network
@@ -313,6 +323,10 @@ class Gelu(Activation):
     ----------
     approximate : {"none", "tanh"}, default="none"
         "none" for Φ itself, "tanh" for the formula above, which is faster and differs a little.
+
+    See Also
+    --------
+    Silu : A similar curve.
 
     References
     ----------

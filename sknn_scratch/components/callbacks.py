@@ -57,6 +57,10 @@ class StopOnRise(Callback):
     ratio : float > 1, default=4.0
         The multiple.
 
+    See Also
+    --------
+    RangeTest : A schedule to use it with.
+
     Examples
     --------
     >>> from sknn_scratch.components import StopOnRise
@@ -84,6 +88,10 @@ class CSVLog(Callback):
     path : str
         The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
         parameters and data, so that the fits of a search do not overwrite one another.
+
+    See Also
+    --------
+    PrintProgress : Prints the same values.
 
     Examples
     --------

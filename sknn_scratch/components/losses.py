@@ -32,6 +32,11 @@ class _IdentityLink(Loss):
 class SquaredError(_IdentityLink):
     """Half the squared error: L = ½ Σ (raw - y)², ∂L/∂raw = raw - y, y_pred = raw.
 
+    See Also
+    --------
+    Huber : Less influence of outliers.
+    Quantile : Predictions of quantiles and intervals.
+
     Examples
     --------
     >>> import numpy as np
@@ -55,6 +60,11 @@ class AbsoluteError(_IdentityLink):
 
     Its best prediction is the median of y, which a few wild targets hardly move.  The
     gradient at raw = y is 0.
+
+    See Also
+    --------
+    Huber : Squared error near zero.
+    Quantile : Other quantiles than the median.
 
     Examples
     --------
@@ -82,6 +92,11 @@ class Huber(_IdentityLink):
     ----------
     delta : float > 0, default=1.0
         The δ above, in units of y.
+
+    See Also
+    --------
+    SquaredError : The default loss.
+    AbsoluteError : Predictions of the median.
 
     References
     ----------
@@ -124,6 +139,10 @@ class Quantile(_IdentityLink):
     level : float in (0, 1), or tuple of these in increasing order, default=0.5
         The q above: the part of targets that lies below the prediction. A tuple fits all of
         its levels at once.
+
+    See Also
+    --------
+    AbsoluteError : Predictions of the median.
 
     References
     ----------
@@ -199,6 +218,11 @@ class Poisson(_LogLink):
 
     L = Σ y log(y / y_pred) - y + y_pred with y_pred = exp(raw); ∂L/∂raw = y_pred - y.
 
+    See Also
+    --------
+    Gamma : Positive, skewed targets.
+    Tweedie : Targets that are often zero, else positive.
+
     Examples
     --------
     >>> import numpy as np
@@ -224,6 +248,11 @@ class Gamma(_LogLink):
 
     With d = raw - log y = log(y_pred / y): L = Σ y / y_pred + log(y_pred / y) - 1, which is
     Σ exp(-d) - 1 + d; ∂L/∂raw = 1 - exp(-d).
+
+    See Also
+    --------
+    Poisson : Counts.
+    Tweedie : Targets that are often zero, else positive.
 
     References
     ----------
@@ -262,6 +291,11 @@ class Tweedie(_LogLink):
         The p above. 0: squared error of exp(raw), for any y. From 1 to less than 2: y >= 0;
         between 1 and 2, amounts that are often exactly 0, such as claims or rainfall.
         From 2: y > 0; 3 is the inverse Gaussian distribution.
+
+    See Also
+    --------
+    Poisson : Counts.
+    Gamma : Positive, skewed targets.
 
     References
     ----------
@@ -318,6 +352,10 @@ class BinaryLogLoss(Loss):
     label_smoothing : float in [0, 1], default=0.0
         Part ε of each target that is spread evenly over both classes: y becomes
         (1 - ε) y + ½ ε.
+
+    See Also
+    --------
+    LogLoss : Any number of classes.
 
     Examples
     --------
@@ -381,6 +419,11 @@ class LogLoss(_Softmax):
         Part ε of the targets that is spread evenly over the K classes: yₖ becomes
         (1 - ε) yₖ + ε / K Σⱼ yⱼ.
 
+    See Also
+    --------
+    BinaryLogLoss : Two classes and multilabel targets.
+    Focal : More weight on samples that are hard to classify.
+
     References
     ----------
     S. Dey, *Basic Operations of Neural Networks*, equations (2), (18) and (19); C. Szegedy
@@ -421,6 +464,10 @@ class Focal(_Softmax):
     ----------
     gamma : float >= 0, default=2.0
         The γ above: the larger, the less a row counts that is classified well.
+
+    See Also
+    --------
+    LogLoss : The default loss of classification.
 
     References
     ----------

@@ -27,6 +27,11 @@ class SGD(Optimizer):
         Whether the step is the second one above, Nesterov's; without momentum both are the
         same.
 
+    See Also
+    --------
+    Adam : The default solver.
+    WeightEMA : An average of the weights over steps.
+
     References
     ----------
     I. Sutskever et al., *On the importance of initialization and momentum in deep
@@ -258,6 +263,11 @@ class Adam(_Moments):
     epsilon : float > 0, default=1e-8
         Keeps the step finite where gradients are close to 0: the ε above.
 
+    See Also
+    --------
+    AdamW : Decoupled weight decay.
+    NAdam : Nesterov's momentum.
+
     References
     ----------
     D. Kingma and J. Ba, *Adam: a method for stochastic optimization*, ICLR 2015, the
@@ -295,6 +305,11 @@ class AdamW(_Moments):
         Keeps the step finite where gradients are close to 0: the ε above.
     weight_decay : float >= 0, default=0.01
         Part of each weight that a step takes away, in units of lr; 0 for none.
+
+    See Also
+    --------
+    Adam : The default solver.
+    AddDecayedWeights : Weight decay for any optimizer.
 
     References
     ----------

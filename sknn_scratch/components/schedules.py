@@ -74,6 +74,10 @@ class InvScaling(Schedule):
 class Adaptive(Schedule):
     """A fifth of the rate each time that training stalls, instead of stopping.
 
+    See Also
+    --------
+    Cosine : A schedule over ``max_iter`` epochs.
+
     Notes
     -----
     Training stalls when more than ``n_iter_no_change`` epochs pass without a gain of ``tol``.
@@ -178,6 +182,12 @@ class Cosine(Schedule):
     minimum : float in [0, 1], default=0.0
         Factor at the end of each cycle.
 
+    See Also
+    --------
+    OneCycle : A warmup, then a cosine.
+    LinearWarmup : A warmup before any schedule.
+    Step : A schedule that does not depend on ``max_iter``.
+
     Notes
     -----
     ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
@@ -228,6 +238,10 @@ class OneCycle(Schedule):
         Factor at the beginning.
     end : float in [0, 1], default=1e-4
         Factor at the end of training.
+
+    See Also
+    --------
+    Cosine : The same decay without a warmup.
 
     Notes
     -----
@@ -282,6 +296,10 @@ class RangeTest(Schedule):
         The factor at the start.
     high : float > 0, default=1.0
         The factor at the end, that is after ``max_iter`` epochs.
+
+    See Also
+    --------
+    StopOnRise : Ends the fit when the loss rises.
 
     References
     ----------

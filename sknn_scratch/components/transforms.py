@@ -26,6 +26,11 @@ class ClipByValue(Transform):
     max_value : float > 0, default=1.0
         Largest size of an element of u.
 
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
+    ClipByNorm : Clips the norm of the gradient.
+
     Examples
     --------
     >>> import numpy as np
@@ -58,6 +63,11 @@ class ClipByNorm(Transform):
     ----------
     max_norm : float > 0, default=1.0
         Largest length ‖u‖; shorter ones stay as they are.
+
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
+    ClipByValue : Clips each element.
 
     References
     ----------
@@ -143,6 +153,10 @@ class GroupRates(Transform):
         A group's name and its factor. "W0" are the weights of the first layer, "b0" its
         biases; a name without number, such as "W" or "b", stands for those of all layers.
 
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
+
     Examples
     --------
     >>> import numpy as np
@@ -196,6 +210,12 @@ class Chain(Optimizer):
     ----------
     steps : sequence of (str, Transform or Optimizer)
         Names and parts, in the order in which they act; exactly one is an optimizer.
+
+    See Also
+    --------
+    ClipByNorm : Clips the norm of the gradient.
+    AddDecayedWeights : Weight decay.
+    GroupRates : Learning rates of groups of parameters.
 
     Examples
     --------

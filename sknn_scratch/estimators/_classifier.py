@@ -216,6 +216,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
     See Also
     --------
     MLPRegressor : The same for regression.
+    TabularMLPClassifier : Mixed-type tables without preprocessing.
 
     Notes
     -----
