@@ -17,6 +17,7 @@ matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from component_usage import usage
+from search_terms import add_terms
 
 project = "sknn_scratch"
 author = "The sknn_scratch developers"
@@ -113,6 +114,7 @@ def insert_usage(app, what, name, obj, options, lines):
 
 
 def setup(app):
-    """Run after numpydoc has made sections of the docstring."""
+    """Docstrings: run after numpydoc has made sections of them."""
+    app.connect("source-read", add_terms)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", insert_usage, priority=901)
