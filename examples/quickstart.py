@@ -1,7 +1,7 @@
 """Tour in one minute: pipelines, a grid search, saving a model, comparison with scikit-learn.
 
-Run it with ``python examples/quickstart.py``. It uses data sets of scikit-learn, prints the results,
-and saves the loss curves as ``quickstart.png`` in the current folder.
+Run it with ``python examples/quickstart.py``. It uses data sets of scikit-learn, prints the
+results, and saves the loss curves as ``quickstart.png`` in the current folder.
 """
 
 # %% Imports

@@ -2,10 +2,10 @@
 
     python examples/streaming/train.py rows.parquet --epochs 1 --limit 1
 
-In each epoch ``partial_fit`` gets each row group once, in a new random order; the last group is held
-out. After every few groups the script saves the model and its position in the file. After an
-interruption the same command resumes from there and ends with the same model. ``--limit`` restricts
-the memory of the process in gigabytes (``RLIMIT_DATA``, on Linux). Requires pyarrow.
+In each epoch ``partial_fit`` gets each row group once, in a new random order; the last group is
+held out. After every few groups the script saves the model and its position in the file. After an
+interruption the same command resumes from there and ends with the same model. ``--limit``
+restricts the memory of the process in gigabytes (``RLIMIT_DATA``, on Linux). Requires pyarrow.
 """
 
 import argparse
@@ -28,13 +28,11 @@ def parsed():
     parser.add_argument("path")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument(
-        "--state", default="training.joblib", help="file to save to and to resume from"
+        "--state", default="training.joblib", help="file to save to and resume from"
     )
     parser.add_argument("--every", type=int, default=20, help="row groups between two saves")
     parser.add_argument("--limit", type=float, help="memory limit in gigabytes")
-    parser.add_argument(
-        "--stop-after", type=int, help="stop after so many row groups, to try an interruption"
-    )
+    parser.add_argument("--stop-after", type=int, help="row groups before a trial interruption")
     return parser.parse_args()
 
 
