@@ -109,7 +109,8 @@ def insert_usage(app, what, name, obj, options, lines):
     """Show below the summary of a component how to select it."""
     calls = usage(obj) if what == "class" else []
     if calls:
-        end = lines.index("") + 1
+        summary = next(k for k, line in enumerate(lines) if line)
+        end = lines.index("", summary) + 1
         lines[end:end] = [".. code-block:: python", "", *(f"   {call}" for call in calls), ""]
 
 

@@ -3,7 +3,7 @@
 #: Terms of each page, in the order of the contents list.
 TERMS = {
     "getting_started": "install, quickstart, tutorial",
-    "user_guide/estimators": "activation, dropout, hidden layers, multilabel, regularization",
+    "user_guide/estimators": "activation, dropout, hidden layers, multilabel, regularisation",
     "user_guide/losses": "class weight, count, imbalanced, loss, outliers, quantile, sample weight",
     "user_guide/stopping": "convergence, early stopping, overfitting, validation",
     "user_guide/schedules": "learning rate, schedule, warmup",

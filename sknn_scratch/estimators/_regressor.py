@@ -206,7 +206,6 @@ class MLPRegressor(RegressorScore, BaseMLP):
     See Also
     --------
     MLPClassifier : The same for classification.
-    TabularMLPRegressor : Mixed-type tables without preprocessing.
 
     Notes
     -----
