@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
@@ -36,6 +36,7 @@ from sknn_scratch.estimators._params import (
 )
 from sknn_scratch.estimators._start import own_seed, plan_without_data
 from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._columns import read
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
 
@@ -113,15 +114,25 @@ class BaseTabularMLP(BaseEstimator, ABC):
     def _fit(self, rows: Rows, given: Rows) -> Any:
         with unchanged_on_error(self):
             self._check_params()
-            validate_data(self, rows.X, skip_check_array=True)
-            weight = _validation.check_weight(self, rows.sample_weight, rows.X)
+            owner = type(self).__name__
+            columns = read(rows.X, owner)
+            row = np.empty((columns.n_rows, 1))
+            weight = _validation.check_weight(self, rows.sample_weight, row)
             self.preprocessor_ = self._preprocessor()
-            Z = self.preprocessor_.fit_transform(rows.X, sample_weight=weight)
+            Z = self.preprocessor_._fit_transform(columns, weight, owner)
+            self._share_names()
             y = _validation.check_y(self, rows.y, Z, self._y_is_numeric)
             given = self._check_given(given)
             self._targets, problems = self._problems(Rows(Z, y, weight), given)
             self._publish(self._train(problems, splits=given.X is None))
         return self
+
+    def _share_names(self) -> None:
+        """Publish the preprocessor's names as scikit-learn's attributes."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if hasattr(self.preprocessor_, name):
+                setattr(self, name, getattr(self.preprocessor_, name))
 
     def _check_params(self) -> None:
         self._validate_params()
@@ -166,7 +177,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
         if not _validation.is_given(given.X, given.y, given.sample_weight):
             return given
         with _validation.naming("X_val", self):
-            Z = self.preprocessor_.transform(given.X)
+            Z = self._transform(given.X)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, Z, self._y_is_numeric)
         with _validation.naming("sample_weight_val", self):
@@ -318,8 +329,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
     def _transform(self, X: Any) -> Array:
         """Return X as the members take it."""
         check_is_fitted(self)
-        Z: Array = self.preprocessor_.transform(X)
-        return Z
+        return self.preprocessor_._transform(X, type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
