@@ -13,7 +13,7 @@ Unit = Literal["ms", "us", "ns"]
 #: (name, length in days, where one begins in days since 1970): 5 January 1970 was a Monday.
 CYCLES = (("year", 365.2425, 0.0), ("week", 7.0, 4.0), ("day", 1.0, 0.0))
 PARTS = ("days", *(f"{name}_{wave}" for name, _, _ in CYCLES for wave in ("sin", "cos")))
-#: Units of graphs, coarse ones first, and how many make a day.
+#: Units of graphs, and how many make a day.
 PER_DAY: dict[Unit, int] = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 _DAY = np.timedelta64(1, "D")
 
@@ -51,10 +51,9 @@ def shifts(origin: int) -> list[float]:
 
 def unit_of(columns: Iterable[Array]) -> Unit:
     """Return the coarsest unit that holds all times."""
-    columns = list(columns)
-    for unit in PER_DAY:
-        if all(
-            ((times.astype(f"M8[{unit}]") == times) | np.isnat(times)).all() for times in columns
-        ):
-            break
-    return unit
+    known = [times[~np.isnat(times)] for times in columns]
+    units: tuple[Unit, ...] = ("ms", "us")
+    for unit in units:
+        if all((times.astype(f"M8[{unit}]") == times).all() for times in known):
+            return unit
+    return "ns"

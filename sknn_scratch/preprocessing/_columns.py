@@ -260,34 +260,45 @@ def read(X: Any, owner: str = "TabularPreprocessor") -> FrameColumns | ArrayColu
     columns = FrameColumns(X) if is_frame(X) else ArrayColumns(_array(X, owner))
     for n, what in ((columns.n_rows, "sample"), (columns.n_columns, "feature")):
         if n == 0:
-            shape = (columns.n_rows, columns.n_columns)
             raise ValueError(
-                f"X of {owner} must have rows and columns. Got none of one of them: found array "
-                f"with 0 {what}(s) (shape={shape}) while a minimum of 1 is required."
+                f"X of {owner} must have at least one row and one column. Got 0 {what}(s) "
+                f"(shape={(columns.n_rows, columns.n_columns)}) while a minimum of 1 is required: "
+                "look at what selected them."
             )
     return columns
 
 
 def _array(X: Any, owner: str) -> Array:
     """Return X as an array of rows and columns."""
-    if isinstance(X, np.ma.MaskedArray):
-        X = _filled(X)
-    elif not hasattr(X, "dtype") and not hasattr(X, "__array__"):
-        X = _plain(X)
+    array = X if issparse(X) else _plain(X)
     if not issparse(X):
-        _check_shape(X, np.asarray(X), owner)
+        _check_shape(X, array, owner)
     how = {"ensure_all_finite": "allow-nan", "ensure_min_samples": 0, "ensure_min_features": 0}
-    return np.asarray(check_array(X, dtype=None, input_name="X", estimator=owner, **how))
+    return np.asarray(check_array(array, dtype=None, input_name="X", estimator=owner, **how))
 
 
-def _plain(X: Any) -> Array:
-    """Return nested sequences as an array: of objects, unless all are numbers or all booleans."""
+def _plain(X: Any) -> Any:
+    """Return X as an array: of objects, where nested sequences hold several types."""
+    if isinstance(X, np.ma.MaskedArray):
+        return _filled(X)
+    if isinstance(X, np.ndarray):
+        return X
     try:
         plain = np.asarray(X)
     except (TypeError, ValueError):  # types without a common one, rows or cells of several lengths
+        return _of_objects(X)
+    if hasattr(X, "__array__") or plain.dtype.kind == "b":
+        return plain
+    is_plain = plain.dtype.kind in "iufc" and not (plain.ndim and _has_flags(X))
+    return plain if is_plain else _of_objects(X)
+
+
+def _of_objects(X: Any) -> Array:
+    """Return nested sequences as an array of objects; what is none as a single one."""
+    try:
         return np.asarray(X, dtype=object)
-    is_plain = plain.dtype.kind in "b" or (plain.dtype.kind in "iufc" and not _has_flags(X))
-    return plain if is_plain else np.asarray(X, dtype=object)
+    except (TypeError, ValueError):
+        return np.array(None, dtype=object)
 
 
 def _has_flags(X: Any) -> bool:
@@ -311,7 +322,7 @@ def _check_shape(X: Any, array: Array, owner: str) -> None:
     if array.ndim == 2 and array.dtype.kind not in "cV":
         return
     now, remedy = f"an array of shape {array.shape}", _remedy(X, array)
-    if array.ndim == 0 or array.dtype.names:
+    if array.ndim == 0 or array.dtype.kind == "V":
         now = "None" if X is None else shown(X)
     elif array.dtype.kind == "c":
         now = "complex numbers"
@@ -325,7 +336,11 @@ def _remedy(X: Any, array: Array) -> str:
     """Return what to do with X that is no table."""
     if array.dtype.kind == "c":
         return "split it into real and imaginary parts (Complex data not supported)"
-    if array.ndim == 0 or array.dtype.names or any(isinstance(row, dict) for row in array.flat):
+    if (
+        array.ndim == 0
+        or array.dtype.kind == "V"
+        or any(isinstance(row, dict) for row in array.flat)
+    ):
         return "make a table of rows and columns of it, for example with pandas.DataFrame(X)"
     if array.ndim > 2:
         return "Reshape your data, for example with X.reshape(len(X), -1)"

@@ -76,21 +76,17 @@ def chosen(given: Any, columns: Table, owner: str) -> list[int]:
     """Return the places of the columns that ``categorical_features`` holds."""
     if given is None or isinstance(given, str):
         return []
+    n, names = columns.n_columns, columns.names
     entries = [given] if isinstance(given, dict) else list(given)
     if entries and all(isinstance(entry, bool | np.bool_) for entry in entries):
-        if len(entries) != columns.n_columns:
-            raise _unfit(
-                owner, f"one boolean for each of {columns.n_columns} columns", len(entries)
-            )
+        if len(entries) != n:
+            raise _unfit(owner, f"one boolean for each of {n} columns", len(entries))
         return [k for k, is_category in enumerate(entries) if is_category]
     places = _places_by_name(columns)
     unknown = [entry for entry in entries if not is_hashable(entry) or entry not in places]
     if unknown:
-        has_names = columns.names is not None
-        known = f"names among {_listed(columns.names or [])}"
-        raise _unfit(
-            owner, known if has_names else f"numbers from 0 to {columns.n_columns - 1}", unknown
-        )
+        known = f"numbers from 0 to {n - 1}" if names is None else f"names among {_listed(names)}"
+        raise _unfit(owner, known, _listed(unknown))
     return [places[entry] for entry in entries]
 
 

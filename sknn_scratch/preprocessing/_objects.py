@@ -47,7 +47,7 @@ def _form(cls: type) -> Form:
 
 def _is_period(cls: type) -> bool:
     """Tell whether values are spans of the calendar, as pandas' Period: they begin at a time."""
-    return hasattr(cls, "to_timestamp")
+    return hasattr(cls, "to_timestamp") and hasattr(cls, "start_time")
 
 
 def kind_of_objects(levels: list[Any], name: Any) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -43,17 +44,19 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     - A **category** of two levels is -1 or 1; one of more has a column for each level. The
       levels beyond the ``max_categories`` most frequent share one.
     - A **time** becomes its date as a number, and sines and cosines of its place in the year,
-      in the week and in the day.
+      in the week and in the day. Durations and times of day are numbers, in seconds.
     - What is **missing**, or a level **unseen** in ``fit``, is 0 everywhere; a number that was
       missing in ``fit`` has one more column that says where.
 
     Columns without two different values say nothing and are left out; where no other is left,
-    one column of zeros comes out.
+    one column of zeros comes out. A column that is missing throughout ``fit`` is left out, too,
+    and may hold anything later.
 
     Parameters
     ----------
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories: numbers or names of columns, or one boolean for each.
+        Which columns are categories: names or numbers of columns, or one boolean for each.
+        Where a name of the frame is a number, all numbers are names.
         Strings, booleans and columns of a categorical type always are; with 'from_dtype', and
         None, they are the only ones. Strings that look like measurements get a warning, unless
         they are named here: more than 20 different ones, all finite numbers, of which one has a
@@ -77,10 +80,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Number of columns in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame.
+        Their names, of a frame whose names are all strings.
 
     kinds_ : tuple of str
-        What each column is: 'number', 'category' or 'time'.
+        What each column is: 'number', 'category', 'time', or 'missing' if ``fit`` met no value.
 
     n_features_out_ : int
         Number of columns that come out.
@@ -96,7 +99,22 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     Notes
     -----
     A weight of k is k repetitions of the row, and a weight of 0 none, for all that ``fit``
-    learns. Frames may have their columns in another order than in ``fit``: names decide.
+    learns.
+
+    Frames may have their columns in another order than in ``fit``: names decide, which may be
+    strings, numbers, tuples (of a MultiIndex) or others. scikit-learn's own transformers take
+    names that are not strings for positions; a pivoted table, whose columns are years, would
+    then be read in the wrong order without a word.
+
+    Columns of Python's or numpy's objects are read as typed ones: numbers, ``Decimal`` and
+    ``Fraction`` as numbers, ``timedelta`` and ``time`` as seconds, ``date``, ``datetime``,
+    ``datetime64`` and pandas' ``Period`` (by its start) as times; those of several such kinds,
+    and intervals, as categories. Times keep nanoseconds where those of ``fit`` lie within about
+    two months, and microseconds within two centuries; durations keep 15 digits, times of day
+    microseconds.
+
+    Names that come out are unique: of those that would be equal, a later one gets "_2" and so
+    on, and the name of a number goes before one that is made.
 
     References
     ----------
@@ -143,6 +161,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
+            Tensors of other libraries become arrays of numpy. Frames of Dask and lazy frames of
+            polars are computed; other lazy frames have no order of rows, and are refused.
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
@@ -150,6 +170,15 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : TabularPreprocessor
+
+        Raises
+        ------
+        ValueError
+            If X has not two dimensions, no row or no column, two columns of one name, or an
+            infinite number; if ``categorical_features`` holds none of its columns.
+        TypeError
+            If X is sparse, lazy or on another device, or a column holds neither numbers,
+            booleans, categories, strings nor times.
         """
         owner = type(self).__name__
         self._learn(read(X, owner), sample_weight, owner)
@@ -181,6 +210,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in ``fit``, or an infinite number.
+        TypeError
+            If a column holds values of another kind than in ``fit``.
         """
         check_is_fitted(self)
         return self._transform(X, type(self).__name__)
@@ -196,6 +232,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
+            All different.
         """
         check_is_fitted(self)
         given = self._names
@@ -227,6 +264,22 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn(self, columns: Table, sample_weight: Any, owner: str) -> Array:
         """Learn from the columns; return their (numbers, rows)."""
         self._validate_params()
+        learnt = copy(self)  # so that an error changes nothing
+        numbers, measured = learnt._learn_all(columns, sample_weight, owner)
+        self.__dict__ = learnt.__dict__
+        # Last, so that nothing is lost where warnings are turned into errors.
+        if measured:
+            warn(
+                f"Columns {list(measured)} of X hold numbers as strings, such as "
+                f"{next(iter(measured.values()))!r}, and become categories: turn them into "
+                "numbers, for example with astype(float), or name them in categorical_features, "
+                "if categories is what they are."
+            )
+        return numbers
+
+    def _learn_all(
+        self, columns: Table, sample_weight: Any, owner: str
+    ) -> tuple[Array, dict[Any, str]]:
         weight = self._weight(sample_weight, columns)
         chosen = _names.chosen(self.categorical_features, columns, owner)
         self._learn_names(columns)
@@ -238,15 +291,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         widths = [len(bins.left) for _, bins in self._bins]
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
-        # Last, so that nothing is lost where warnings are turned into errors.
-        if measured:
-            warn(
-                f"Columns {list(measured)} of X hold numbers as strings, such as "
-                f"{next(iter(measured.values()))!r}, and become categories: turn them into "
-                "numbers, for example with astype(float), or name them in categorical_features, "
-                "if categories is what they are."
-            )
-        return numbers
+        return numbers, measured
 
     def _weight(self, sample_weight: Any, columns: Any) -> Array | None:
         if sample_weight is None:
