@@ -8,6 +8,7 @@ pandas, polars and others look alike; all else becomes an array.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,7 +85,6 @@ class FrameColumns:
         self._nw, self._frame = nw, nw.from_native(frame, eager_only=True)
         # A missing name equals no other, not even itself.
         self.names = [None if is_missing(name) else name for name in self._frame.columns]
-        self._labels = unique(self.names)
         self._dtypes = list(self._frame.schema.values())
         self.n_rows, self.n_columns = self._frame.shape
 
@@ -93,6 +93,10 @@ class FrameColumns:
 
     def label(self, k: int) -> str:
         return self._labels[k]
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        return labels(self.names)
 
     def kind(self, k: int) -> Kind:
         column, nw = self._column(k), self._nw
@@ -128,7 +132,10 @@ class FrameColumns:
         is_plain = [self._is_plain(k) for k in places]
         plain = [k for k, at_once in zip(places, is_plain, strict=True) if at_once]
         if plain:
-            out[is_plain] = self._frame[:, plain].to_numpy().T
+            values = self._frame[:, plain].to_numpy()
+            if values.dtype.kind == "O":  # Arrow's types in pandas, where some are missing
+                values = np.stack([self._numbers(k) for k in plain], axis=1)
+            out[is_plain] = values.T
         for row, k, done in zip(out, places, is_plain, strict=True):
             if not done:
                 row[:] = self._numbers(k)
@@ -311,10 +318,12 @@ def _filled(X: Any) -> Array:
     """Return a masked array with what is missing in the place of what is masked."""
     kind = X.dtype.kind
     if kind in "mM":
-        return np.asarray(X.filled("NaT"))
+        return np.asarray(X.filled(X.dtype.type("NaT")))
     if kind in "iuf":
         return np.asarray(X.astype(np.float64).filled(np.nan))
-    return np.asarray(X.astype(object).filled(None))
+    out = np.asarray(X.astype(object))
+    out[np.ma.getmaskarray(X)] = None
+    return out
 
 
 def _check_shape(X: Any, array: Array, owner: str) -> None:
@@ -336,11 +345,8 @@ def _remedy(X: Any, array: Array) -> str:
     """Return what to do with X that is no table."""
     if array.dtype.kind == "c":
         return "split it into real and imaginary parts (Complex data not supported)"
-    if (
-        array.ndim == 0
-        or array.dtype.kind == "V"
-        or any(isinstance(row, dict) for row in array.flat)
-    ):
+    is_row = array.ndim and array.dtype.kind != "V"
+    if not is_row or any(isinstance(row, dict) for row in array.flat):
         return "make a table of rows and columns of it, for example with pandas.DataFrame(X)"
     if array.ndim > 2:
         return "Reshape your data, for example with X.reshape(len(X), -1)"
@@ -398,3 +404,14 @@ def unique(names: Sequence[Any]) -> list[str]:
             new = f"{name}_{n}"
         out[new] = None
     return list(out)
+
+
+def labels(names: Sequence[Any]) -> list[str]:
+    """Return the names of columns as different strings, whatever the order of the columns.
+
+    Strings keep their names, so that 1 beside "1" is "1_2".
+    """
+    ranks = [(not isinstance(name, str), type(name).__name__, repr(name)) for name in names]
+    order = sorted(range(len(names)), key=ranks.__getitem__)
+    by_place = dict(zip(order, unique([names[k] for k in order]), strict=True))
+    return [by_place[k] for k in range(len(names))]

@@ -102,6 +102,8 @@ def _seconds(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, np.timedelta64):
         return in_seconds(value)
+    if _form(type(value)) == "time":  # those of numpy would be integers
+        raise TypeError(f"{shown(value)} is a time")
     if isinstance(value, time):
         return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond * 1e-6
     return value

@@ -20,6 +20,7 @@ from sknn_scratch.preprocessing._columns import (
     ArrayColumns,
     FrameColumns,
     categories,
+    labels,
     read,
     unique,
 )
@@ -238,7 +239,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         given = self._names
         if input_features is not None or given is None:
             given = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
-        names = unique(given)
+        names = labels(given)
         number_names = self._number_names(names)
         out = [number_names[j] for j in self._shown]
         out += [f"{number_names[j]}_missing" for j in self._indicated]
