@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 
 def in_memory(X: Any, owner: str) -> Any:
@@ -15,7 +16,7 @@ def in_memory(X: Any, owner: str) -> Any:
 
     ``owner`` is what the user called, for messages.
     """
-    if isinstance(X, np.ndarray | list | tuple):
+    if isinstance(X, np.ndarray | list | tuple) or issparse(X):
         return X
     if hasattr(type(X), "__dask_graph__"):  # Dask's protocol
         return X.compute()

@@ -1,6 +1,7 @@
 """Columns of tables: names of any type, objects of any kind, in any container, mean the same."""
 
 import datetime as dt
+import pickle
 import warnings
 from decimal import Decimal
 from fractions import Fraction
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch.interop._skops import TRUSTED_TYPES
 from sknn_scratch.preprocessing import TabularPreprocessor
 
 pl = pytest.importorskip("polars")
@@ -71,7 +73,9 @@ def test_columns_that_are_missing_or_more_are_named(names):
     X = named(names)
     fitted = TabularPreprocessor().fit(X)
     are_strings = all(isinstance(name, str) for name in names)
-    shown = [name if are_strings else "None" if pd.isna(name) else repr(name) for name in names[:2]]
+    shown = [None if pd.isna(name) else name for name in names[:2]]
+    shown = [getattr(name, "to_pydatetime", lambda it=name: it)() for name in shown]
+    shown = shown if are_strings else list(map(repr, shown))
     with pytest.raises(ValueError, match="yet now missing:") as caught:
         fitted.transform(X.iloc[:, 2:])
     assert all(f"- {name}\n" in str(caught.value) for name in shown)
@@ -141,6 +145,34 @@ def test_the_numbers_that_pandas_gives_are_those_of_an_array():
         fitted.transform(in_order(X, [1, 0, 2]))
     with pytest.warns(UserWarning, match="X does not have valid feature names"):
         TabularPreprocessor().fit(named([2, 1, 0])).transform(X.to_numpy())
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")  # it knew of strings only
+@pytest.mark.parametrize("names", [["when", "a", "b"], [2, 1, 0]])
+def test_files_of_the_version_before_names_of_any_type(names):
+    X = named([*"abc"]).assign(a=pd.date_range("2000", periods=N)).set_axis(names, axis=1)
+    fitted = TabularPreprocessor(n_bins=0).fit(X)
+    state = fitted.__getstate__()
+    old = {key: state[key] for key in state if key not in ("_names", "_origins", "_time_unit")}
+    shift = np.zeros(9)
+    shift[2] = (pd.Timestamp("2000") - pd.Timestamp("1970")).days  # its days counted from 1970
+    old["_scale"] = fitted._scale._replace(centre=fitted._scale.centre + shift)
+    loaded = TabularPreprocessor()
+    loaded.__setstate__(old)
+    assert_allclose(loaded.transform(X), fitted.transform(X), atol=1e-6)
+    assert loaded._names == (tuple(names) if names[0] == "when" else None)
+
+
+@pytest.mark.parametrize("store", ["pickle", "skops"])
+@each_names
+def test_stored_names(names, store):
+    fitted = TabularPreprocessor().fit(X := named(names))
+    if store == "skops":
+        sio = pytest.importorskip("skops.io")
+        loaded = sio.loads(sio.dumps(fitted), trusted=list(TRUSTED_TYPES))
+    else:
+        loaded = pickle.loads(pickle.dumps(fitted))
+    assert_array_equal(loaded.transform(in_order(X, [2, 0, 1])), fitted.transform(X))
 
 
 def test_a_failed_fit_changes_nothing():

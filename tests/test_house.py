@@ -51,7 +51,7 @@ RULES = {
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
     "_warning": Rule(),
-    "_tables": Rule("", "narwhals"),
+    "_tables": Rule("", "scipy narwhals"),
     "preprocessing": Rule("_warning _tables", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),

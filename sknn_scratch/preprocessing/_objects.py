@@ -215,3 +215,10 @@ def shown(value: Any) -> str:
     """Return a value for a message, in one line, with its type."""
     text = " ".join(repr(value).split())
     return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
+
+
+def plain(level: Any) -> Any:
+    """Return Python's time for pandas' one that equals it, which fewer kinds of files hold."""
+    if isinstance(level, datetime) and not getattr(level, "nanosecond", 0):
+        return datetime.combine(level.date(), level.timetz())
+    return level

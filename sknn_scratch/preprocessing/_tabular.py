@@ -24,7 +24,7 @@ from sknn_scratch.preprocessing._columns import (
     read,
     unique,
 )
-from sknn_scratch.preprocessing._objects import Kind
+from sknn_scratch.preprocessing._objects import Kind, plain
 
 Table = FrameColumns | ArrayColumns
 #: A column has at most as many bins as leave this many rows for each bin of all columns.
@@ -304,7 +304,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn_names(self, columns: Table) -> None:
         """Keep names of any type; scikit-learn knows of those that are all strings."""
         names = columns.names
-        self._names = None if names is None else tuple(names)
+        self._names = None if names is None else tuple(map(plain, names))
         self.n_features_in_ = columns.n_columns
         self.__dict__.pop("feature_names_in_", None)
         if names is not None and all(isinstance(name, str) for name in names):
@@ -409,6 +409,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             place = places[k]
             levels.write(categories(columns, place), columns.name(place), out[:, start:end])
         return out
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "kinds_") and not hasattr(self, "_names"):  # stored by version 0.1.0
+            self._names = tuple(getattr(self, "feature_names_in_", ())) or None
+            self._origins, self._time_unit = [0] * len(self._of_kind("time")), "ms"
 
     @property
     def _n_features_out(self) -> int:
