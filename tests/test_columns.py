@@ -302,6 +302,14 @@ def test_booleans_beside_numbers_in_rows_are_categories():
     assert TabularPreprocessor().fit([[np.timedelta64(3, "D"), 3]]).kinds_ == ("number", "number")
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_matrices_and_views_are_arrays():
+    X = PLAIN.to_numpy()
+    expected = TabularPreprocessor().fit_transform(X)
+    for same in (np.matrix(X), X.view(np.recarray), memoryview(X), X.astype(object), X[::-1][::-1]):
+        assert_array_equal(TabularPreprocessor().fit_transform(same), expected)
+
+
 def test_masked_arrays_are_missing_where_they_are_masked():
     plain = np.arange(24.0).reshape(12, 2)
     mask = np.arange(24).reshape(12, 2) % 5 == 0
@@ -371,6 +379,26 @@ def test_units_below_a_millisecond(make, unit):
     found = TabularPreprocessor(n_bins=0).fit_transform(make(unit))
     expected = TabularPreprocessor(n_bins=0).fit_transform(COUNTS[:, None])
     assert_allclose(found[:, :1], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+def test_times_of_zones_are_instants(zone):
+    instants = pd.Series(pd.date_range("2024-03-09", periods=60, freq="37min", tz="UTC"))
+    local = instants.dt.tz_convert(zone)
+    plain = pd.DataFrame({"t": instants.dt.tz_localize(None)})
+    expected = TabularPreprocessor().fit_transform(plain)
+    frames = [
+        pd.DataFrame({"t": local}),
+        pd.DataFrame({"t": local.astype(object)}),
+        pd.DataFrame({"t": local.astype(pd.ArrowDtype(pa.timestamp("us", tz=zone)))}),
+        pl.DataFrame({"t": pl.Series(plain["t"]).dt.replace_time_zone("UTC")}).with_columns(
+            pl.col("t").dt.convert_time_zone(zone)
+        ),
+        pa.table({"t": pa.array(local)}),
+        [[stamp.to_pydatetime()] for stamp in local],
+    ]
+    for frame in frames:
+        assert_array_equal(TabularPreprocessor().fit_transform(frame), expected)
 
 
 @pytest.mark.parametrize("year", [1, 1600, 1969, 2024, 2300, 9999])

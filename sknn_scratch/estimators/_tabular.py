@@ -116,8 +116,8 @@ class BaseTabularMLP(BaseEstimator, ABC):
             self._check_params()
             owner = type(self).__name__
             columns = read(rows.X, owner)
-            row = np.empty((columns.n_rows, 1))
-            weight = _validation.check_weight(self, rows.sample_weight, row)
+            as_many = np.empty((columns.n_rows, 1))
+            weight = _validation.check_weight(self, rows.sample_weight, as_many)
             self.preprocessor_ = self._preprocessor()
             Z = self.preprocessor_._fit_transform(columns, weight, owner)
             self._share_names()

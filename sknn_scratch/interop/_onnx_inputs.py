@@ -6,7 +6,7 @@ the types that hold such columns they have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -241,12 +241,20 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
 
 def write_time_unit(made: Any, model: Any) -> Any:
     """Note in a graph which unit its inputs of times have."""
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    owns = [getattr(step, "preprocessor_", step) for step in map(unwrapped, steps)]
-    units = {own._time_unit for own in owns if isinstance(own, TabularPreprocessor)}
-    for unit in units - {"ms"}:
+    for unit in {own._time_unit for own in _preprocessors(model)} - {"ms"}:
         made.metadata_props.add(key=_TIME_UNIT, value=unit)
     return made
+
+
+def _preprocessors(model: Any) -> Iterator[TabularPreprocessor]:
+    """Yield the preprocessors of tables in a model, at any depth."""
+    model = unwrapped(model)
+    own = getattr(model, "preprocessor_", model)
+    if isinstance(own, TabularPreprocessor):
+        yield own
+    steps = getattr(model, "transformers_", None) or getattr(model, "steps", ())
+    for _, step, *_ in steps:
+        yield from _preprocessors(step)
 
 
 def time_unit_of(session: Any) -> str:

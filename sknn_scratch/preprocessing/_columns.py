@@ -289,7 +289,7 @@ def _plain(X: Any) -> Any:
     if isinstance(X, np.ma.MaskedArray):
         return _filled(X)
     if isinstance(X, np.ndarray):
-        return X
+        return np.asarray(X)  # of a matrix, which is always two-dimensional, too
     try:
         plain = np.asarray(X)
     except (TypeError, ValueError):  # types without a common one, rows or cells of several lengths
