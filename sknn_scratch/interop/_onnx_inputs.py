@@ -252,7 +252,7 @@ def _preprocessors(model: Any) -> Iterator[TabularPreprocessor]:
     own = getattr(model, "preprocessor_", model)
     if isinstance(own, TabularPreprocessor):
         yield own
-    steps = getattr(model, "transformers_", None) or getattr(model, "steps", ())
+    steps: Any = getattr(model, "transformers_", None) or getattr(model, "steps", ())
     for _, step, *_ in steps:
         yield from _preprocessors(step)
 

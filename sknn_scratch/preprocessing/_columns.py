@@ -296,7 +296,7 @@ def _plain(X: Any) -> Any:
         return _of_objects(X)
     if hasattr(X, "__array__") or plain.dtype.kind == "b":
         return plain
-    is_plain = plain.dtype.kind in "iufc" and not (plain.ndim and _has_flags(X))
+    is_plain = plain.dtype.kind in "iufc" and not _has_flags(X)
     return plain if is_plain else _of_objects(X)
 
 
@@ -310,7 +310,7 @@ def _of_objects(X: Any) -> Array:
 
 def _has_flags(X: Any) -> bool:
     """Tell whether the first row has booleans, of which numpy makes numbers beside numbers."""
-    first = next(iter(X), ())
+    first = X[0] if isinstance(X, list | tuple) and X else ()
     return isinstance(first, list | tuple) and "flag" in forms(first)
 
 
