@@ -16,6 +16,7 @@ from sknn_scratch.estimators import (
     TabularMLPRegressor,
 )
 from sknn_scratch.interop._extras import require
+from sknn_scratch.interop import _onnx_check as checks
 from sknn_scratch.interop._onnx_forms import Graph, form_of
 from sknn_scratch.interop._onnx_inputs import (
     checked_dtype,
@@ -24,6 +25,7 @@ from sknn_scratch.interop._onnx_inputs import (
     tensor,
     unwrapped,
 )
+from sknn_scratch.interop._onnx_meta import score_options
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
@@ -94,13 +96,35 @@ def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
     return link(loss, g, raw)
 
 
+def _scores(g: Graph, estimator: Any, raw: str) -> str:
+    """Return what ``decision_function`` does, of two classes as [-score, score].
+
+    skl2onnx's converters of meta-estimators read the second column of two classes.
+    """
+    if estimator._targets.task != "binary" or len(estimator.classes_) == 1:
+        return raw
+    if estimator.n_outputs_ == 1:
+        return g.op("Mul", raw, np.array([[-1.0, 1.0]]))
+    return g.op("MatMul", raw, np.array([[1.0, -1.0], [-1.0, 1.0]]))
+
+
+def _asks_scores(operator: Any, container: Any) -> bool:
+    """Tell whether a meta-estimator's converter, or the user, asked for raw scores.
+
+    Some of skl2onnx's converters tell only the container.
+    """
+    options = container.get_options(operator.raw_operator, {"raw_scores": False})
+    return bool(options["raw_scores"])
+
+
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     g = Graph(scope, container, _precision(operator))
     raw = _raw(g, estimator, _input(g, operator))
-    label, probabilities = (output.full_name for output in operator.outputs)
+    label, scores = (output.full_name for output in operator.outputs)
     g._rename(_labels(g, estimator, raw), label)
-    g._rename(_probabilities(g, estimator, raw), probabilities)
+    of_classes = _scores if _asks_scores(operator, container) else _probabilities
+    g._rename(of_classes(g, estimator, raw), scores)
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -199,6 +223,7 @@ _CLASSIFIER_OPTIONS = _OPTIONS | {
     "zipmap": [True, False, "columns"],
     "output_class_labels": [False, True],
     "nocl": [False],
+    "raw_scores": [True, False],
 }
 #: What is converted: class, its name in skl2onnx, shapes, nodes, options.
 CONVERTERS: tuple[tuple[Any, ...], ...] = (
@@ -246,7 +271,7 @@ def register_converters() -> None:
 _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
-def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
+def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **options: Any) -> Any:
     """Return a fitted estimator or pipeline as an ONNX model.
 
     Classifiers have the outputs "label" and "probabilities", (rows, n_classes); regressors
@@ -306,8 +331,13 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     dtype = checked_dtype(dtype)
     types = initial_types(model, X, dtype)
     names = [name for name, _ in types]
-    options["options"] = _with_own(options.get("options"), last_step(model), dtype)
-    return _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+    of_steps = score_options(model) | _with_own(options.get("options"), last_step(model), dtype)
+    options["options"] = of_steps
+    graph = _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+    if check:
+        wants_scores = of_steps.get(id(last_step(model)), {}).get("raw_scores", False)
+        checks.compare(graph, model, X, wants_scores)
+    return graph
 
 
 def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
