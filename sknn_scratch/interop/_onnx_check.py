@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -10,13 +12,16 @@ from sklearn.base import is_classifier
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._extras import require
-from sknn_scratch.interop._onnx_feed import feed
-from sknn_scratch.interop._onnx_inputs import last_step
+from sknn_scratch.interop._onnx_feed import inputs_of
+from sknn_scratch.interop._onnx_inputs import first_step, last_step
+from sknn_scratch.preprocessing import TabularPreprocessor
 
 #: What probabilities may differ by, and other results in relation to their range.
 TOLERANCE = 1e-4
 #: Rounding in float32 of a result of size 1, and of one of size 0 that is a sum of such terms.
 _OF_SIZE, _AT_ZERO = 4e-6, 1e-6
+#: Stands for missing strings: "" is a category of many tables.
+_NO_LEVEL = "\N{NULL}"
 
 
 def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
@@ -24,10 +29,11 @@ def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
 
     ``wants_scores`` tells that the graph has scores of ``decision_function`` for probabilities.
     """
-    inputs = feed(session := _session(graph, model), X)
-    if not all(len(each) for each in inputs.values()):
+    session = _session(graph, model)
+    inputs = inputs_of(session, X, _NO_LEVEL, _times(model))
+    expected = _expected(model, X, wants_scores) if all(map(len, inputs.values())) else {}
+    if not expected:
         return
-    expected = _expected(model, X, wants_scores)
     outputs = dict(zip(_names(session), _run(session, inputs, model), strict=True))
     faults = list(_faults(outputs, expected))
     if faults:
@@ -53,6 +59,16 @@ def _session(graph: Any, model: Any) -> Any:
         raise _not_run(model, error) from error
 
 
+def _times(model: Any) -> set[str]:
+    """Return the names of the inputs that are times to a tabular model."""
+    first = first_step(model)
+    own = getattr(first, "preprocessor_", first)
+    if not isinstance(own, TabularPreprocessor):
+        return set()
+    names = getattr(own, "feature_names_in_", [f"x{k}" for k in range(own.n_features_in_)])
+    return {str(names[k]) for k in own._of_kind("time")}
+
+
 def _run(session: Any, inputs: dict[str, Array], model: Any) -> list[Any]:
     try:
         return list(session.run(None, inputs))
@@ -74,12 +90,15 @@ def _names(session: Any) -> list[str]:
 
 
 def _expected(model: Any, X: Any, wants_scores: bool) -> dict[str, Any]:
-    """Return what the model computes, by the name of the method."""
+    """Return what the model computes, by the name of the method; nothing if it refuses X."""
     verbs = ["predict"] if hasattr(model, "predict") else ["transform"]
     if is_classifier(model):
         of_classes = ["decision_function"] if wants_scores else _METHODS
         verbs += [verb for verb in of_classes if hasattr(model, verb)][:1]
-    return {verb: getattr(model, verb)(X) for verb in verbs}
+    with warnings.catch_warnings(), suppress(TypeError, ValueError):
+        warnings.simplefilter("ignore")  # what predict has to say about X it says elsewhere
+        return {verb: getattr(model, verb)(X) for verb in verbs}
+    return {}
 
 
 _METHODS = ["predict_proba", "decision_function"]
