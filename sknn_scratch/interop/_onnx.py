@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_scratch.interop._extras import require
 from sknn_scratch.interop import _onnx_check as checks
+from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_forms import Graph, form_of
 from sknn_scratch.interop._onnx_inputs import (
     checked_dtype,
@@ -25,7 +26,7 @@ from sknn_scratch.interop._onnx_inputs import (
     tensor,
     unwrapped,
 )
-from sknn_scratch.interop._onnx_meta import score_options
+from sknn_scratch.interop._onnx_meta import register_holders, score_options
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
@@ -105,7 +106,11 @@ def _scores(g: Graph, estimator: Any, raw: str) -> str:
         return raw
     if estimator.n_outputs_ == 1:
         return g.op("Mul", raw, np.array([[-1.0, 1.0]]))
-    return g.op("MatMul", raw, np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    return g.op("MatMul", raw, _DIFFERENCES)
+
+
+#: Makes [first - second, second - first] of two columns.
+_DIFFERENCES = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
 def _asks_scores(operator: Any, container: Any) -> bool:
@@ -113,8 +118,8 @@ def _asks_scores(operator: Any, container: Any) -> bool:
 
     Some of skl2onnx's converters tell only the container.
     """
-    options = container.get_options(operator.raw_operator, {"raw_scores": False})
-    return bool(options["raw_scores"])
+    options = container.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
+    return bool(options and options["raw_scores"])
 
 
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -180,9 +185,17 @@ def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> No
     ones = np.ones((len(estimator.classes_), 1))
     p = g.op("Div", total, g.op("MatMul", total, ones))
     codes = g.op("ArgMax", p, axis=1, keepdims=0)
-    label, probabilities = (output.full_name for output in operator.outputs)
+    label, scores = (output.full_name for output in operator.outputs)
     g._rename(g.op("Gather", _classes(estimator), codes, axis=0), label)
-    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), probabilities)
+    if _asks_scores(operator, container):
+        p = _log_odds(g, p, len(estimator.classes_))
+    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), scores)
+
+
+def _log_odds(g: Graph, p: str, n_classes: int) -> str:
+    """Return log p, of two classes as [-score, score] like :func:`_scores`."""
+    log_p = g.op("Log", p)
+    return g.op("MatMul", log_p, _DIFFERENCES) if n_classes == 2 else log_p
 
 
 def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -218,13 +231,21 @@ def _shape_preprocessor(operator: Any) -> None:
 
 
 #: What was asked of ``to_onnx``.
-_OPTIONS = {"dtype": [None, "float32", "float64"]}
-_CLASSIFIER_OPTIONS = _OPTIONS | {
-    "zipmap": [True, False, "columns"],
-    "output_class_labels": [False, True],
-    "nocl": [False],
-    "raw_scores": [True, False],
-}
+_OPTIONS: dict[str, list[Any]] = {"dtype": [None, "float32", "float64"]}
+
+
+def _classifier_options(cls: type) -> dict[str, list[Any]]:
+    """Return what can be asked of a classifier's converter: of scores, if it has any."""
+    options: dict[str, list[Any]] = {
+        "zipmap": [True, False, "columns"],
+        "output_class_labels": [False, True],
+        "nocl": [False],
+    }
+    if hasattr(cls, "decision_function"):
+        options["raw_scores"] = [True, False]
+    return _OPTIONS | options
+
+
 #: What is converted: class, its name in skl2onnx, shapes, nodes, options.
 CONVERTERS: tuple[tuple[Any, ...], ...] = (
     (
@@ -232,7 +253,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         "SknnScratchMLPClassifier",
         _shape_classifier,
         _convert_classifier,
-        _CLASSIFIER_OPTIONS,
+        _classifier_options(MLPClassifier),
     ),
     (MLPRegressor, "SknnScratchMLPRegressor", _shape_regressor, _convert_regressor, _OPTIONS),
     (
@@ -240,7 +261,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         "SknnScratchTabularMLPClassifier",
         _shape_tabular_classifier,
         _convert_tabular_classifier,
-        _CLASSIFIER_OPTIONS,
+        _classifier_options(TabularMLPClassifier),
     ),
     (
         TabularMLPRegressor,
@@ -264,6 +285,7 @@ def register_converters() -> None:
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     for cls, name, shapes, nodes, options in CONVERTERS:
         skl2onnx.update_registered_converter(cls, name, shapes, nodes, options=options)
+    register_holders()
 
 
 # --- The one function for users.
@@ -325,7 +347,6 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     >>> bool(np.allclose(y_pred[:, 0], model.predict(X), atol=1e-5))
     True
     """
-    skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     check_is_fitted(model)
     model = unwrapped(model)
     dtype = checked_dtype(dtype)
@@ -333,11 +354,28 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     names = [name for name, _ in types]
     of_steps = score_options(model) | _with_own(options.get("options"), last_step(model), dtype)
     options["options"] = of_steps
-    graph = _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+    graph = _with_names(_converted(model, initial_types=types, **options), names)
     if check:
         wants_scores = of_steps.get(id(last_step(model)), {}).get("raw_scores", False)
         checks.compare(graph, model, X, wants_scores)
     return graph
+
+
+def _converted(model: Any, **options: Any) -> Any:
+    """Return what skl2onnx makes of a model; its own errors say what to do."""
+    skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
+    try:
+        return skl2onnx.to_onnx(model, **options)
+    except Exception as error:
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        if frame.f_globals["__name__"].partition(".")[0] not in ("skl2onnx", "onnx"):
+            raise
+        name = type(last_step(model)).__name__
+        raise RuntimeError(
+            "The model and the options of to_onnx must be what skl2onnx can convert. Got "
+            f"{checks.in_short(error)} for a {name}: change the options, or convert the fitted "
+            "estimators of the model one by one."
+        ) from error
 
 
 def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:

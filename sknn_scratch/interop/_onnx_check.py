@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,8 @@ from sklearn.base import is_classifier
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._extras import require
-from sknn_scratch.interop._onnx_feed import inputs_of
-from sknn_scratch.interop._onnx_inputs import first_step, last_step
-from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.interop._onnx_feed import feed
+from sknn_scratch.interop._onnx_inputs import last_step
 
 #: What probabilities may differ by, and other results in relation to their range.
 TOLERANCE = 1e-4
@@ -30,8 +30,7 @@ def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
     ``wants_scores`` tells that the graph has scores of ``decision_function`` for probabilities.
     """
     session = _session(graph, model)
-    inputs = inputs_of(session, X, _NO_LEVEL, _times(model))
-    expected = _expected(model, X, wants_scores) if all(map(len, inputs.values())) else {}
+    inputs, expected = _both_sides(session, model, X, wants_scores)
     if not expected:
         return
     outputs = dict(zip(_names(session), _run(session, inputs, model), strict=True))
@@ -59,16 +58,6 @@ def _session(graph: Any, model: Any) -> Any:
         raise _not_run(model, error) from error
 
 
-def _times(model: Any) -> set[str]:
-    """Return the names of the inputs that are times to a tabular model."""
-    first = first_step(model)
-    own = getattr(first, "preprocessor_", first)
-    if not isinstance(own, TabularPreprocessor):
-        return set()
-    names = getattr(own, "feature_names_in_", [f"x{k}" for k in range(own.n_features_in_)])
-    return {str(names[k]) for k in own._of_kind("time")}
-
-
 def _run(session: Any, inputs: dict[str, Array], model: Any) -> list[Any]:
     try:
         return list(session.run(None, inputs))
@@ -77,28 +66,37 @@ def _run(session: Any, inputs: dict[str, Array], model: Any) -> list[Any]:
 
 
 def _not_run(model: Any, error: Exception) -> RuntimeError:
-    text = " ".join(str(error).split())
     return RuntimeError(
         f"The graph that skl2onnx makes of a {_name(model)} must run in onnxruntime. Got "
-        f"{type(error).__name__} ({text}): {_remedy(model, {})}, or pass check=False for the "
-        "graph as it is."
+        f"{in_short(error)}: {_remedy(model, {})}, or pass check=False for the graph as it is."
     )
+
+
+def in_short(error: Exception) -> str:
+    """Return an error of another library as one line."""
+    return f"{type(error).__name__} ({shorten(str(error), 300)})"
 
 
 def _names(session: Any) -> list[str]:
     return [each.name for each in session.get_outputs()]
 
 
-def _expected(model: Any, X: Any, wants_scores: bool) -> dict[str, Any]:
-    """Return what the model computes, by the name of the method; nothing if it refuses X."""
+def _both_sides(session: Any, model: Any, X: Any, wants_scores: bool) -> tuple[Any, Any]:
+    """Return the inputs of the graph, and what the model computes, by the name of the method.
+
+    Nothing if there are no rows, or if X only tells types, such as a column of times in which
+    all are missing: rows that cannot be predicted cannot be compared.
+    """
     verbs = ["predict"] if hasattr(model, "predict") else ["transform"]
     if is_classifier(model):
         of_classes = ["decision_function"] if wants_scores else _METHODS
         verbs += [verb for verb in of_classes if hasattr(model, verb)][:1]
     with warnings.catch_warnings(), suppress(TypeError, ValueError):
         warnings.simplefilter("ignore")  # what predict has to say about X it says elsewhere
-        return {verb: getattr(model, verb)(X) for verb in verbs}
-    return {}
+        inputs = feed(session, X, missing=_NO_LEVEL)
+        if all(map(len, inputs.values())):
+            return inputs, {verb: getattr(model, verb)(X) for verb in verbs}
+    return {}, {}
 
 
 _METHODS = ["predict_proba", "decision_function"]

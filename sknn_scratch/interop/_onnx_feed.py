@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -55,11 +54,6 @@ def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
     >>> session.run(None, inputs)[0].shape
     (3, 3)
     """
-    return inputs_of(session, X, missing)
-
-
-def inputs_of(session: Any, X: Any, missing: str, times: Container[str] = ()) -> dict[str, Array]:
-    """Return what :func:`feed` does; ``times`` names columns that hold times, if anything."""
     inputs, columns = session.get_inputs(), read(X)
     names = columns.names if isinstance(columns, FrameColumns) else None
     if len(inputs) == 1 and inputs[0].name not in (names or ()):
@@ -73,10 +67,9 @@ def inputs_of(session: Any, X: Any, missing: str, times: Container[str] = ()) ->
             f"X of feed must have a column for each input of the graph. Got none for {absent}: "
             "pass rows with the columns that the model was fitted on."
         )
-    kinds = {each.name: "time" if each.name in times else _kind(each) for each in inputs}
     return {
-        name: _fed(columns, places.index(name), kind, missing)[:, None]
-        for name, kind in kinds.items()
+        each.name: _fed(columns, places.index(each.name), _kind(each), missing)[:, None]
+        for each in inputs
     }
 
 
@@ -90,8 +83,9 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) 
     if kind == "string":
         levels = [missing if level is None else str(level) for level in columns.levels(k)]
         return np.array(levels, dtype=object)
-    if kind == "time" or (kind == "int64" and columns.dtype(k).kind == "M"):
-        return _milliseconds(columns, k)
+    if kind == "int64" and columns.dtype(k).kind == "M":
+        ms = columns.days(k) * MS_PER_DAY
+        return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))
     if kind in ("float", "double"):
         with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both
             return columns.numbers([k])[0].astype(_DTYPES[kind])
@@ -103,11 +97,3 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) 
             "them."
         )
     return np.array(levels, dtype=_DTYPES[kind])
-
-
-def _milliseconds(columns: FrameColumns | ArrayColumns, k: int) -> Array:
-    """Return times as int64; a column of times that is of no such type is one of missing ones."""
-    if columns.dtype(k).kind != "M":
-        return np.full(len(columns.levels(k)), _NAT)
-    ms = columns.days(k) * MS_PER_DAY
-    return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))

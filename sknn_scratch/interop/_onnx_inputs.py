@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sknn_scratch.estimators._tabular import BaseTabularMLP
@@ -112,7 +113,9 @@ def _real(kind: DType) -> DType:
 
 
 def unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, else the model itself."""
+    """Return the best estimator of a search, what is frozen, else the model itself."""
+    if isinstance(model, FrozenEstimator):
+        return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
         raise ValueError(
             f"The model of to_onnx must have a best estimator. Got a {type(model).__name__} with "
