@@ -136,7 +136,7 @@ def _numbers_fault(name: str, got: Any, verb: str, expected: Any) -> Iterator[st
     y, got = np.asarray(expected, dtype=np.float64), np.asarray(got, dtype=np.float64)
     if verb == "decision_function" and y.ndim == 1 and got.shape[1:] == (2,):
         got = got[:, 1]
-    if got.size != y.size:
+    if got.size != y.size or len(got) != len(y):
         yield f"{name!r} of shape {got.shape} where {verb} has {y.shape}"
         return
     columns = (len(y), -1) if verb != "transform" else (-1, 1)
