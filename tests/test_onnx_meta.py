@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import TransformedTargetRegressor
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
     AdaBoostRegressor,
@@ -38,16 +38,17 @@ from sklearn.multioutput import (
 from sklearn.neural_network import MLPClassifier as TheirClassifier
 from sklearn.neural_network import MLPRegressor as TheirRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import all_estimators
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch.preprocessing import TabularPreprocessor
 
 runtime = pytest.importorskip("onnxruntime")
 supported = pytest.importorskip("skl2onnx._supported_operators")
 
-from sknn_scratch.onnx import to_onnx  # noqa: E402
+from sknn_scratch.onnx import feed, to_onnx  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -323,3 +324,89 @@ def test_no_meta_estimator_of_scikit_learn_is_left_out():
     without_networks = {"SequentialFeatureSelector"}  # a selector that skl2onnx does not convert
     others = {cls for _, cls in all_estimators() if holds_estimators(cls)} - known - set(UNKNOWN)
     assert {cls.__name__ for cls in others} <= without_networks
+
+
+# --------------------------------------------------------- tables of all types in a meta-estimator
+def tables():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(1)
+    fit = pandas.DataFrame(
+        {
+            "size": X[:, 0] * 30 + 5e6,
+            "count": rng.integers(0, 9, 90),
+            "flag": X[:, 1] > 0,
+            "colour": rng.choice(np.array(["red", "", "rare"], object), 90, p=[0.6, 0.3, 0.1]),
+            "kind": pandas.Categorical(rng.integers(3, 6, 90)),
+            "when": np.datetime64("2024-01-01", "ms") + rng.permutation(90).astype("m8[D]"),
+            "how long": rng.integers(0, 10**6, 90).astype("m8[s]"),
+        }
+    )
+    gaps = fit.sample(90, random_state=0).reset_index(drop=True)
+    gaps.loc[::3, ["size", "when", "colour", "how long"]] = None
+    unseen = fit.assign(colour="unheard of", size=1e300, when=fit["when"].min() - fit["how long"])
+    return fit, {"rows of fit": fit, "with gaps": gaps, "unseen": unseen}
+
+
+def encoding():
+    return make_pipeline(TabularPreprocessor(), MLPClassifier(**FEW))
+
+
+TABULAR = {
+    "calibrated": (CLASSES, lambda e: CalibratedClassifierCV(e, cv=2)),
+    "calibrated pipeline": (CLASSES, lambda e: CalibratedClassifierCV(encoding(), cv=2)),
+    "calibrated frozen": (("two",), lambda e: CalibratedClassifierCV(FrozenEstimator(e), cv=2)),
+    "stacking": (CLASSES, lambda e: StackingClassifier([("a", e), ("b", e)], cv=2)),
+    "stacking, tables again": (
+        ("three",),
+        lambda e: StackingClassifier([("a", e)], LogisticRegression(), cv=2),
+    ),
+    "voting of a pipeline, too": (
+        CLASSES,
+        lambda e: soft([("a", e), ("b", encoding())]),
+    ),
+    "one against the rest": (CLASSES, OneVsRestClassifier),
+    "stacking of regressors": (NUMBERS, lambda e: StackingRegressor([("a", e)], cv=2)),
+    "voting of regressors": (NUMBERS, lambda e: VotingRegressor([("a", e), ("b", e)])),
+    "several targets": (("two targets",), MultiOutputRegressor),
+}  # fmt: skip
+TABULAR_ROWS = [(name, task) for name, (tasks, _) in TABULAR.items() for task in tasks]
+
+
+@pytest.mark.parametrize(("name", "task"), TABULAR_ROWS, ids=str)
+def test_tables_in_meta_estimators(name, task):
+    frame, rows = tables()
+    base = (REGRESSORS if task in OF_NUMBERS else CLASSIFIERS)["tabular"]()
+    if "frozen" in name:
+        base.fit(frame, TARGETS[task])
+    model = TABULAR[name][1](base).fit(frame, TARGETS[task])
+    session = runtime.InferenceSession(to_onnx(model, frame).SerializeToString())
+    assert [each.name for each in session.get_inputs()] == list(frame.columns)
+    for Z in rows.values():
+        first, *others = session.run(None, feed(session, Z, missing="?"))
+        expected = model.predict(Z)
+        if others:
+            np.testing.assert_array_equal(first, expected)
+            np.testing.assert_allclose(others[0], model.predict_proba(Z), rtol=0, atol=1e-5)
+        else:
+            np.testing.assert_allclose(
+                first.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5
+            )
+
+
+def test_tables_of_numbers_stay_one_input():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    model = CalibratedClassifierCV(CLASSIFIERS["tabular"](), cv=2).fit(frame, TARGETS["two"])
+    assert [each.name for each in to_onnx(model, frame).graph.input] == ["X"]
+
+
+def test_a_table_beside_steps_of_scikit_learn():
+    """These take columns by name, which are packed: refused, and not answered wrongly."""
+    frame, _ = tables()
+    columns = make_column_transformer(
+        (StandardScaler(), ["size", "count"]), (OneHotEncoder(sparse_output=False), ["colour"])
+    )
+    two = [("a", CLASSIFIERS["tabular"]()), ("b", make_pipeline(columns, MLPClassifier(**FEW)))]
+    model = soft(two).fit(frame, TARGETS["two"])
+    with pytest.raises(RuntimeError, match=SENTENCE):
+        to_onnx(model, frame)

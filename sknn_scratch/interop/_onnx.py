@@ -24,9 +24,11 @@ from sknn_scratch.interop._onnx_inputs import (
     initial_types,
     last_step,
     tensor,
+    types_of,
     unwrapped,
 )
 from sknn_scratch.interop._onnx_meta import register_holders, score_options
+from sknn_scratch.interop._onnx_packed import packed, register_packed, step_before
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
@@ -211,7 +213,8 @@ def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> Non
 
 def _convert_preprocessor(scope: Any, operator: Any, container: Any) -> None:
     g = Graph(scope, container, np.float64)
-    g._rename(encoded(g, operator), operator.outputs[0].full_name)
+    kind = g._of(_precision_of_encoded(operator)).kind
+    g._rename(g.cast(encoded(g, operator), kind), operator.outputs[0].full_name)
 
 
 def _shape_tabular_classifier(operator: Any) -> None:
@@ -227,7 +230,13 @@ def _shape_tabular_regressor(operator: Any) -> None:
 
 
 def _shape_preprocessor(operator: Any) -> None:
-    operator.outputs[0].type = tensor("f4", [None, operator.raw_operator.n_features_out_])
+    shape = [None, operator.raw_operator.n_features_out_]
+    operator.outputs[0].type = tensor(_precision_of_encoded(operator), shape)
+
+
+def _precision_of_encoded(operator: Any) -> Any:
+    """Return float32, as ``transform`` does; inside a meta-estimator that which all results have."""
+    return np.dtype(np.float32 if step_before(operator) is None else np.float64)
 
 
 #: What was asked of ``to_onnx``.
@@ -286,6 +295,7 @@ def register_converters() -> None:
     for cls, name, shapes, nodes, options in CONVERTERS:
         skl2onnx.update_registered_converter(cls, name, shapes, nodes, options=options)
     register_holders()
+    register_packed()
 
 
 # --- The one function for users.
@@ -350,11 +360,14 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     check_is_fitted(model)
     model = unwrapped(model)
     dtype = checked_dtype(dtype)
-    types = initial_types(model, X, dtype)
+    table = packed(model, X, None if dtype is None else np.dtype(dtype))
+    whole, types = (
+        (table[0], types_of(table[1])) if table else (model, initial_types(model, X, dtype))
+    )
     names = [name for name, _ in types]
     of_steps = score_options(model) | _with_own(options.get("options"), last_step(model), dtype)
     options["options"] = of_steps
-    graph = _with_names(_converted(model, initial_types=types, **options), names)
+    graph = _with_names(_converted(whole, initial_types=types, **options), names)
     if check:
         wants_scores = of_steps.get(id(last_step(model)), {}).get("raw_scores", False)
         checks.compare(graph, model, X, wants_scores)

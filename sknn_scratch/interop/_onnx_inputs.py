@@ -67,14 +67,18 @@ def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]
             f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
         )
     asked = None if dtype is None else np.dtype(dtype)
-    inputs = _inputs(model, X, asked)
+    return types_of(_inputs(model, X, asked))
+
+
+def types_of(inputs: list[Input]) -> list[tuple[str, Any]]:
+    """Return names and skl2onnx's types of inputs."""
     return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
 
 
 def _inputs(model: Any, X: Any, asked: DType | None) -> list[Input]:
     first = first_step(model)
-    if isinstance(first, TabularPreprocessor | BaseTabularMLP):
-        return _of_table(first, X, asked)
+    if is_tabular(first):
+        return of_table(first, X, asked)
     _check_width(model, X)
     if hasattr(X, "columns") and _splits_columns(model):
         return [(str(name), _input_dtype(kind, asked), 1) for name, kind in X.dtypes.items()]
@@ -137,6 +141,11 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
 
 
+def is_tabular(model: Any) -> bool:
+    """Tell whether an estimator takes tables as they are."""
+    return isinstance(model, TabularPreprocessor | BaseTabularMLP)
+
+
 def _splits_columns(model: Any) -> bool:
     """Tell whether a pipeline treats columns apart."""
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
@@ -146,7 +155,7 @@ def _splits_columns(model: Any) -> bool:
 # --- Tables.
 
 
-def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
+def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
     """Return the inputs of a table: one for an array of one type, else one for each column."""
     names = list(getattr(model, "feature_names_in_", []))
     if not (names and hasattr(X, "columns")):

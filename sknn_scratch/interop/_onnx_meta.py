@@ -33,7 +33,7 @@ def score_options(model: Any) -> dict[int, dict[str, bool]]:
 
 
 def inner(model: Any) -> Iterator[Any]:
-    """Yield a fitted estimator and all that it holds, at any depth, each once."""
+    """Yield a fitted estimator and all that it holds, fitted or not, at any depth, each once."""
     seen: set[int] = set()
     todo = [model]
     while todo:
@@ -55,13 +55,12 @@ def _holds_estimators(thing: Any) -> bool:
 def _judged_by_score(model: Any) -> list[Any]:
     """Return the estimators of which a meta-estimator takes ``decision_function``."""
     if isinstance(model, CalibratedClassifierCV):
-        return [pair.estimator for pair in model.calibrated_classifiers_]
-    if isinstance(model, OneVsOneClassifier):
-        return list(model.estimators_)
+        return [pair.estimator for pair in getattr(model, "calibrated_classifiers_", ())]
+    held = list(getattr(model, "estimators_", ()))
     if isinstance(model, StackingClassifier):
-        pairs = zip(model.estimators_, model.stack_method_, strict=True)
+        pairs = zip(held, getattr(model, "stack_method_", ()), strict=False)
         return [each for each, method in pairs if method == "decision_function"]
-    return []
+    return held if isinstance(model, OneVsOneClassifier) else []
 
 
 def _has_scores(model: Any) -> bool:
