@@ -393,6 +393,22 @@ def test_tables_in_meta_estimators(name, task):
             )
 
 
+def test_integers_behind_a_meta_estimator():
+    counts = (X * 5).astype(np.int64)
+    model = CalibratedClassifierCV(CLASSIFIERS["softmax"](), cv=2).fit(counts, TARGETS["two"])
+    with pytest.raises(RuntimeError, match=r"Got Fail .*: pass X as real numbers, .*one by one"):
+        to_onnx(model, counts)
+    to_onnx(model, counts.astype(float))
+
+
+def test_one_fitted_estimator_in_two_roles():
+    """skl2onnx keeps one option for both: refused."""
+    held = FrozenEstimator(CLASSIFIERS["softmax"]().fit(X, TARGETS["three"]))
+    model = soft([("a", CalibratedClassifierCV(held, cv=2)), ("b", held)])
+    with pytest.raises(RuntimeError, match=SENTENCE):
+        to_onnx(model.fit(X, TARGETS["three"]), X)
+
+
 def test_tables_of_numbers_stay_one_input():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcd"))

@@ -24,7 +24,6 @@ from sknn_scratch.interop._onnx_inputs import (
     initial_types,
     last_step,
     tensor,
-    types_of,
     unwrapped,
 )
 from sknn_scratch.interop._onnx_meta import register_holders, score_options
@@ -235,7 +234,7 @@ def _shape_preprocessor(operator: Any) -> None:
 
 
 def _precision_of_encoded(operator: Any) -> Any:
-    """Return float32, as ``transform`` does; inside a meta-estimator that which all results have."""
+    """Return float32, as ``transform`` does; in a graph of packed columns that of all results."""
     return np.dtype(np.float32 if step_before(operator) is None else np.float64)
 
 
@@ -312,7 +311,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     Parameters
     ----------
     model : fitted MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-        Or a pipeline or a search that ends in one of them, or a TabularPreprocessor.
+        Or a pipeline or a search that ends in one of them, a TabularPreprocessor, or a
+        meta-estimator of scikit-learn around them, as far as skl2onnx converts it: calibration,
+        stacking, voting, bagging, boosting, one-vs-rest, one-vs-one, multi-output. The check
+        below finds those that skl2onnx gets wrong, such as isotonic calibration.
     X : array or DataFrame of shape (n_samples, n_features)
         Some rows of the form that the model was fitted on: they tell the inputs' names and
         types. The graph of an array has one input, "X"; that of a DataFrame whose columns
@@ -320,10 +322,17 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
         takes strings as they are (any that was not in ``fit`` where they are missing), times as
         int64 milliseconds since 1970, and durations and times of day in seconds; integers of
         which some are missing, here or in ``fit``, and booleans of which X misses some, are
-        real numbers, nan where they are missing.
+        real numbers, nan where they are missing. If tabular models are inside a
+        meta-estimator, the graph's results are float64.
     dtype : {"float32", "float64"}, default=None
         Precision of the results, and of the graph's real inputs: None is that of X, float64
         where X has no reals. Categories of real numbers of a tabular model keep X's precision.
+    check : bool, default=True
+        Whether the graph is run on X, by onnxruntime, and compared with the model. Labels must
+        be equal unless two classes tie. Probabilities may differ by 1e-4; predictions and
+        scores, in each column, by 1e-4 of their range over X (the largest less the smallest),
+        plus rounding in float32: 4e-6 of the largest plus 1e-6. If X has no rows, or rows that
+        the model refuses, nothing is compared.
     **options
         Passed on to ``skl2onnx.to_onnx``, such as ``target_opset``.
 
@@ -336,6 +345,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     ------
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
+    RuntimeError
+        If skl2onnx cannot convert the model, or the graph fails the check.
+    ImportError
+        If skl2onnx is not installed; with ``check=True``, if onnxruntime is not.
     TypeError
         If X is sparse, a component has no ONNX form, a column's categories are of several
         types, or a column of X holds something else than in ``fit``.
@@ -360,10 +373,7 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     check_is_fitted(model)
     model = unwrapped(model)
     dtype = checked_dtype(dtype)
-    table = packed(model, X, None if dtype is None else np.dtype(dtype))
-    whole, types = (
-        (table[0], types_of(table[1])) if table else (model, initial_types(model, X, dtype))
-    )
+    whole, types = packed(model, X, dtype) or (model, initial_types(model, X, dtype))
     names = [name for name, _ in types]
     of_steps = score_options(model) | _with_own(options.get("options"), last_step(model), dtype)
     options["options"] = of_steps

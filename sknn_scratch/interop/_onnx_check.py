@@ -33,12 +33,15 @@ def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
     inputs, expected = _both_sides(session, model, X, wants_scores)
     if not expected:
         return
-    outputs = dict(zip(_names(session), _run(session, inputs, model), strict=True))
+    try:
+        outputs = dict(zip(_names(session), session.run(None, inputs), strict=True))
+    except Exception as error:
+        raise _not_run(model, graph, error) from error
     faults = list(_faults(outputs, expected))
     if faults:
         raise RuntimeError(
             f"The graph of to_onnx must compute what the {_name(model)} does. Got "
-            f"{' and '.join(faults)}: {_remedy(model, inputs)}, or pass check=False for the graph "
+            f"{' and '.join(faults)}: {_remedy(model, graph)}, or pass check=False for the graph "
             "as it is."
         )
 
@@ -49,26 +52,20 @@ def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
 def _session(graph: Any, model: Any) -> Any:
     runtime = require("onnxruntime", "onnx", "The check of to_onnx (left out by check=False)")
     settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = 1
     settings.log_severity_level = 4  # errors are raised
     try:
         return runtime.InferenceSession(
             graph.SerializeToString(), settings, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
-        raise _not_run(model, error) from error
+        raise _not_run(model, graph, error) from error
 
 
-def _run(session: Any, inputs: dict[str, Array], model: Any) -> list[Any]:
-    try:
-        return list(session.run(None, inputs))
-    except Exception as error:
-        raise _not_run(model, error) from error
-
-
-def _not_run(model: Any, error: Exception) -> RuntimeError:
+def _not_run(model: Any, graph: Any, error: Exception) -> RuntimeError:
     return RuntimeError(
         f"The graph that skl2onnx makes of a {_name(model)} must run in onnxruntime. Got "
-        f"{in_short(error)}: {_remedy(model, {})}, or pass check=False for the graph as it is."
+        f"{in_short(error)}: {_remedy(model, graph)}, or pass check=False for the graph as it is."
     )
 
 
@@ -201,13 +198,14 @@ def _name(model: Any) -> str:
     return type(last_step(model)).__name__
 
 
-def _remedy(model: Any, inputs: dict[str, Array]) -> str:
-    last = last_step(model)
-    if not type(last).__module__.startswith("sknn_scratch."):
-        return (
-            f"skl2onnx writes a {_name(model)} in another way, so convert the fitted estimators "
-            "inside it one by one"
-        )
-    if any(each.dtype == np.float32 for each in inputs.values()):
-        return "pass dtype='float64', which keeps the digits of X"
-    return "compare the results of the steps one by one"
+def _remedy(model: Any, graph: Any) -> str:
+    proto = require("onnx", "onnx", "sknn_scratch.onnx").TensorProto
+    kinds = {each.type.tensor_type.elem_type for each in graph.graph.input}
+    if type(last_step(model)).__module__.startswith("sknn_scratch."):
+        if proto.FLOAT in kinds:
+            return "pass dtype='float64', which keeps the digits of X"
+        return "compare the results of the steps one by one"
+    apart = "convert the fitted estimators inside it one by one"
+    if kinds == {proto.INT64}:
+        return f"pass X as real numbers, since skl2onnx mixes integers up with them, or {apart}"
+    return f"skl2onnx writes a {_name(model)} in another way, so {apart}"

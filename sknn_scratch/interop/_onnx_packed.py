@@ -14,7 +14,14 @@ from sklearn.pipeline import Pipeline
 
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_forms import Graph
-from sknn_scratch.interop._onnx_inputs import DType, Input, first_step, is_tabular, of_table, tensor
+from sknn_scratch.interop._onnx_inputs import (
+    Input,
+    first_step,
+    is_tabular,
+    of_table,
+    tensor,
+    types_of,
+)
 from sknn_scratch.interop._onnx_meta import inner
 from sknn_scratch.preprocessing._columns import is_frame
 
@@ -30,8 +37,8 @@ class PackedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.codes = codes
 
 
-def packed(model: Any, X: Any, asked: DType | None) -> tuple[Any, list[Input]] | None:
-    """Return a pipeline of packed columns and the model, and its inputs.
+def packed(model: Any, X: Any, dtype: str | None) -> tuple[Any, list[tuple[str, Any]]] | None:
+    """Return a pipeline of packed columns and the model, and names and types of its inputs.
 
     None where the model is none around tabular ones, or X is of numbers and needs no packing.
     """
@@ -41,11 +48,17 @@ def packed(model: Any, X: Any, asked: DType | None) -> tuple[Any, list[Input]] |
     owns = [own for own in owns if getattr(own, "n_features_in_", None) == X.shape[1]]
     if not any(kind != "number" for own in owns for kind in own.kinds_):
         return None
+    asked = None if dtype is None else np.dtype(dtype)
     columns = zip(*(of_table(own, X, asked) for own in owns), strict=True)
-    strings = sorted({level for own in owns for _, levels in own._levels for level in levels.codes
-                      if isinstance(level, str)})  # fmt: skip
-    step = PackedColumns({level: code for code, level in enumerate(strings)})
-    return Pipeline([("columns", step), ("model", model)]), [_widest(each) for each in columns]
+    step = PackedColumns({level: code for code, level in enumerate(_strings(owns))})
+    pipeline = Pipeline([("columns", step), ("model", model)])
+    return pipeline, types_of([_widest(each) for each in columns])
+
+
+def _strings(owns: list[Any]) -> list[str]:
+    """Return all categories that are strings."""
+    of_all = (level for own in owns for _, levels in own._levels for level in levels.codes)
+    return sorted({level for level in of_all if isinstance(level, str)})
 
 
 def _widest(inputs: tuple[Input, ...]) -> Input:
