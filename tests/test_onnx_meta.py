@@ -67,11 +67,11 @@ FEW = {"hidden_layer_sizes": (4,), "learning_rate_init": 0.05, "max_iter": 8, "r
 CLASSIFIERS = {
     "softmax": lambda: MLPClassifier(**FEW),
     "logistic": lambda: MLPClassifier(loss="binary_log_loss", **FEW),
-    "tabular": lambda: TabularMLPClassifier("fast", max_iter=2, n_ensemble=2, random_state=0),
+    "tabular": lambda: TabularMLPClassifier("fast", max_iter=8, n_ensemble=2, random_state=0),
 }
 REGRESSORS = {
     "network": lambda: MLPRegressor(**FEW),
-    "tabular": lambda: TabularMLPRegressor("fast", max_iter=2, n_ensemble=2, random_state=0),
+    "tabular": lambda: TabularMLPRegressor("fast", max_iter=8, n_ensemble=2, random_state=0),
 }
 CLASSES, LABELS, NUMBERS = ("two", "three"), ("two outputs",), ("numbers",)
 OF_NUMBERS = ("numbers", "two targets")

@@ -27,7 +27,7 @@ _NO_LEVEL = "\N{NULL}"
 def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
     """Raise RuntimeError if the graph's results for X are not the model's.
 
-    ``wants_scores`` tells that the graph has scores of ``decision_function`` for probabilities.
+    ``wants_scores`` is true where the graph has scores in the place of probabilities.
     """
     session = _session(graph, model)
     inputs, expected = _both_sides(session, model, X, wants_scores)
@@ -86,7 +86,7 @@ def _both_sides(session: Any, model: Any, X: Any, wants_scores: bool) -> tuple[A
     """
     verbs = ["predict"] if hasattr(model, "predict") else ["transform"]
     if is_classifier(model):
-        of_classes = ["decision_function"] if wants_scores else _METHODS
+        of_classes = ["predict_proba", "decision_function"][wants_scores:]
         verbs += [verb for verb in of_classes if hasattr(model, verb)][:1]
     with warnings.catch_warnings(), suppress(TypeError, ValueError):
         warnings.simplefilter("ignore")  # what predict has to say about X it says elsewhere
@@ -94,9 +94,6 @@ def _both_sides(session: Any, model: Any, X: Any, wants_scores: bool) -> tuple[A
         if all(map(len, inputs.values())):
             return inputs, {verb: getattr(model, verb)(X) for verb in verbs}
     return {}, {}
-
-
-_METHODS = ["predict_proba", "decision_function"]
 
 
 # --- Differences.
