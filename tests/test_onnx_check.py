@@ -192,7 +192,6 @@ def test_float32_that_loses_the_digits_of_x(fitted):
 
 def test_rows_that_only_tell_types(fitted):
     assert to_onnx(fitted["classes"], X[:0]).graph.node
-    assert to_onnx(fitted["table, classes"], FRAME[:0]).graph.node
     assert to_onnx(fitted["classes"], np.full((2, 4), np.nan, np.float32)).graph.node
 
 
