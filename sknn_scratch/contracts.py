@@ -63,6 +63,8 @@ def as_float(value: Any) -> float:
         return float(value) if isinstance(value, Real | Decimal) else np.nan
     except OverflowError:
         return np.inf if value > 0 else -np.inf
+    except ValueError:  # a signalling nan
+        return np.nan
 
 
 @dataclass_transform(frozen_default=True)

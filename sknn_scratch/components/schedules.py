@@ -164,7 +164,7 @@ class Exponential(Schedule):
         self.require_number("decay", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
-        return self.decay ** progress.epoch
+        return self.decay**progress.epoch
 
 
 @register.schedule("cosine")

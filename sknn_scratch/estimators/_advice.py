@@ -45,19 +45,22 @@ def too_large(estimator: Any) -> str:
     )
 
 
-def warn_at_end(estimator: Any, state: TrainingState, data: Data) -> None:
-    """Warn if training ended at a limit or diverged, and say what to do."""
+def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
+    """Return what to do if training ended at a limit or diverged; None if it ended well."""
     reason = state.stop_reason
     if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
-        return
+        return None
     if reason == "diverged":
-        message = divergence(estimator.n_iter_, estimator.learning_rate_init)
-        message += " The weights of the best validation score are kept."
-    elif _is_lbfgs(estimator):
-        message = _lbfgs_ended(estimator, reason) + scaling_hint(estimator, data)
-    else:
-        message = _epochs_ended(estimator) + scaling_hint(estimator, data)
-    warn(message, ConvergenceWarning)
+        message = divergence(estimator.n_iter_, float(estimator.learning_rate_init))
+        return message + " The weights of the best validation score are kept."
+    ended = _lbfgs_ended(estimator, reason) if _is_lbfgs(estimator) else _epochs_ended(estimator)
+    return ended + scaling_hint(estimator, data)
+
+
+def warn_of(advice: str | None) -> None:
+    """Warn of training that did not end well."""
+    if advice is not None:
+        warn(advice, ConvergenceWarning)
 
 
 def _is_lbfgs(estimator: Any) -> bool:
@@ -93,7 +96,7 @@ def _epochs_ended(estimator: Any) -> str:
     return (
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
         "optimization hasn't converged yet. Increase max_iter, raise learning_rate_init (it is "
-        f"{estimator.learning_rate_init:g}), or raise tol."
+        f"{float(estimator.learning_rate_init):g}), or raise tol."
     )
 
 

@@ -76,8 +76,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
+            advice = _advice.at_end(self, job.state, job.data)
         # Last, so that nothing is lost where warnings are turned into errors.
-        _advice.warn_at_end(self, job.state, job.data)
+        _advice.warn_of(advice)
         return self
 
     def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
@@ -86,8 +87,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
+            advice = _advice.at_end(self, job.state, job.data)
         _resume.warn_lost_curvature(self)
-        _advice.warn_at_end(self, job.state, job.data)
+        _advice.warn_of(advice)
         return self
 
     def _prepare(
@@ -228,7 +230,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if plan.early_stopping and state.best_row and state.best_theta is not None:
             return state.best_theta
         if state.stop_reason == "diverged":
-            raise ValueError(_advice.divergence(state.epoch, self.learning_rate_init))
+            raise ValueError(_advice.divergence(state.epoch, float(self.learning_rate_init)))
         return last
 
     def _fitted_attributes(
@@ -329,8 +331,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         y_pred = self.predict(X)
         y = _validation.check_y(self, y, X, self._y_is_numeric)
         sample_weight = _validation.check_weight(self, sample_weight, X)
+        _validation.check_weight_sum(self, sample_weight, "all samples")
         with _validation.naming("y", self):
-            return self._score(self._loss, y, y_pred, sample_weight)
+            self._targets.check_form(y)
+            return self._score_rows(self._loss, y, y_pred, sample_weight)
+
+    def _score_rows(self, loss: Loss, truth: Any, y_pred: Any, weight: Array | None) -> float:
+        """Return the score; rows of weight 0 are left out, as 0 times infinity is no number."""
+        if weight is not None and not weight.all():
+            rows = np.flatnonzero(weight)
+            truth, y_pred, weight = truth[rows], y_pred[rows], weight[rows]
+        return self._score(loss, truth, y_pred, weight)
 
     # --- scikit-learn's manners.
 

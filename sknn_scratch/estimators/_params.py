@@ -8,16 +8,23 @@ from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-)
+from sklearn.utils import _param_validation
+from sklearn.utils._param_validation import InvalidParameterError, Options, StrOptions
 
 from sknn_scratch.components import Blocks
-from sknn_scratch.contracts import Callback, Component, Transform
+from sknn_scratch.contracts import Callback, Component, Transform, as_float
 from sknn_scratch.registry import KINDS, names
+
+#: The most of a count: nothing ever gets there, and numpy's integers hold it.
+LARGEST = int(np.iinfo(np.int64).max)
+
+
+class Interval(_param_validation.Interval):
+    """scikit-learn's interval, for fractions and for integers beyond the range of floats, too."""
+
+    def __contains__(self, value: Any) -> bool:
+        inside = super().__contains__(as_float(value) if self.type is Real else value)
+        return bool(inside)
 
 
 class ComponentOrName(Options):
@@ -142,6 +149,11 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
             " Write hidden_layer_sizes=() for a model without hidden layers.",
         )
     return tuple(int(n) for n in sizes)
+
+
+def count(value: Any) -> int:
+    """Return a number of epochs, rows or the like as a Python integer that floats can divide."""
+    return min(int(value), LARGEST)
 
 
 def own_fields(component: Component) -> list[str]:

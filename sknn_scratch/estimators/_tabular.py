@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sknn_scratch._warning import warn
@@ -29,6 +29,7 @@ from sknn_scratch.estimators._base import unchanged_on_error
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import (
     ComponentOrName,
+    Interval,
     OnePerLayer,
     hidden_sizes,
     invalid,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
@@ -20,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
 #: Rows of a mapped X that are looked at together.
@@ -28,15 +30,26 @@ CHUNK_ROWS = 2**10
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the argument's name to messages of scikit-learn and numpy that lack it."""
+    """Add the argument's name to messages of scikit-learn and numpy that lack it.
+
+    Arrays of other libraries become numpy's, whatever scikit-learn is told to do with them.
+    """
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            config_context(array_api_dispatch=False),
+        ):
             yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
+        where = f"{name} of {type(estimator).__name__}"
+        if isinstance(error, OverflowError):
+            raise ValueError(
+                f"{where} must be within the range of float64. Got more ({error}): scale it."
+            ) from error
         if re.search(rf"\b{name}\b", str(error)):
             raise
         kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{error} (in {name} of {type(estimator).__name__})") from error
+        raise kind(f"{error} (in {where})") from error
 
 
 def is_mapped(X: Any) -> bool:
@@ -100,6 +113,7 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
             "target y is None."
         )
     with naming("y", estimator):
+        given = y
         y = check_array(
             y,
             accept_sparse=False if numeric else "csr",
@@ -111,7 +125,7 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
         if y.ndim == 0 or (y.ndim == 2 and y.shape[1] == 0):
             raise ValueError(f"y must hold one target per sample. Got shape {y.shape}.")
         check_consistent_length(X, y)
-        y = _numbers(y) if numeric else y
+        y = _numbers(y) if numeric else _labels(y, given)
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
@@ -124,12 +138,34 @@ def _numbers(y: Array) -> Array:
     return y
 
 
+def _labels(y: Any, given: Any) -> Any:
+    """Return class labels in the type in which they were given."""
+    if issparse(y):
+        return y
+    if y.dtype.kind == "U" and isinstance(given, list | tuple):
+        # numpy makes strings of all numbers among strings.
+        as_labels(np.asarray(given, dtype=object))
+    if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
+        # scikit-learn makes floats of the integers and booleans of pandas that may be missing.
+        y = np.asarray(given)
+    return as_labels(y)
+
+
 def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
     """Return the weights as floats; None stays None."""
     if sample_weight is None:
         return None
     with naming("sample_weight", estimator):
+        given = np.asarray(sample_weight)
+        kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else set()
+        if any(issubclass(kind, str | dict | set) for kind in kinds) or given.dtype.kind in "SUcmM":
+            found = " and ".join(sorted(kind.__name__ for kind in kinds)) or str(given.dtype)
+            raise ValueError(
+                f"sample_weight must be a number for each sample. Got {found}: pass floats."
+            )
         weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not np.isfinite(weight.sum()):
+            check_weight_sum(estimator, weight, "all samples")
     return weight
 
 
@@ -138,14 +174,14 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     if classes is None:
         return None
     with naming("classes", estimator):
-        labels = column_or_1d(classes)
+        labels = _labels(column_or_1d(classes), classes)
         if labels.dtype.kind == "c" or (
             labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
         ):
             raise ValueError(f"classes must be class labels. Got {classes!r}.")
         if len(labels) == 0:
             raise ValueError("classes must hold at least one class label. Got none.")
-        known: Array = unique_labels(classes)
+        known: Array = unique_labels(labels)
     return known
 
 
