@@ -26,14 +26,22 @@ SAMPLE_ROWS = 1000
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
 
 
-def divergence(epoch: int, learning_rate_init: float) -> str:
-    """Return the message for weights that are not finite."""
+def divergence(epoch: int, learning_rate_init: float | None) -> str:
+    """Return the message for weights that are not finite; the rate is None where there is none."""
+    rate = ""
+    if learning_rate_init is not None:
+        rate = f", or lower learning_rate_init (it is {learning_rate_init:g})"
     return (
         "Solver produced non-finite parameter weights. The input data may contain large "
         "values and need to be preprocessed. "
         f"Training diverged in epoch {epoch}: scale X (for regression y too), for example with "
-        f"StandardScaler, or lower learning_rate_init (it is {learning_rate_init:g})."
+        f"StandardScaler{rate}."
     )
+
+
+def diverged(estimator: Any, epoch: int) -> str:
+    """Return the message for an estimator whose weights are not finite."""
+    return divergence(epoch, None if _is_lbfgs(estimator) else float(estimator.learning_rate_init))
 
 
 def too_large(estimator: Any) -> str:
@@ -51,8 +59,8 @@ def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
     if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
         return None
     if reason == "diverged":
-        message = divergence(estimator.n_iter_, float(estimator.learning_rate_init))
-        return message + " The weights of the best validation score are kept."
+        kept = " The weights of the best validation score are kept."
+        return diverged(estimator, estimator.n_iter_) + kept
     ended = _lbfgs_ended(estimator, reason) if _is_lbfgs(estimator) else _epochs_ended(estimator)
     return ended + scaling_hint(estimator, data)
 
@@ -76,7 +84,10 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
     if _is_lbfgs(estimator):
         return False
     schedule = _aliases.schedule(estimator)
-    end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
+    # Of the last epoch, which it has seen: one that reads a list of factors has no more of them.
+    last = max(state.epoch - 1, 0)
+    samples = state.samples * last // max(state.epoch, 1)
+    end = Progress(last, max(state.step - 1, 0), samples, fraction=1.0, stalls=state.stalls)
     return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
 
 
@@ -93,10 +104,13 @@ def _lbfgs_ended(estimator: Any, reason: str) -> str:
 
 
 def _epochs_ended(estimator: Any) -> str:
+    patience, last = estimator.n_iter_no_change, "or raise tol"
+    if patience >= estimator.max_iter:  # then no tol ends training
+        last = f"or lower n_iter_no_change (it is {patience})"
     return (
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
         "optimization hasn't converged yet. Increase max_iter, raise learning_rate_init (it is "
-        f"{float(estimator.learning_rate_init):g}), or raise tol."
+        f"{float(estimator.learning_rate_init):g}), {last}."
     )
 
 

@@ -168,11 +168,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
             y, unit = targets.encode(y, loss, dtype)
-        if unit is None and not (loss.target_range.contains(y) and np.isfinite(y).all()):
+        if unit is not None:
+            return y, unit
+        _validation.check_finite(self, "y", y)
+        if not loss.target_range.contains(y):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
-                f"{y.min():g} to {y.max():g}: choose another loss or transform y."
+                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose another "
+                "loss or transform y."
             )
         return y, unit
 
@@ -230,7 +233,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if plan.early_stopping and state.best_row and state.best_theta is not None:
             return state.best_theta
         if state.stop_reason == "diverged":
-            raise ValueError(_advice.divergence(state.epoch, float(self.learning_rate_init)))
+            raise ValueError(_advice.diverged(self, state.epoch))
         return last
 
     def _fitted_attributes(
@@ -298,10 +301,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 raise ValueError(f"{name} must be arrays of real numbers.")
             arrays = [a.astype(theta.dtype) for a in arrays]
             shapes, given = [v.shape for v in views], [a.shape for a in arrays]
-            if shapes != given or not all(np.isfinite(a).all() for a in arrays):
-                raise ValueError(
-                    f"{name} must be finite arrays of the shapes {shapes}. Got the shapes {given}."
-                )
+            if shapes != given:
+                raise ValueError(f"{name} must be arrays of the shapes {shapes}. Got {given}.")
+            if not all(np.isfinite(a).all() for a in arrays):
+                raise ValueError(f"{name} must hold finite numbers. Got nan or infinite ones.")
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
         self.theta_ = theta
@@ -401,7 +404,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not isinstance(model, _convert.sklearn_class(cls._sklearn_name)):
             raise TypeError(
                 f"model must be a fitted sklearn.neural_network.{cls._sklearn_name}. "
-                f"Got {type(model).__name__} instead."
+                f"Got {type(model).__module__.partition('.')[0]}.{type(model).__name__} instead."
             )
         return _convert.from_sklearn(cls, model)
 

@@ -504,7 +504,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+            hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
+            raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
         with naming("y", self):
             if how.is_new:
                 return ClassTargets.read(y, classes)

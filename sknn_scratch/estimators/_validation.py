@@ -191,12 +191,17 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
         return a
     with np.errstate(over="ignore"):
         out = a.astype(dtype)
-    if not np.isfinite(out.data if issparse(out) else out).all():
+    check_finite(estimator, name, out)
+    return out
+
+
+def check_finite(estimator: Any, name: str, a: Any) -> None:
+    """Raise if values were too large for the dtype that they have now."""
+    if not np.isfinite(a.data if issparse(a) else a).all():
         raise ValueError(
-            f"{name} of {type(estimator).__name__} must be within the range of {dtype}, the "
+            f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "
             "dtype of its weights. Got larger values: scale them."
         )
-    return out
 
 
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
@@ -227,7 +232,9 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
         total = np.float64(1.0 if weight is None else weight.sum())
         usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
     if not usable:
+        both = getattr(estimator, "class_weight", None) is not None
+        name = "sample_weight and class_weight" if both else "sample_weight"
         raise ValueError(
-            f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
+            f"{name} of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."
         )

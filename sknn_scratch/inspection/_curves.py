@@ -246,7 +246,10 @@ class LossCurveDisplay:
         asked = _checked(curves)
         wanted = [c for c in asked if any(getattr(run, c) is not None for run in self.runs)]
         if not wanted:
-            raise ValueError(f"No run of this LossCurveDisplay has values of {asked} to draw.")
+            found = [c for c in CURVES if any(getattr(run, c) is not None for run in self.runs)]
+            raise ValueError(
+                f"No run of this LossCurveDisplay has values of {asked} to draw. Got {found} only."
+            )
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_, self.lines_ = self.ax_.figure, []
         self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None
