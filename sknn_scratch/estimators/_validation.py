@@ -125,7 +125,7 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
         if y.ndim == 0 or (y.ndim == 2 and y.shape[1] == 0):
             raise ValueError(f"y must hold one target per sample. Got shape {y.shape}.")
         check_consistent_length(X, y)
-        y = _numbers(y) if numeric else _labels(y, given)
+        y = _numbers(y) if numeric else _labels(y, given, "y")
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
@@ -138,17 +138,17 @@ def _numbers(y: Array) -> Array:
     return y
 
 
-def _labels(y: Any, given: Any) -> Any:
+def _labels(y: Any, given: Any, name: str) -> Any:
     """Return class labels in the type in which they were given."""
     if issparse(y):
         return y
     if y.dtype.kind == "U" and isinstance(given, list | tuple):
         # numpy makes strings of all numbers among strings.
-        as_labels(np.asarray(given, dtype=object))
+        as_labels(np.asarray(given, dtype=object), name)
     if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
         # scikit-learn makes floats of the integers and booleans of pandas that may be missing.
         y = np.asarray(given)
-    return as_labels(y)
+    return as_labels(y, name)
 
 
 def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
@@ -174,7 +174,7 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     if classes is None:
         return None
     with naming("classes", estimator):
-        labels = _labels(column_or_1d(classes), classes)
+        labels = _labels(column_or_1d(classes), classes, "classes")
         if labels.dtype.kind == "c" or (
             labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
         ):
