@@ -27,15 +27,16 @@ _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
 
 
 def divergence(epoch: int, learning_rate_init: float | None) -> str:
-    """Return the message for weights that are not finite; the rate is None where there is none."""
-    rate = ""
-    if learning_rate_init is not None:
-        rate = f", or lower learning_rate_init (it is {learning_rate_init:g})"
+    """Return the message for weights that are not finite; the rate is None with L-BFGS."""
+    if learning_rate_init is None:
+        slower = "take solver='adam' with a low learning_rate_init"
+    else:
+        slower = f"lower learning_rate_init (it is {learning_rate_init:g})"
     return (
         "Solver produced non-finite parameter weights. The input data may contain large "
         "values and need to be preprocessed. "
         f"Training diverged in epoch {epoch}: scale X (for regression y too), for example with "
-        f"StandardScaler{rate}."
+        f"StandardScaler, or {slower}."
     )
 
 
@@ -84,11 +85,11 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
     if _is_lbfgs(estimator):
         return False
     schedule = _aliases.schedule(estimator)
-    # Of the last epoch, which it has seen: one that reads a list of factors has no more of them.
-    last = max(state.epoch - 1, 0)
-    samples = state.samples * last // max(state.epoch, 1)
-    end = Progress(last, max(state.step - 1, 0), samples, fraction=1.0, stalls=state.stalls)
-    return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
+    end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
+    try:
+        return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
+    except LookupError:  # of a list of factors, which ends where training does
+        return False
 
 
 def _lbfgs_ended(estimator: Any, reason: str) -> str:

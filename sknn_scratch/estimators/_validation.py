@@ -24,6 +24,8 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
+#: Types that are no numbers, although numpy makes numbers of some.
+NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
 #: Rows of a mapped X that are looked at together.
 CHUNK_ROWS = 2**10
 
@@ -157,11 +159,12 @@ def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
         return None
     with naming("sample_weight", estimator):
         given = np.asarray(sample_weight)
-        kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else set()
-        if any(issubclass(kind, str | dict | set) for kind in kinds) or given.dtype.kind in "SUcmM":
-            found = " and ".join(sorted(kind.__name__ for kind in kinds)) or str(given.dtype)
+        kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
+        found = sorted(kind.__name__ for kind in kinds if issubclass(kind, NO_NUMBERS))
+        if found:
             raise ValueError(
-                f"sample_weight must be a number for each sample. Got {found}: pass floats."
+                f"sample_weight must be a number for each sample. Got {' and '.join(found)}: "
+                "pass floats."
             )
         weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if not np.isfinite(weight.sum()):
