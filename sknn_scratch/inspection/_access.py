@@ -18,7 +18,8 @@ _ONE = ("best_estimator_", "regressor_", "estimator_")
 #: What marks an estimator that changes X or y before the network sees them, and how to do the same.
 _CHANGES = {
     "steps": "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)",
-    "regressor_": "write trace(model.regressor_, X, model.transformer_.transform(y[:, None]))",
+    "regressor_": "write trace(model.regressor_, X, "
+    "model.transformer_.transform(y.reshape(len(y), -1)).squeeze())",
     "preprocessor_": "write trace(model.estimators_[0], model.preprocessor_.transform(X), y)",
 }
 
