@@ -23,6 +23,7 @@ into ``out=``, never ravel or reshape, and add no float64 array of your own.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -37,8 +38,6 @@ Array = NDArray[Any]
 #: What survives a pickle, a checkpoint or a crash: nested dicts with string keys whose
 #: leaves are arrays, numbers, strings or None.
 State = dict[str, Any]
-#: What numpy's integers can hold.
-_LARGEST = int(np.iinfo(np.int64).max)
 
 
 def as_float(value: Any) -> float:
@@ -189,7 +188,8 @@ class Component(ABC):
         value = getattr(self, field)
         is_integer = isinstance(value, Integral) and not isinstance(value, bool)
         self.require(is_integer and int(value) >= low, field, f"an integer >= {low}")
-        self.require(int(value) <= _LARGEST, field, f"an integer from {low} to {_LARGEST}")
+        fits = int(value) <= sys.maxsize
+        self.require(fits, field, f"an integer from {low} to {sys.maxsize}")
         object.__setattr__(self, field, int(value))
 
     def require_bool(self, field: str) -> None:

@@ -340,11 +340,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return self._score_rows(self._loss, y, y_pred, sample_weight)
 
     def _score_rows(self, loss: Loss, truth: Any, y_pred: Any, weight: Array | None) -> float:
-        """Return the score; rows of weight 0 are left out, as 0 times infinity is no number."""
-        if weight is not None and not weight.all():
-            rows = np.flatnonzero(weight)
-            truth, y_pred, weight = truth[rows], y_pred[rows], weight[rows]
-        return self._score(loss, truth, y_pred, weight)
+        """Return the score; without rows of weight 0 where 0 times infinity makes it nan."""
+        score = self._score(loss, truth, y_pred, weight)
+        if weight is None or weight.all() or np.isfinite(score):
+            return score
+        rows = np.flatnonzero(weight)
+        return self._score(loss, truth[rows], y_pred[rows], weight[rows])
 
     # --- scikit-learn's manners.
 

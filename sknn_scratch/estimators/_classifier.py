@@ -331,7 +331,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
         X_val, y_val : array-like, default=None
@@ -399,10 +399,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
         classes : array-like of shape (n_classes,), default=None
-            All classes of all calls; needed in the first call, may be left out later.
+            All classes of all calls; needed in the first call, may be left out later. For
+            indicators, ``np.arange(n_labels)``.
         X_val, y_val : array-like, default=None
             Validation data, scored after the pass; ``early_stopping`` needs it.
         sample_weight_val : array-like, default=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -14,9 +15,6 @@ from sklearn.utils._param_validation import InvalidParameterError, Options, StrO
 from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Callback, Component, Transform, as_float
 from sknn_scratch.registry import KINDS, names
-
-#: The most of a count: nothing ever gets there, and numpy's integers hold it.
-LARGEST = int(np.iinfo(np.int64).max)
 
 
 class Interval(_param_validation.Interval):
@@ -152,8 +150,8 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
 
 
 def count(value: Any) -> int:
-    """Return a number of epochs, rows or the like as a Python integer that floats can divide."""
-    return min(int(value), LARGEST)
+    """Return a number of epochs, rows or the like; none gets to the largest that numpy holds."""
+    return min(int(value), sys.maxsize)
 
 
 def own_fields(component: Component) -> list[str]:

@@ -118,12 +118,11 @@ class ClassTargets:
 
     def check_validation(self, y: Any) -> None:
         """Raise unless y_val holds known classes."""
-        self.check_form(y, "as y does")
-        self.check_known(y, all_of_them=False)
+        self.check_known(y, all_of_them=False, like="as y does")
 
-    def check_known(self, y: Any, all_of_them: bool) -> None:
+    def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
         """Raise unless the classes of y are known ones, or exactly the known ones."""
-        self.check_form(y)
+        self.check_form(y, like)
         if self.task == "multilabel":
             return
         found = unique_labels(y)
@@ -164,7 +163,7 @@ class ClassTargets:
         if self.task == "multilabel":
             check_indicators(y)
             dense = y.toarray() if issparse(y) else y
-            return np.ascontiguousarray(dense.T, dtype=dtype), None
+            return np.ascontiguousarray(dense.T != 0, dtype=dtype), None
         codes = np.searchsorted(self.classes, y).astype(np.intp, copy=False)
         if loss.one_hot:
             return codes, np.eye(self.n_targets, dtype=dtype)
