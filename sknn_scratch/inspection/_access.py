@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from sknn_scratch.contracts import Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layers import Dense
@@ -33,8 +31,9 @@ def chain(estimator: Any) -> Iterator[Any]:
 
 def _inner(estimator: Any) -> Any:
     """Return the one fitted estimator inside another one; None if there is none, or several."""
-    if _member(estimator) is not None:  # whose estimator_ is one that is not fitted
-        return None
+    _, members = _members(estimator)
+    if members:  # whose estimator_ is one that is not fitted
+        return members[0] if len(members) == 1 else None
     for name in _ONE:
         if getattr(estimator, name, None) is not None:
             return getattr(estimator, name)
@@ -43,14 +42,13 @@ def _inner(estimator: Any) -> Any:
     return estimator.estimator if type(estimator).__name__ == "FrozenEstimator" else None
 
 
-def _member(estimator: Any) -> tuple[str, Any] | None:
-    """Return how the first of several fitted estimators is written, and that one."""
+def _members(estimator: Any) -> tuple[str, list[Any]]:
+    """Return how the first of several fitted estimators is written, and all of them."""
     if getattr(estimator, "estimators_", None) is not None:
-        return "estimators_[0]", estimator.estimators_[0]
-    if getattr(estimator, "calibrated_classifiers_", None) is not None:
-        name = "calibrated_classifiers_[0].estimator"
-        return name, estimator.calibrated_classifiers_[0].estimator
-    return None
+        members = estimator.estimators_
+        return "estimators_[0]", list(members.ravel() if hasattr(members, "ravel") else members)
+    calibrated = getattr(estimator, "calibrated_classifiers_", ())
+    return "calibrated_classifiers_[0].estimator", [one.estimator for one in calibrated]
 
 
 def last_step(estimator: Any) -> Any:
@@ -61,11 +59,8 @@ def last_step(estimator: Any) -> Any:
 def networks(estimator: Any) -> list[Any]:
     """Return the networks' estimators: one, or the members of an ensemble."""
     last = last_step(estimator)
-    members = getattr(last, "estimators_", None)
-    if members is None:
-        return [last]
-    members = members.ravel() if isinstance(members, np.ndarray) else members
-    return [network for member in members for network in networks(member)]
+    _, members = _members(last)
+    return [network for member in members for network in networks(member)] or [last]
 
 
 def unchanged_data(estimator: Any, reader: str) -> Any:
@@ -77,6 +72,8 @@ def unchanged_data(estimator: Any, reader: str) -> Any:
                     f"The estimator of {reader} must be the network itself. "
                     f"Got {type(outer).__name__}: {advice}."
                 )
+        if _members(outer)[1]:  # which may have seen other rows, and labels in numbers
+            fitted(outer, "theta_", reader)
     return last_step(estimator)
 
 
@@ -96,9 +93,9 @@ def _remedy(estimator: Any, attribute: str) -> str:
     """Return what to do with an estimator that lacks what a network has."""
     if isinstance(estimator, type):
         return f"write {estimator.__name__}(), not the class, and call fit first"
-    member = _member(estimator)
-    if member is not None and hasattr(last_step(member[1]), attribute):
-        return f"it holds several, so pass one of them, such as model.{member[0]}"
+    first, members = _members(estimator)
+    if members and hasattr(last_step(members[0]), attribute):
+        return f"it holds networks, so pass one of them, such as model.{first}"
     if hasattr(estimator, "coefs_"):
         return f"pass sknn_scratch.{type(estimator).__name__}.from_sklearn(model)"
     attributes = getattr(estimator, "__dict__", {})
