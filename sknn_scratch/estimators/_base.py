@@ -174,8 +174,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not loss.target_range.contains(y):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose another "
-                "loss or transform y."
+                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"{y.max():g}: choose another loss or transform y."
             )
         return y, unit
 
