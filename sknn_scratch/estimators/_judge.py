@@ -135,8 +135,8 @@ def _remedy(absent: list[Any]) -> str:
     """Return what to do where a scorer fails; ``absent`` are classes that it has not seen."""
     if absent:
         return (
-            f"The validation data lacks examples of {absent}: pass X_val and y_val with all "
-            "classes, raise validation_fraction, or choose scoring='loss'."
+            f"The validation data lacks a class, as it has no example of {absent}: pass X_val and "
+            "y_val with all classes, raise validation_fraction, or choose scoring='loss'."
         )
     return (
         "Choose a scorer that suits y and the predictions, for example with "
