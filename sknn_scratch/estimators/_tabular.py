@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._warning import warn
@@ -28,6 +28,7 @@ from sknn_scratch.estimators._base import unchanged_on_error
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import (
     ComponentOrName,
+    Interval,
     OnePerLayer,
     hidden_sizes,
     invalid,
