@@ -23,9 +23,11 @@ into ``out=``, never ravel or reshape, and add no float64 array of your own.
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
@@ -36,6 +38,32 @@ Array = NDArray[Any]
 #: What survives a pickle, a checkpoint or a crash: nested dicts with string keys whose
 #: leaves are arrays, numbers, strings or None.
 State = dict[str, Any]
+
+
+def as_float(value: Any) -> float:
+    """Return a real number as a float: infinite beyond the range of floats, nan if it is none.
+
+    Parameters
+    ----------
+    value : object
+        Integers of any size, fractions, decimals and numpy's numbers are real numbers.
+
+    Returns
+    -------
+    x : float
+
+    Examples
+    --------
+    >>> from sknn_scratch.contracts import as_float
+    >>> as_float(3), as_float(10**400), as_float("3")
+    (3.0, inf, nan)
+    """
+    try:
+        return float(value) if isinstance(value, Real | Decimal) else np.nan
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+    except ValueError:  # a signalling nan
+        return np.nan
 
 
 @dataclass_transform(frozen_default=True)
@@ -121,7 +149,10 @@ class Component(ABC):
             )
 
     def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
-        """Raise ValueError unless ``field`` is a finite number from ``low`` to ``high``.
+        """Make ``field`` a float; raise ValueError unless it is one from ``low`` to ``high``.
+
+        Integers and fractions become floats, so that powers and products of fields are those of
+        floats: they neither overflow nor take for ever.
 
         Parameters
         ----------
@@ -133,17 +164,19 @@ class Component(ABC):
             Which ends belong to the range.
         """
         value = getattr(self, field)
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        x = float(value) if is_number else np.nan
+        x = np.nan if isinstance(value, bool) else as_float(value)
         above = low <= x if closed in ("both", "left") else low < x
         below = x <= high if closed in ("both", "right") else x < high
         left = "[" if closed in ("both", "left") else "("
         right = "]" if closed in ("both", "right") else ")"
         inside = above and below and abs(x) < np.inf
         self.require(inside, field, f"a number in {left}{low:g}, {high:g}{right}")
+        object.__setattr__(self, field, x)
 
     def require_integer(self, field: str, low: int) -> None:
-        """Raise ValueError unless ``field`` is an integer that is at least ``low``.
+        """Make ``field`` an int; raise ValueError unless it is an integer of at least ``low``.
+
+        numpy's integers become Python's, which do not overflow.
 
         Parameters
         ----------
@@ -155,16 +188,35 @@ class Component(ABC):
         value = getattr(self, field)
         is_integer = isinstance(value, Integral) and not isinstance(value, bool)
         self.require(is_integer and int(value) >= low, field, f"an integer >= {low}")
+        fits = int(value) <= sys.maxsize
+        self.require(fits, field, f"an integer from {low} to {sys.maxsize}")
+        object.__setattr__(self, field, int(value))
 
     def require_bool(self, field: str) -> None:
-        """Raise ValueError unless ``field`` is True or False.
+        """Make ``field`` a bool; raise ValueError unless it is True or False.
 
         Parameters
         ----------
         field : str
             Name of the field.
         """
-        self.require(isinstance(getattr(self, field), bool | np.bool_), field, "True or False")
+        value = getattr(self, field)
+        self.require(isinstance(value, bool | np.bool_), field, "True or False")
+        object.__setattr__(self, field, bool(value))
+
+    def require_choice(self, field: str, choices: Sequence[str]) -> None:
+        """Raise ValueError unless ``field`` is one of some strings.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        choices : sequence of str
+            What it may be.
+        """
+        value = getattr(self, field)
+        is_choice = isinstance(value, str) and value in choices
+        self.require(is_choice, field, " or ".join(map(repr, choices)))
 
     def __sklearn_clone__(self) -> Self:
         """A value needs no copy."""

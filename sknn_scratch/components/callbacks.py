@@ -179,8 +179,7 @@ class Checkpoint(Callback):
 
     def __post_init__(self) -> None:
         self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
-        is_count = isinstance(self.every, int) and self.every >= 1
-        self.require(is_count, "every", "an integer that is at least 1")
+        self.require_integer("every", 1)
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
         run.check_path(self._where(run))

@@ -75,8 +75,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
+            advice = _advice.at_end(self, job.state, job.data)
         # Last, so that nothing is lost where warnings are turned into errors.
-        _advice.warn_at_end(self, job.state, job.data)
+        _advice.warn_of(advice)
         return self
 
     def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
@@ -85,8 +86,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
+            advice = _advice.at_end(self, job.state, job.data)
         _resume.warn_lost_curvature(self)
-        _advice.warn_at_end(self, job.state, job.data)
+        _advice.warn_of(advice)
         return self
 
     def _prepare(
@@ -165,13 +167,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
             encoded, unit = targets.encode(y, loss, dtype)
-        if unit is None and not (
-            loss.target_range.contains(encoded) and np.isfinite(encoded).all()
-        ):
+        if unit is not None:
+            return encoded, unit
+        _validation.check_finite(self, "y", encoded)
+        if not loss.target_range.contains(encoded):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
-                f"{y.min():g} to {y.max():g}: choose another loss or transform y."
+                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"{y.max():g}: choose another loss or transform y."
             )
         return encoded, unit
 
@@ -223,7 +226,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if plan.early_stopping and state.best_row and state.best_theta is not None:
             return state.best_theta
         if state.stop_reason == "diverged":
-            raise ValueError(_advice.divergence(state.epoch, self.learning_rate_init))
+            raise ValueError(_advice.diverged(self, state.epoch))
         return last
 
     def _fitted_attributes(
@@ -291,10 +294,10 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 raise ValueError(f"{name} must be arrays of real numbers.")
             arrays = [a.astype(theta.dtype) for a in arrays]
             shapes, given = [v.shape for v in views], [a.shape for a in arrays]
-            if shapes != given or not all(np.isfinite(a).all() for a in arrays):
-                raise ValueError(
-                    f"{name} must be finite arrays of the shapes {shapes}. Got the shapes {given}."
-                )
+            if shapes != given:
+                raise ValueError(f"{name} must be arrays of the shapes {shapes}. Got {given}.")
+            if not all(np.isfinite(a).all() for a in arrays):
+                raise ValueError(f"{name} must hold finite numbers. Got nan or infinite ones.")
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
         self.theta_ = theta
@@ -344,7 +347,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if not isinstance(model, _convert.sklearn_class(cls._sklearn_name)):
             raise TypeError(
                 f"model must be a fitted sklearn.neural_network.{cls._sklearn_name}. "
-                f"Got {type(model).__name__} instead."
+                f"Got {type(model).__module__.partition('.')[0]}.{type(model).__name__} instead."
             )
         return _convert.from_sklearn(cls, model)
 

@@ -330,7 +330,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
         X_val, y_val : array-like, default=None
@@ -398,10 +398,11 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
         classes : array-like of shape (n_classes,), default=None
-            All classes of all calls; needed in the first call, may be left out later.
+            All classes of all calls; needed in the first call, may be left out later. For
+            indicators, ``np.arange(n_labels)``.
         X_val, y_val : array-like, default=None
             Validation data, scored after the pass; ``early_stopping`` needs it.
         sample_weight_val : array-like, default=None
@@ -487,7 +488,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+            hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
+            raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
         with naming("y", self):
             if how.is_new:
                 return ClassTargets.read(y, classes)

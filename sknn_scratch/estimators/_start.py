@@ -14,7 +14,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._params import hidden_sizes
+from sknn_scratch.estimators._params import count, hidden_sizes
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
@@ -58,16 +58,17 @@ def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any)
 
 
 def _strategy(estimator: Any) -> LBFGS | MiniBatch:
+    max_iter = count(estimator.max_iter)
     if estimator.solver == "lbfgs":
         _reject_with_lbfgs(estimator)
-        return LBFGS(estimator.max_iter, estimator.max_fun, float(estimator.tol))
+        return LBFGS(max_iter, count(estimator.max_fun), float(estimator.tol))
     return MiniBatch(
         _optimizer(estimator),
         _aliases.schedule(estimator),
         Patience(float(estimator.tol), estimator.n_iter_no_change),
         float(estimator.learning_rate_init),
         _batch_size(estimator),
-        estimator.max_iter,
+        max_iter,
         _aliases.shuffle(estimator),
     )
 
@@ -83,7 +84,7 @@ def _reject_with_lbfgs(estimator: Any) -> None:
     """Raise for what needs many small steps."""
     for name, neutral in (("dropout", 0.0), ("ema_decay", None), ("l1_ratio", 0.0)):
         value = getattr(estimator, name)
-        if value != neutral and np.any(value):
+        if value is not neutral and np.any(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be {neutral} with "
                 f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r}: "
@@ -93,7 +94,7 @@ def _reject_with_lbfgs(estimator: Any) -> None:
 
 def _batch_size(estimator: Any) -> int:
     """Return the rows per step; training clips it to the rows that there are."""
-    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else int(estimator.batch_size)
+    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
 
 
 def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState) -> None:

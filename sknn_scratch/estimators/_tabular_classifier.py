@@ -145,7 +145,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Number of columns in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame.
+        Their names, of a frame whose names are all strings.
 
     See Also
     --------
@@ -359,7 +359,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             with _validation.naming("y_val", self):
                 targets.check_validation(given.y)
                 validation = self._data(given, train.y, targets, loss)
-        self.classes_, self._loss = targets.classes, loss
+        self.classes_, self._loss, self._targets = targets.classes, loss, targets
         judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
         return [Problem(loss, data, validation, judge, targets)]
 

@@ -160,7 +160,8 @@ def fit(
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
-    _advice.warn_at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
+        advice = _advice.at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
+    _advice.warn_of(advice)
     return estimator
 
 

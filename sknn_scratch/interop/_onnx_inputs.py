@@ -6,13 +6,14 @@ the types that hold such columns they have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sknn_scratch.estimators._tabular import BaseTabularMLP
@@ -23,6 +24,8 @@ from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 DType = np.dtype[Any]
 Input = tuple[str, DType, int]
 _F4, _F8, _I8, _TEXT = np.dtype("f4"), np.dtype("f8"), np.dtype("i8"), np.dtype("U1")
+#: Where a graph says which unit its times have, if not milliseconds.
+_TIME_UNIT = "sknn_scratch.time_unit"
 #: What a column may hold, and the kinds of numpy's dtypes that hold it.
 _HOLDING = {"numbers": "biufm", "times": "M", "strings": "OUS"}
 #: The types of levels, narrow ones first, and the dtype of each.
@@ -66,14 +69,18 @@ def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]
             f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
         )
     asked = None if dtype is None else np.dtype(dtype)
-    inputs = _inputs(model, X, asked)
+    return types_of(_inputs(model, X, asked))
+
+
+def types_of(inputs: list[Input]) -> list[tuple[str, Any]]:
+    """Return names and skl2onnx's types of inputs."""
     return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
 
 
 def _inputs(model: Any, X: Any, asked: DType | None) -> list[Input]:
     first = first_step(model)
-    if isinstance(first, TabularPreprocessor | BaseTabularMLP):
-        return _of_table(first, X, asked)
+    if is_tabular(first):
+        return of_table(first, X, asked)
     _check_width(model, X)
     if hasattr(X, "columns") and _splits_columns(model):
         return [(str(name), _input_dtype(kind, asked), 1) for name, kind in X.dtypes.items()]
@@ -86,12 +93,16 @@ def _check_width(model: Any, X: Any) -> None:
     shape = X.shape if hasattr(X, "shape") else np.asarray(X, dtype=object).shape
     n = getattr(model, "n_features_in_", None)
     if len(shape) != 2 or shape[1] != (shape[1] if n is None else n):
-        width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
-        now = "None" if X is None else f"the shape {tuple(shape)}"
-        raise ValueError(
-            f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that "
-            "the model was fitted on."
-        )
+        raise _unfit_width(n, None if X is None else tuple(shape))
+
+
+def _unfit_width(n: int | None, shape: tuple[int, ...] | None) -> ValueError:
+    width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
+    now = "None" if shape is None else f"the shape {shape}"
+    return ValueError(
+        f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that the "
+        "model was fitted on."
+    )
 
 
 def _input_dtype(kind: Any, asked: DType | None) -> DType:
@@ -112,7 +123,9 @@ def _real(kind: DType) -> DType:
 
 
 def unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, else the model itself."""
+    """Return the best estimator of a search, what is frozen, else the model itself."""
+    if isinstance(model, FrozenEstimator):
+        return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
         raise ValueError(
             f"The model of to_onnx must have a best estimator. Got a {type(model).__name__} with "
@@ -134,6 +147,11 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
 
 
+def is_tabular(model: Any) -> bool:
+    """Tell whether an estimator takes tables as they are."""
+    return isinstance(model, TabularPreprocessor | BaseTabularMLP)
+
+
 def _splits_columns(model: Any) -> bool:
     """Tell whether a pipeline treats columns apart."""
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
@@ -143,34 +161,32 @@ def _splits_columns(model: Any) -> bool:
 # --- Tables.
 
 
-def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
+def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
     """Return the inputs of a table: one for an array of one type, else one for each column."""
-    names = list(getattr(model, "feature_names_in_", []))
-    if not (names and hasattr(X, "columns")):
-        _check_width(model, X)
-    columns = read(X)
-    places = _places(names, columns)
-    _check_width(model, X)
     own = getattr(model, "preprocessor_", model)
+    columns = read(X, "to_onnx")
+    places = _places(own, columns)
     kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
     is_plain = isinstance(columns, ArrayColumns) and not columns.is_mixed
     if is_plain and len({kind == _TEXT for kind in kinds}) == 1:
         return [("X", np.result_type(*kinds), len(kinds))]
-    names = names or getattr(columns, "names", [f"x{k}" for k in places])
+    names = list(getattr(model, "feature_names_in_", [])) or [columns.label(k) for k in places]
     return [(name, kind, 1) for name, kind in zip(names, kinds, strict=True)]
 
 
-def _places(names: Sequence[str], columns: FrameColumns | ArrayColumns) -> list[int]:
+def _places(own: Any, columns: FrameColumns | ArrayColumns) -> list[int]:
     """Return where in X the columns of ``fit`` are: names decide where both have them."""
-    if not names or isinstance(columns, ArrayColumns):
-        return list(range(columns.n_columns))
-    absent = [name for name in names if name not in columns.names]
+    place = {name: k for k, name in enumerate(columns.names or [])}
+    names = own._names if place else None
+    absent = [name for name in names or [] if name not in place]
     if absent:
         raise ValueError(
             f"X of to_onnx must have all columns of fit. Got none for {absent}: pass some rows of "
             "the data that the model was fitted on."
         )
-    return [columns.names.index(name) for name in names]
+    if columns.n_columns != own.n_features_in_:
+        raise _unfit_width(own.n_features_in_, (columns.n_rows, columns.n_columns))
+    return [place[name] for name in names] if names else list(range(columns.n_columns))
 
 
 def _column_dtype(
@@ -181,6 +197,8 @@ def _column_dtype(
     levels = dict(own._levels).get(k)
     of_levels = None if levels is None else _dtype_of_levels(list(levels.codes))
     kind = own.kinds_[k]
+    if kind == "missing":
+        return _category(None, x, asked)
     if kind == "category":
         content = None if of_levels is None else "strings" if of_levels == _TEXT else "numbers"
     else:
@@ -228,3 +246,21 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
         if all(isinstance(level, types) for level in levels):
             return np.dtype(name)
     return None
+
+
+# --- The unit of times: milliseconds unless ``fit`` met finer ones.
+
+
+def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
+    """Note in a graph which unit its inputs of times have; ``parts`` are a model's estimators."""
+    fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
+    for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
+        made.metadata_props.add(key=_TIME_UNIT, value=unit)
+    return made
+
+
+def time_unit_of(session: Any) -> str:
+    """Return the unit that :func:`write_time_unit` noted."""
+    if not hasattr(session, "get_modelmeta"):
+        return "ms"
+    return str(session.get_modelmeta().custom_metadata_map.get(_TIME_UNIT, "ms"))
