@@ -1,4 +1,4 @@
-"""A training state as nested dicts of plain data, and back: what a checkpoint holds."""
+"""Conversion of a training state to and from plain data, the content of a checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sknn_scratch.training.state import TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
-    """Return all of the state; arrays are shared, not copied."""
+    """Return the state as nested dicts; arrays are shared, not copied."""
     tree: dict[str, Any] = {part.name: getattr(state, part.name) for part in fields(state)}
     tree["rng"] = rng_state(state.rng)
     tree["noise"] = None if state.noise is None else generator_state(state.noise)
@@ -24,9 +24,9 @@ def snapshot(state: TrainingState) -> State:
 
 
 def restore(tree: State) -> TrainingState:
-    """Return the state that a snapshot was taken of.
+    """Return the training state of a snapshot.
 
-    Training that had stalled or diverged stays ended; after any other end it can go on.
+    Training that stalled or diverged remains ended; otherwise it can be resumed.
     """
     values = dict(tree)
     values["rng"] = restore_rng(values["rng"])
