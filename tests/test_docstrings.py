@@ -15,9 +15,9 @@ validate = pytest.importorskip("numpydoc.validate").validate
 ROOT = Path(__file__).parents[1]
 MODULES = ["", ".components", ".contracts", ".inspection", ".preprocessing", ".testing"]
 
-#: What numpydoc must not find: no docstring; parameters that are missing, unknown or out of order;
-#: a docstring without a summary.
-FAULTS = {"GL08", "PR01", "PR02", "PR03", "SS01"}
+#: Faults that numpydoc must not find: no docstring; parameters that are missing, unknown or out of
+#: order; a summary that is missing, is no sentence, or does not begin with an infinitive verb.
+FAULTS = {"GL08", "PR01", "PR02", "PR03", "SS01", "SS02", "SS03", "SS04", "SS05"}
 
 
 def public(module):
@@ -95,7 +95,23 @@ def silent(first):
     pass  # no docstring on purpose
 
 
-@pytest.mark.parametrize(("function", "message"), [(undocumented, "second"), (silent, "docstring")])
+def third_person():
+    """Returns nothing."""
+
+
+def fragment():
+    """Return nothing"""
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (undocumented, "second"),
+        (silent, "docstring"),
+        (third_person, "infinitive"),
+        (fragment, "period"),
+    ],
+)
 def test_what_is_missing_is_found(function, message, monkeypatch):
     monkeypatch.setattr(sknn_scratch, function.__name__, function, raising=False)
     assert message in "".join(faults(f"sknn_scratch.{function.__name__}"))
