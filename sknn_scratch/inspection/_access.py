@@ -1,4 +1,4 @@
-"""What inspection reads of an estimator; the only file here that knows private names."""
+"""Access to estimators; the only file of this package that uses their private attributes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sknn_scratch.core.objective import Objective
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the network's estimator: the best one of a search, the last step of a pipeline."""
+    """Return the estimator of the network: the best of a search, the last step of a pipeline."""
     inner = getattr(estimator, "best_estimator_", None)
     if inner is None and getattr(estimator, "steps", None):
         inner = estimator.steps[-1][1]
@@ -21,7 +21,7 @@ def last_step(estimator: Any) -> Any:
 
 
 def fitted(estimator: Any, attribute: str, reader: str) -> Any:
-    """Return a fitted attribute; raise ValueError if it is not there."""
+    """Return a fitted attribute; raise ValueError if it does not exist."""
     value = getattr(estimator, attribute, None)
     if value is None:
         raise ValueError(
@@ -32,20 +32,20 @@ def fitted(estimator: Any, attribute: str, reader: str) -> Any:
 
 
 def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
-    """Return the network that predicts, and the loss, as they were resolved when fitting."""
+    """Return the network for predicting and the loss, as resolved during fitting."""
     network: Network = fitted(estimator, "_network", reader)
     return network, estimator._loss
 
 
 def activation_names(network: Network, loss: Loss) -> list[str]:
-    """Return how the activation of each layer is written; of the output, the inverse link."""
+    """Return the expression of each layer's activation; for the output, the inverse link."""
     hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
     names = [repr(layer.activation).removesuffix("()") for layer in hidden]
     return [*names, loss.out_activation]
 
 
 def kind(network: Network, k: int) -> str:
-    """Return what a layer is: hidden, or the output."""
+    """Return the kind of a layer, "hidden" or "output"."""
     return "output" if k == len(network.layers) - 1 else "hidden"
 
 
@@ -57,14 +57,14 @@ def dropout_rates(estimator: Any, network: Network) -> list[float]:
 
 
 def n_targets(estimator: Any) -> int:
-    """Return the columns of y that the loss sees."""
+    """Return the number of columns of y passed to the loss."""
     targets = estimator._targets
     is_one_column = targets.task == "binary" and not estimator._loss.one_hot
     return 1 if is_one_column else int(targets.n_targets)
 
 
 def training_problem(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Objective, Data]:
-    """Return the objective, and the given rows in the form in which training sees them."""
+    """Return the objective, and the given rows, encoded as for training."""
     network_and_loss(estimator, "trace")
     problem: tuple[Objective, Data] = estimator._problem(X, y, sample_weight)
     return problem
