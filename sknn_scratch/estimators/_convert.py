@@ -1,4 +1,4 @@
-"""From scikit-learn's fitted MLP to ours and back: the same predictions either way."""
+"""Conversion of fitted networks from and to scikit-learn, with the same predictions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sknn_scratch.estimators._start import own_stream, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
-#: Attributes that mean the same on both sides.
+#: Attributes with the same meaning in both packages.
 COMMON = (
     "loss_",
     "best_loss_",
@@ -32,7 +32,7 @@ COMMON = (
     "classes_",
 )
 
-#: What scikit-learn has of the components, by its name there.
+#: Components that scikit-learn has too, with their names there.
 NAMES: dict[type[Component], str] = {
     components.Identity: "identity",
     components.Logistic: "logistic",
@@ -49,10 +49,10 @@ NAMES: dict[type[Component], str] = {
 
 
 def from_sklearn(cls: type, model: Any) -> Any:
-    """Return an estimator of ours with the parameters and weights of scikit-learn's."""
+    """Return an estimator of this package with the parameters and weights of ``model``."""
     check_is_fitted(model)
     if is_classifier(model) and len(model.classes_) == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     params = model.get_params(deep=False)
     if is_classifier(model) and model._label_binarizer.y_type_ == "binary":
         params["loss"] = "binary_log_loss"
@@ -69,7 +69,7 @@ def from_sklearn(cls: type, model: Any) -> Any:
 
 
 def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
-    """Return what training of ours would have left: counters and history, no moments."""
+    """Return an equivalent training state: counters and history, without moments."""
     state = TrainingState(theta, own_stream(random_state), epoch=model.n_iter_, samples=model.t_)
     curve = getattr(model, "loss_curve_", [model.loss_])
     first = model.n_iter_ - len(curve) + 1
@@ -77,7 +77,7 @@ def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
     scores = getattr(model, "validation_scores_", None) or []
     for row, score in zip(state.history, scores, strict=False):
         row["validation_score"] = score
-    if scores:  # scikit-learn's loss_ is the last one
+    if scores:  # scikit-learn's loss_ is that of the last epoch
         state.best_row = {"epoch": int(np.argmax(scores)) + 1, "loss": model.loss_}
     return state
 
@@ -91,7 +91,7 @@ def _targets(model: Any) -> ClassTargets | NumericTargets:
 
 
 def to_sklearn(ours: Any, cls: type) -> Any:
-    """Return scikit-learn's estimator with our parameters and weights."""
+    """Return scikit-learn's estimator with the parameters and weights of ``ours``."""
     check_is_fitted(ours)
     theirs = cls(**_their_params(ours, cls))
     attributes = {name: getattr(ours, name) for name in COMMON if hasattr(ours, name)}
@@ -113,12 +113,12 @@ def to_sklearn(ours: Any, cls: type) -> Any:
 
 
 def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
-    """Return the logistic output that equals a softmax over two: its raw is their difference."""
+    """Return the logistic output that equals a softmax over two outputs, from their difference."""
     return W[:, 1:] - W[:, :1], b[1:] - b[:1]
 
 
 def sklearn_class(name: str) -> Any:
-    """Return one of scikit-learn's networks, whose import takes longer than this package's."""
+    """Return a class of sklearn.neural_network, imported on use because its import is slow."""
     from sklearn import neural_network
 
     return getattr(neural_network, name)
@@ -130,12 +130,12 @@ def _label_binarizer(targets: ClassTargets) -> Any:
     if targets.task == "multilabel":
         return LabelBinarizer().fit(np.eye(targets.n_targets, dtype=int))
     if targets.n_targets == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     return LabelBinarizer().fit(targets.classes)
 
 
 def _their_params(ours: Any, cls: type) -> dict[str, Any]:
-    """Return the parameters for scikit-learn's estimator, or say what it cannot express."""
+    """Return the parameters for scikit-learn's estimator; raise if it cannot express them."""
     params = ours.get_params(deep=False)
     activations = [layer.activation for layer in ours._network.layers[:-1]]
     if len(set(activations)) > 1:

@@ -22,12 +22,12 @@ from sknn_scratch.training import checkpoint
 from sknn_scratch.training.snapshot import restore, snapshot
 from sknn_scratch.training.state import TrainingState
 
-#: Parameters that may differ between a checkpoint and the estimator that goes on from it.
+#: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
 def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
-    """Return what says of which fit a checkpoint is."""
+    """Return the header that identifies the fit of a checkpoint."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -52,7 +52,7 @@ def _kind(judge: Any, data: Data) -> str:
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
-    """Return short codes of the data, by the names of arguments."""
+    """Return hashes of the data, by argument name."""
     X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
@@ -63,7 +63,7 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
 
 
 def _in_chunks(a: Array) -> Iterator[Any]:
-    """Yield the bytes of an array in C order; what is mapped from a file is never copied whole."""
+    """Yield the bytes of an array in C order, without copying a mapped array as a whole."""
     for start in range(0, len(a), CHUNK_ROWS):
         yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
 
@@ -76,7 +76,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return how a parameter is written, alike in every process and for numpy's numbers."""
+    """Return a parameter as text, equal in every process and for numpy's scalars."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -89,24 +89,24 @@ def _written(value: Any) -> str:
 
 
 def load(path: str) -> tuple[TrainingState, State]:
-    """Return the state that a checkpoint holds, and what it says of its fit.
+    """Return the training state of a checkpoint, and its header.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint of a fit.
+        If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
     if not {"estimator", "parameters", "data", "state"} <= tree.keys():
         raise ValueError(
-            f"{path!r} holds no checkpoint of a fit, as the callback Checkpoint writes it: pass "
-            "such a file, or use set_state for what get_state returned."
+            f"{path!r} must be a file written by the Checkpoint callback: pass such a file, or "
+            "use set_state for the result of get_state."
         )
     return restore(tree["state"]), tree
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
-    """Raise ValueError, which names the first difference, unless both are of the same fit."""
+    """Raise ValueError, naming the first difference, unless both are from the same fit."""
     if stored["estimator"] != wanted["estimator"]:
         raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
@@ -117,31 +117,31 @@ def check_same(stored: State, wanted: State, path: str) -> None:
 
 
 def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
-    """Raise if training is already past its end."""
+    """Raise ValueError if training is already past ``max_iter``."""
     if state.epoch > estimator.max_iter:
         raise ValueError(
             f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
-            f"{estimator.max_iter}: raise max_iter to go on."
+            f"{estimator.max_iter}: raise max_iter to continue."
         )
 
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
         f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "
-        "Pass the data and the parameters of that fit, or call fit to begin anew."
+        "Pass the data and the parameters of that fit, or call fit to start again."
     )
 
 
 def warn_lost_curvature(estimator: Any) -> None:
-    """Say what a checkpoint of L-BFGS does not hold."""
+    """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' goes on from the weights of the checkpoint; what it had learned of "
-            "the curvature is lost, so it takes other steps than without the break."
+            "solver='lbfgs' resumes from the weights of the checkpoint; the curvature history is "
+            "not saved, so its steps differ from those of an uninterrupted fit."
         )
 
 
-# --- A fitted estimator as plain data, for those who store it elsewhere.
+# --- Fitted estimators as plain data.
 
 
 def get_state(estimator: Any) -> State:
@@ -160,7 +160,7 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Make an estimator with the same parameters a fitted one."""
+    """Restore the fitted attributes of an estimator with the same parameters."""
     missing = {"n_features", "feature_names", "targets", "theta", "state"} - tree.keys()
     if missing:
         raise ValueError(
@@ -179,7 +179,7 @@ def set_state(estimator: Any, tree: State) -> None:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
-            "set hidden_layer_sizes and loss as they were."
+            "set hidden_layer_sizes and loss to their original values."
         )
     state = restore(tree["state"])
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))

@@ -326,15 +326,15 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    # --- The parts of a fit.
+    # --- Parts of a fit.
 
     def _problems(self, train: Rows, given: Rows) -> tuple[ClassTargets, list[Problem]]:
         with _validation.naming("y", self):
             targets = ClassTargets.read(train.y)
         if targets.task == "multilabel":
             raise ValueError(
-                "y must hold one class label for each sample. Got indicators of several labels: "
-                "fit one classifier per label with sklearn.multioutput.MultiOutputClassifier."
+                "y must hold one class label for each sample. Got multilabel indicators: fit "
+                "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
             )
         loss = self._resolve_loss(targets.task)
         data = self._data(train, train.y, targets, loss)

@@ -23,8 +23,8 @@ from sknn_scratch.training.members import Member, Task
 class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     """Regressor for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
-    Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
-    one target or several, which need no scaling either.
+    Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
+    DataFrame or an array. There may be one or more targets, which need no scaling either.
 
     Each member is a network that holds out a different part of the rows, and keeps the weights
     with the best loss on them. The predictions of members are averaged.
@@ -293,7 +293,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         mean = total / len(self.estimators_)
         return np.clip(mean, *self.target_range_) if self.clip else mean
 
-    # --- The parts of a fit.
+    # --- Parts of a fit.
 
     def _problems(self, train: Rows, given: Rows) -> tuple[NumericTargets, list[Problem]]:
         y = np.asarray(train.y, np.float64)

@@ -1,4 +1,4 @@
-"""Targets: from y to what a loss sees, and from raw outputs back to y."""
+"""Encoding of y for losses, and decoding of raw outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sknn_scratch.contracts import Array, Loss
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """Real targets: one column or several."""
+    """Continuous targets, in one or more columns."""
 
     n_targets: int
     task: str = "regression"
@@ -24,7 +24,7 @@ class NumericTargets:
         return np.ascontiguousarray(y.reshape(len(y), -1).T, dtype=dtype), None
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets))
 
     def check_validation(self, y: Any) -> None:
@@ -36,7 +36,7 @@ class NumericTargets:
             )
 
     def strata(self, y: Array) -> None:
-        """Return what the early-stopping split is stratified by: nothing."""
+        """Return None: the early-stopping split is not stratified."""
 
     def truth(self, y: Array) -> Array:
         """Return encoded targets in the form of :meth:`predict`."""
@@ -47,7 +47,7 @@ class NumericTargets:
         return loss.predict(raw, raw)
 
     def decode(self, y_pred: Array) -> Array:
-        """Return the predictions in y's shape."""
+        """Return the predictions in the shape of y."""
         return y_pred[:, 0] if y_pred.shape[1] == 1 else y_pred
 
 
@@ -61,7 +61,7 @@ class ClassTargets:
 
     @classmethod
     def read(cls, y: Any, classes: Any = None) -> ClassTargets:
-        """Find out what y holds; ``classes``, sorted, names those missing in y too."""
+        """Return the targets for y; ``classes``, sorted, includes classes missing in y."""
         if _kind(y) == "multilabel":
             targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
             targets.check_same(classes)
@@ -78,23 +78,23 @@ class ClassTargets:
         return len(self.classes)
 
     def check_same(self, classes: Any) -> None:
-        """Raise unless a later call of partial_fit names the same classes."""
+        """Raise ValueError unless a later call of partial_fit passes the same classes."""
         if classes is not None and not np.array_equal(self.classes, classes):
             raise ValueError(
                 f"The classes of partial_fit must be the same in every call: {self.classes}. "
-                f"Got {classes}; fit anew to change them."
+                f"Got {classes}; fit again to change them."
             )
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
     def check_validation(self, y: Any) -> None:
-        """Raise unless y holds known classes."""
+        """Raise ValueError unless all classes in y are known."""
         self.check_known(y, all_of_them=False)
 
     def check_known(self, y: Any, all_of_them: bool) -> None:
-        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
         multilabel = self.task == "multilabel"
         if (_kind(y) == "multilabel") != multilabel or (
             multilabel and y.shape[1] != self.n_targets
@@ -118,7 +118,7 @@ class ClassTargets:
             )
 
     def strata(self, y: Array) -> Array | None:
-        """Return what the early-stopping split is stratified by: two classes only."""
+        """Return the classes to stratify the early-stopping split by; None unless binary."""
         if self.task != "binary":
             return None
         return y if y.ndim == 1 else y[0].astype(np.intp)
@@ -130,7 +130,7 @@ class ClassTargets:
         return y if y.ndim == 1 else y[0].astype(int)
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
-        """Return class codes and the unit matrix, or (n_targets, n_samples) of 0 and 1."""
+        """Return class codes and the identity matrix, or (n_targets, n_samples) of 0 and 1."""
         if self.task == "multilabel":
             dense = y.toarray() if issparse(y) else y
             return np.ascontiguousarray(dense.T != 0, dtype=dtype), None
@@ -140,7 +140,7 @@ class ClassTargets:
         return codes[None, :].astype(dtype), None
 
     def predict(self, raw: Array, loss: Loss) -> Array:
-        """Return the predicted class numbers, or the labels' indicators."""
+        """Return the predicted class numbers, or indicators of labels."""
         if self.task == "multilabel":
             return (raw > 0).astype(int)
         if raw.shape[1] > 1:
@@ -148,14 +148,14 @@ class ClassTargets:
         return (raw[:, 0] > 0).astype(int) * (len(self.classes) > 1)
 
     def decode(self, codes: Array) -> Any:
-        """Return the labels of predicted codes, in the shape and kind of y."""
+        """Return the labels of predicted codes, in the shape and type of y."""
         if self.task == "multilabel":
             return csr_matrix(codes) if self.sparse else codes
         return self.classes[codes]
 
 
 def check_no_none(y: Any) -> None:
-    """Raise if there is None among class labels, which have an order."""
+    """Raise ValueError if class labels, which must be sortable, include None."""
     if not issparse(y) and y.dtype.kind == "O" and any(label is None for label in y.ravel()):
         raise ValueError(
             "y must hold a class label for each sample. Got None: drop these rows, or give them a "
@@ -164,14 +164,14 @@ def check_no_none(y: Any) -> None:
 
 
 def _kind(y: Any) -> str:
-    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    """Return "labels" or "multilabel" for the type of y; raise ValueError for other types."""
     check_no_none(y)
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"
     if kind.endswith("multioutput"):
         raise ValueError(
-            "y must hold one class label for each sample, or 0/1 indicators of several labels. "
+            "y must hold one class label for each sample, or multilabel 0/1 indicators. "
             f"Got a target of type {kind!r}: fit one classifier per column, for example with "
             "sklearn.multioutput.MultiOutputClassifier."
         )
