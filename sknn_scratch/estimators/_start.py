@@ -152,8 +152,8 @@ def _check_fits(estimator: Any, plan: Plan) -> None:
     if had != wants:
         raise ValueError(
             f"{type(estimator).__name__} was fitted with layers of {had[0]} units and {had[1]} "
-            f"outputs, and cannot continue with {wants[0]} and {wants[1]}: keep hidden_layer_sizes, "
-            "loss and the columns of y unchanged, or fit again with warm_start=False."
+            f"outputs, and cannot continue with {wants[0]} and {wants[1]}: keep "
+            "hidden_layer_sizes, loss and the columns of y, or fit again with warm_start=False."
         )
 
 
