@@ -117,7 +117,7 @@ class Component(ABC):
         field : str
             Name of the field.
         must : str
-            Requirement for the error message: "The 'field' parameter of ... must be ``must``."
+            Requirement, for the error message "The ... parameter of ... must be ...".
         """
         if not condition:
             raise ValueError(

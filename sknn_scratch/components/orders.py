@@ -51,6 +51,7 @@ class Blocks(Component):
         Returns
         -------
         order : ndarray of int of shape (n_rows,)
+            Row numbers in the order of the epoch.
         """
         out, done = np.empty_like(rows), 0
         starts = rng.permutation(-(-len(rows) // self.size)) * self.size

@@ -470,6 +470,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         self : the estimator
+            The estimator itself.
         """
         check_params(self)
         with unchanged_on_error(self):

@@ -346,6 +346,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         self : MLPClassifier
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
@@ -375,6 +376,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         self : MLPClassifier
+            The fitted estimator.
 
         Raises
         ------
@@ -419,6 +421,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         self : MLPClassifier
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), True, given, classes)
@@ -429,10 +432,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators of labels.
         """
         codes = self._map_raw(X, lambda raw: self._targets.predict(raw, self._loss))
         return self._targets.decode(codes)
@@ -443,6 +448,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
@@ -457,10 +463,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
         y_log_proba : ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities.
         """
         return self._map_raw(X, lambda raw: self._proba(raw, self._loss.log_predict, 0.0))
 
@@ -470,6 +478,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
@@ -500,8 +509,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------

@@ -326,6 +326,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
@@ -355,6 +356,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
 
         Raises
         ------
@@ -396,6 +398,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=True, given=given)
@@ -406,10 +409,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
         """
         return self._map_raw(
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
@@ -421,8 +426,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------

@@ -277,6 +277,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         self : TabularMLPClassifier
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
@@ -292,6 +293,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         y_proba : ndarray of shape (n_samples, n_classes)
+            Probabilities, which sum to one in each row.
         """
         Z = self._transform(X)
         total = sum(member.predict_proba(Z).astype(np.float64) for member in self.estimators_)
@@ -308,6 +310,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         y_log_proba : ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities.
         """
         return np.log(self.predict_proba(X))
 
@@ -322,6 +325,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            Class labels.
         """
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]

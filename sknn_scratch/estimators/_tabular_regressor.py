@@ -272,6 +272,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Returns
         -------
         self : TabularMLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
@@ -287,6 +288,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         Returns
         -------
         y_pred : ndarray of shape (n_samples,), or (n_samples, n_targets) or (n_samples, n_levels)
+            Predicted targets.
         """
         Z = self._transform(X)
         total = sum(member.predict(Z).astype(np.float64) for member in self.estimators_)

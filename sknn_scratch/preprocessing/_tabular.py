@@ -141,13 +141,16 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
+            Table.
         y : ignored
+            Not used; present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
 
         Returns
         -------
         self : TabularPreprocessor
+            The fitted transformer.
         """
         self._learn(X, sample_weight)
         return self
@@ -158,12 +161,16 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
+            Table.
         y : ignored
+            Not used; present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+            Encoded features.
         """
         columns, numbers = self._learn(X, sample_weight)
         return self._encode(columns, list(range(columns.n_columns)), numbers)
@@ -174,10 +181,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
+            Table.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+            Encoded features.
         """
         check_is_fitted(self)
         columns = read(X)
@@ -195,6 +204,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
+            Names of the encoded features.
         """
         check_is_fitted(self)
         names = list(OneToOneFeatureMixin.get_feature_names_out(self, input_features))

@@ -171,6 +171,7 @@ def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
     Returns
     -------
     decorator : pytest.mark.parametrize over the argument ``check``
+        Decorator for a test function with the argument ``check``.
 
     Examples
     --------
