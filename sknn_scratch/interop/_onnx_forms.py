@@ -218,7 +218,7 @@ def form_of(component: Component) -> Form:
             return _forms[base]
     argument = "z" if verb == "forward" else "raw"
     raise TypeError(
-        f"{cls.__name__} has no ONNX form. Register one for its method {verb}: write "
+        f"{cls.__name__} has no ONNX form. Say how its {verb} is written in ONNX: "
         f"@sknn_scratch.onnx.onnx_form({cls.__name__}) above a function of (component, graph, "
         f"{argument}) that returns, for example, graph.op('Mul', {argument}, ...)."
     )
