@@ -136,8 +136,8 @@ def warn_lost_curvature(estimator: Any) -> None:
     """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' resumes from the weights of the checkpoint; the curvature history is "
-            "not saved, so its steps differ from those of an uninterrupted fit."
+            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the curvature "
+            "is lost, as it is not saved, so its steps differ from those of an uninterrupted fit."
         )
 
 
