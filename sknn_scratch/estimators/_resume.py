@@ -99,8 +99,8 @@ def load(path: str) -> tuple[TrainingState, State]:
     tree = checkpoint.load(path)
     if not {"estimator", "parameters", "data", "state"} <= tree.keys():
         raise ValueError(
-            f"{path!r} must be a file written by the Checkpoint callback: pass such a file, or "
-            "use set_state for the result of get_state."
+            f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
+            "a file, or use set_state for the result of get_state."
         )
     return restore(tree["state"]), tree
 
@@ -136,8 +136,8 @@ def warn_lost_curvature(estimator: Any) -> None:
     """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the curvature "
-            "is lost, as it is not saved, so its steps differ from those of an uninterrupted fit."
+            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
+            "curvature is lost, as it is not saved: steps differ from those without interruption."
         )
 
 
