@@ -55,6 +55,7 @@ class ComponentParams(BaseEstimator):
         Returns
         -------
         self : the estimator
+            The estimator itself.
         """
         plain = {key: value for key, value in params.items() if "__" not in key}
         inner: dict[str, dict[str, Any]] = {}

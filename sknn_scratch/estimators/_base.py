@@ -48,7 +48,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 
 class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
-    """Base of MLPClassifier and MLPRegressor; not to be used itself."""
+    """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
@@ -178,7 +178,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _encode_given(
         self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
-        """Return the validation data that the user gave, checked as training data is."""
+        """Return the given validation data, checked like training data."""
         if not _validation.is_given(self, *given):
             return None
         with _validation.naming("X_val", self):
@@ -319,7 +319,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 out[block] = part
         return out
 
-    # --- scikit-learn's manners.
+    # --- Parameters, conversion and storage.
 
     @classmethod
     def from_sklearn(cls, model: Any) -> Any:

@@ -21,7 +21,7 @@ FEWEST_VALUES = 100
 
 
 class MLPRegressor(RegressorScore, BaseMLP):
-    """Multi-layer perceptron for regression: squared error, quantiles, counts and more.
+    """Multi-layer perceptron regressor, for squared error, quantiles, counts and other losses.
 
     Parameters
     ----------

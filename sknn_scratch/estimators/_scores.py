@@ -23,6 +23,7 @@ class ClassifierScore(ClassifierMixin):
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
 
@@ -49,6 +50,7 @@ class RegressorScore(RegressorMixin):
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
             As in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
 

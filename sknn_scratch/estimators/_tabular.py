@@ -87,7 +87,7 @@ class Trained(NamedTuple):
 
 
 class BaseTabularMLP(_aliases.ComponentParams, ABC):
-    """Base of TabularMLPClassifier and TabularMLPRegressor; not to be used itself."""
+    """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _task: ClassVar[str]
@@ -163,11 +163,11 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         raise _aliases.unfit_loss(self, loss, task)
 
     def _float_weight(self, weight: Array | None, part: str) -> Array | None:
-        """Return the weights of rows in float32, with a sum that can be divided by."""
+        """Return the weights of rows in float32, after checking their sum."""
         return _validation.encode_weight(self, weight, np.float32, part)
 
     def _check_given(self, given: Rows) -> Rows:
-        """Return the user's validation data, preprocessed and checked."""
+        """Return the given validation data, preprocessed and checked."""
         with _validation.naming("X_val", self):
             Z = self._transform(given.X)
         with _validation.naming("y_val", self):
@@ -320,7 +320,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     # --- Predicting.
 
     def _transform(self, X: Any) -> Array:
-        """Return X as the members take it."""
+        """Return X, encoded for the members."""
         with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
             Z: Array = self.preprocessor_.transform(X)
         return Z

@@ -322,8 +322,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------

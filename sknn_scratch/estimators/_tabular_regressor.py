@@ -32,7 +32,7 @@ LEAST_VARIATION = 0.1
 
 
 class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
-    """Regressor for tables as they are: an ensemble of small networks behind a preprocessor.
+    """Regressor for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
     Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
     DataFrame or an array. There may be one or more targets, which need no scaling either.
@@ -64,8 +64,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     loss : str or Loss, default='squared_error'
         Loss: 'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma' or
         'tweedie', or an instance; ``Quantile((0.1, 0.5, 0.9))`` predicts one column per
-        level. Members see y less its mean and divided by its standard deviation (with
-        exponential outputs, y divided by its mean), so the ``delta`` of 'huber' is in units
+        level. Members are trained on y minus its mean, divided by its standard deviation (with
+        exponential outputs, on y divided by its mean), so the ``delta`` of 'huber' is in units
         of that. Mean and deviation may be of any size up to 1e150.
 
     solver : str or Optimizer, default='adam'
@@ -329,7 +329,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         ]
 
     def _losses(self, loss: Loss, y: Array, mean: Array, deviation: Array) -> list[Loss]:
-        """Return the losses that members minimise, in turn."""
+        """Return the losses of members, which alternate between them."""
         suits = isinstance(loss, SquaredError) and y.min() >= 0 and bool((mean > 0).all())
         helps = suits and bool((deviation >= LEAST_VARIATION * mean).all())
         if self.link == "identity" or (self.link == "auto" and not helps):
@@ -344,7 +344,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     def _problem(
         self, own: Loss, criterion: Loss, targets: NumericTargets, train: Rows, given: Rows
     ) -> Problem:
-        """Return what members learn that minimise ``own``, and are judged by ``criterion``."""
+        """Return the problem of members that minimise ``own`` and are scored by ``criterion``."""
         data = self._data(train, own, targets)
         validation = data
         if given.X is not None:

@@ -185,7 +185,7 @@ def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
 
 
 def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
-    """Tell whether there is validation data; raise if only a part of it was given."""
+    """Return True if validation data is given; raise ValueError if it is incomplete."""
     if X_val is None and y_val is None:
         if weight is not None:
             raise ValueError(
