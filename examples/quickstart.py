@@ -1,4 +1,4 @@
-"""A tour in one minute: pipelines, a grid search, files, and a look beside scikit-learn.
+"""A tour in one minute: pipelines, a grid search, files, and a comparison with scikit-learn.
 
 Run it with ``python examples/quickstart.py``. It needs no data but scikit-learn's own, prints what
 it finds, and saves a picture of the loss curves as ``quickstart.png`` in the current folder.
@@ -133,7 +133,7 @@ cases = {
     ),
 }
 
-print("\nBeside scikit-learn (same data, same random_state; scores on test data)")
+print("\nCompared with scikit-learn (same data, same random_state; scores on test data)")
 print("  data             score   theirs   seconds   theirs   weights differ by")
 fitted = {}
 for name, (X_case, y_case, ours, theirs) in cases.items():

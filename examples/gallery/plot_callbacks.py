@@ -2,9 +2,9 @@
 Callbacks and progress: a learning-rate range test
 ==================================================
 
-Callbacks look on after each epoch and may ask for an end. Here one of our own prints every fifth
-epoch, and ``StopOnRise`` ends the fit when the loss runs away. With the schedule ``RangeTest``,
-whose step size grows from epoch to epoch, one short fit shows which step sizes are good.
+Callbacks run after each epoch and can stop training. Here a custom callback prints every fifth
+epoch, and ``StopOnRise`` ends the fit when the loss diverges. With the schedule ``RangeTest``,
+whose learning rate grows during training, one short fit shows which learning rates are good.
 """
 
 import matplotlib.pyplot as plt
@@ -16,14 +16,14 @@ from sknn_scratch.contracts import Callback
 
 
 class PrintEvery(Callback):
-    """Print epoch, step size and loss now and then."""
+    """Print epoch, learning rate and loss every few epochs."""
 
     epochs: int = 10
 
     def on_epoch_end(self, memory, run):
         if run.epoch % self.epochs == 0:
             rate = run.history[-1]["learning_rate"]
-            print(f"epoch {run.epoch:3d}   step size {rate:.1e}   loss {run.loss:.3f}")
+            print(f"epoch {run.epoch:3d}   learning rate {rate:.1e}   loss {run.loss:.3f}")
 
 
 X, y = load_digits(return_X_y=True)
@@ -46,9 +46,7 @@ best = rates[min(range(len(rates)), key=test.loss_curve_.__getitem__)]
 figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 ax.axvspan(best / 30, best / 3, color="tab:green", alpha=0.15)
 ax.plot(rates, test.loss_curve_, "o-", markersize=4)
-ax.text(
-    best / 9.5, max(test.loss_curve_) * 0.55, "a good step size", ha="center", color="tab:green"
-)
+ax.text(best / 9.5, max(test.loss_curve_) * 0.55, "good rates", ha="center", color="tab:green")
 ax.annotate(
     "StopOnRise ends the fit",
     (rates[-1], test.loss_curve_[-1]),
@@ -56,7 +54,7 @@ ax.annotate(
     textcoords="offset points",
     arrowprops={"arrowstyle": "->"},
 )
-ax.set(xlabel="step size", ylabel="training loss", xscale="log")
-ax.set_title("One short fit shows where the step size becomes too large", fontweight="bold")
+ax.set(xlabel="learning rate", ylabel="training loss", xscale="log")
+ax.set_title("One short fit shows where the learning rate becomes too large", fontweight="bold")
 ax.grid(alpha=0.3)
 plt.show()

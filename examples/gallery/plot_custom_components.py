@@ -1,9 +1,9 @@
 """
-An activation and a loss of your own
-====================================
+A custom activation and a custom loss
+=====================================
 
-A dozen lines each. ``Snake`` repeats itself, so it can go on where the data end; ``Cauchy`` hardly
-minds wild points. The usual relu with squared error does neither.
+Each takes a dozen lines. ``Snake`` is periodic, so it extrapolates a wave; ``Cauchy`` is robust to
+outliers. The usual relu with squared error is neither.
 """
 
 import matplotlib.pyplot as plt
@@ -48,12 +48,12 @@ class Cauchy(Loss):
 
 
 # %%
-# Are they right? Silence means that derivatives, types, memory order, pickling and more are.
+# The checks of derivatives, types, memory order, pickling and more pass silently.
 check_component(Snake(beta=2.0))
 check_component(Cauchy())
 
 # %%
-# A rising wave; every tenth point is wild.
+# A rising wave; every tenth point is an outlier.
 rng = np.random.default_rng(0)
 x = rng.uniform(-6, 6, 300)
 y = 0.3 * x + np.sin(2 * x) + rng.normal(0, 0.1, 300)

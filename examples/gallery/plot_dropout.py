@@ -2,10 +2,10 @@
 What dropout does
 =================
 
-In each training step ``dropout`` leaves out a part of the hidden units at random, so that no unit
-can rely on another one. A part of the training labels is wrong here. The more is left out, the less
-of that is learned by heart; the loss on new data falls, and rises when too little of the network is
-left.
+In each training step ``dropout`` drops a random fraction of the hidden units, so that no unit can
+rely on another one. Some of the training labels are wrong here. With more dropout, fewer of them
+are memorised. The loss on new data decreases first, and increases when too little of the network
+is left.
 """
 
 import warnings

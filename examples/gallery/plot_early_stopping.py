@@ -2,8 +2,8 @@
 Regularisation and early stopping on noisy data
 ===============================================
 
-A fifth of the labels is wrong. A wide network learns them by heart: its loss on validation data
-falls, turns, and climbs. The L2 penalty ``alpha`` and ``dropout`` slow that down, and early
+A fifth of the labels is wrong. A wide network memorises them: its loss on validation data first
+decreases, then increases. The L2 penalty ``alpha`` and ``dropout`` slow that down, and early
 stopping keeps the weights of the best epoch.
 """
 
@@ -67,7 +67,7 @@ for name, model in models.items():
             textcoords="offset points",
         )
 ax.set(xlabel="epoch", ylabel="loss on validation data", ylim=(0.25, 1.6))
-ax.set_title("Without a brake, noise is learned by heart", fontweight="bold")
+ax.set_title("Without regularisation, noise is memorised", fontweight="bold")
 ax.legend(frameon=False, loc="upper left")
 ax.grid(alpha=0.3)
 plt.show()

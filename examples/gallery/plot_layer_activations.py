@@ -22,7 +22,7 @@ X, y = x[:, None], np.where(x < 0, np.abs(x + 1.5) - 1.5, np.sin(3 * x))
 
 
 def best(layers):
-    """Return the best of six fits, which differ in their first weights, and its error."""
+    """Return the best of six fits, which differ in their initial weights, and its error."""
     fits = []
     for seed in range(6):
         model = MLPRegressor(

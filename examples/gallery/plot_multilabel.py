@@ -1,6 +1,6 @@
 """
-Several labels at once
-======================
+Multilabel classification
+=========================
 
 Each point lies in none, some or all of three circles. For a matrix of 0 and 1 as target,
 ``MLPClassifier`` has one logistic output for each label. The picture mixes the three probabilities

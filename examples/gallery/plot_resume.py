@@ -2,9 +2,9 @@
 Checkpoint and resume
 =====================
 
-``Checkpoint`` writes all that changes during training into one file: weights, moments, random
-streams, counters. After a crash, ``resume`` goes on from it as if nothing had happened, to the very
-same weights.
+``Checkpoint`` writes everything that changes during training into one file: weights, moments,
+random number generators, counters. After a crash, ``resume`` continues from it, and ends with
+exactly the same weights as an uninterrupted fit.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ X = X / 16
 
 
 class PowerCut(Callback):
-    """What nobody wishes for."""
+    """Simulate a crash."""
 
     epoch: int = 25
 

@@ -2,9 +2,9 @@
 Learning-rate schedules compared
 ================================
 
-A schedule is a factor on ``learning_rate_init`` in the course of training. The upper panel shows
-the step sizes, the lower one what they do to the training loss on noisy data: large steps jump
-about the valley, and only rates that come down reach its floor.
+A schedule is a factor on ``learning_rate_init`` during training. The upper panel shows the learning
+rates, the lower panel the training loss on noisy data: with large rates the loss fluctuates, and
+only rates that decrease reach its minimum.
 """
 
 import warnings
@@ -30,8 +30,8 @@ schedules = {
 }
 
 # %%
-# Plain stochastic gradient descent with a large step size shows the differences best. All other
-# things are equal: the same first weights, the same order of rows.
+# Plain stochastic gradient descent with a large learning rate shows the differences best. All other
+# settings are equal: the same initial weights, the same order of rows.
 models = {
     name: MLPClassifier(
         (32,),
@@ -54,7 +54,7 @@ for name, model in models.items():
     epochs = [row["epoch"] for row in model.history_]
     top.plot(epochs, [row["learning_rate"] for row in model.history_], linewidth=2)
     bottom.plot(epochs, model.loss_curve_, linewidth=2, label=f"{name}: {model.loss_:.3f}")
-top.set(ylabel="step size")
+top.set(ylabel="learning rate")
 bottom.set(xlabel="epoch", ylabel="training loss", ylim=(0.18, 0.42))
 bottom.legend(title="schedule: loss at the end", frameon=False, ncols=2)
 for ax in (top, bottom):

@@ -2,9 +2,9 @@
 A stream with partial_fit
 =========================
 
-Data that come in chunks, and a world that changes half-way: from chunk 60 on, the boundary between
-the classes turns. Each chunk is predicted first and learned afterwards. The network that goes on
-learning recovers; the one that was trained once does not.
+Data arrives in chunks, and its distribution changes: from chunk 60 on, the boundary between the
+classes turns. Each chunk is predicted first, then used for training. The network that keeps
+training recovers; the network that was trained once does not.
 """
 
 import warnings
@@ -46,7 +46,7 @@ figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
 chunks = np.arange(1, 140)
 for values, name, color in zip(
     np.transpose(scores),
-    ["goes on learning with partial_fit", "trained once, on the first 40 chunks"],
+    ["keeps training with partial_fit", "trained once, on the first 40 chunks"],
     ["tab:red", "tab:blue"],
     strict=True,
 ):

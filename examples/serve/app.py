@@ -64,7 +64,7 @@ app = FastAPI()
 
 @app.post("/predict")
 async def predict(question: Rows) -> Answer:
-    # Not in a thread of its own: to hand it over takes longer than to predict some rows.
+    # Not in a separate thread: passing the request to it takes longer than predicting some rows.
     if not question.rows or any(len(row) != N_FEATURES for row in question.rows):
         raise HTTPException(422, f"rows must be lists of {N_FEATURES} numbers, one at least")
     X = np.array(question.rows, dtype=np.float32)

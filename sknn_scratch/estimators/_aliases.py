@@ -42,15 +42,16 @@ OWN_NAMES = {
 
 
 class ComponentParams(BaseEstimator):
-    """Parameters ``a__b`` inside the component that parameter ``a`` of an estimator is."""
+    """Mixin for parameters ``a__b``, the parameter b of the component ``a`` of an estimator."""
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters: plain names first, then ``a__b`` inside the component ``a``.
+        """Set parameters of the estimator and of its components.
 
         Parameters
         ----------
-        **params : values of parameters
-            By name, or by ``a__b``.
+        **params
+            New values of parameters; ``a__b`` sets the parameter b of the component a. Plain
+            names are set first.
 
         Returns
         -------
@@ -65,7 +66,7 @@ class ComponentParams(BaseEstimator):
         for name, changes in inner.items():
             plain[name] = self._evolved(name, plain.get(name, getattr(self, name, None)), changes)
         known = self.get_params(deep=False)
-        # Unknown names first: they raise before anything has been set.
+        # Unknown names first, so that they raise before any parameter is set.
         return super().set_params(**dict(sorted(plain.items(), key=lambda item: item[0] in known)))
 
     def _evolved(self, name: str, value: Any, changes: dict[str, Any]) -> Component:

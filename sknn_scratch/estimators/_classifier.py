@@ -21,7 +21,7 @@ from sknn_scratch.training.state import Plan, TrainingState
 
 
 class MLPClassifier(ClassifierScore, BaseMLP):
-    """Multi-layer perceptron for classification: softmax outputs and cross-entropy.
+    """Multi-layer perceptron classifier, with softmax outputs and cross-entropy by default.
 
     It supports binary, multiclass and multilabel classification.
 

@@ -16,7 +16,7 @@ from sknn_scratch.estimators._scores import RegressorScore
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
 
-#: With fewer values of y that a dtype tells apart, rounding takes away what is to be learnt.
+#: Number of different values of y in a dtype below which rounding hides what is to be learned.
 FEWEST_VALUES = 100
 
 
@@ -425,7 +425,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
-        # Weights that are kept are of a scale; of another width, they are refused later.
+        # Existing weights have a scale; with another number of targets, they are rejected later.
         keeps = not how.is_new and self._targets.n_targets == n_targets
         return self._targets if keeps else NumericTargets(n_targets)
 

@@ -68,14 +68,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class Problem(NamedTuple):
-    """What members learn, and the codec of y: there and back."""
+    """Learning problem of members, and the encoder of y."""
 
     loss: Loss
     data: Data
     validation: Data  #: data that held-out row numbers refer to: ``data``, unless given
     judge: _tabular_scores.Judge
     targets: ClassTargets | NumericTargets
-    factor: float = 1.0  #: what raw outputs of published members are multiplied by
+    factor: float = 1.0  #: factor on the raw outputs of members in ``estimators_``
 
 
 class Trained(NamedTuple):
@@ -99,14 +99,14 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     @abstractmethod
     def _problems(self, train: Rows, given: Rows) -> list[Problem]:
-        """Return what members are to learn, in turn, and keep what ``score`` needs.
+        """Return the problems that members alternate between, and set attributes for ``score``.
 
         X is preprocessed and y is checked; ``given`` is all None without validation data.
         """
 
     @abstractmethod
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        """Return the problem with the factor for published weights."""
+        """Return the problem with the factor for the weights of plain networks."""
 
     # --- Fitting.
 
@@ -121,13 +121,13 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return self
 
     def _learn_columns(self, rows: Rows) -> Rows:
-        """Fit the preprocessor; return its columns, with y and weights checked."""
+        """Fit the preprocessor; return its encoded columns, with checked y and weights."""
         weight = _validation.check_weight(self, rows.sample_weight, rows.X)
-        self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
+        self._float_weight(weight, "all samples")  # raises here, not in the preprocessor
         self.preprocessor_ = self._preprocessor()
         with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
             Z = self.preprocessor_.fit_transform(rows.X, sample_weight=weight)
-        validate_data(self, rows.X, skip_check_array=True)  # the names and the number of columns
+        validate_data(self, rows.X, skip_check_array=True)  # sets names and number of columns
         return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
 
     def _check_params(self) -> None:
@@ -326,7 +326,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return Z
 
     def _sum_of_members(self, method: str, X: Any) -> Array:
-        """Return the sum of what a method of each member returns for X, in float64."""
+        """Return the sum over members of the results of a method for X, in float64."""
         check_is_fitted(self)
         with np.errstate(all="ignore"):
             Z, total = self._transform(X), np.float64(0.0)

@@ -26,7 +26,7 @@ from sknn_scratch.training.members import Member, Task, raw_of_members
 
 
 class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
-    """Classifier for tables as they are: an ensemble of small networks behind a preprocessor.
+    """Classifier for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
     Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
     DataFrame or an array. There may be two or more classes. The estimator needs no scaling, no
@@ -314,11 +314,11 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> Array:
-        """Return scores of which ``predict_proba`` is the logistic function or the softmax.
+        """Return the scores before the inverse link, which increase with the probability.
 
-        Members' probabilities, at the temperature of all, are averaged to p. For two classes
-        the score is log(p₁ / p₀), above 0 where ``classes_[1]`` is predicted; for more it is
-        log p, and ``predict`` returns the class of the highest one.
+        With p the averaged probabilities of ``predict_proba``, the score for two classes is
+        log(p₁ / p₀), which is positive if ``classes_[1]`` is predicted. For more classes it is
+        log p, and ``predict`` returns the class with the highest score.
 
         Parameters
         ----------
@@ -328,6 +328,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Returns
         -------
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            Log odds for two classes, else logarithms of probabilities.
         """
         log_proba = self.predict_log_proba(X)
         return log_proba[:, 1] - log_proba[:, 0] if log_proba.shape[1] == 2 else log_proba

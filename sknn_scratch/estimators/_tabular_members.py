@@ -94,7 +94,7 @@ def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]
 
 
 def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Array:
-    """Return a plain network's parameters: factors on inputs and outputs, and a shift, built in.
+    """Return the parameters of a plain network that include feature scales, factor and shift.
 
     (x ∘ s) W = x (diag(s) W), and factor (a W + b) + shift = a (W ∘ factor) + factor b + shift.
     """

@@ -21,13 +21,13 @@ from sknn_scratch.estimators._tabular_scores import loss_judge
 from sknn_scratch.estimators._targets import NumericTargets
 from sknn_scratch.training.members import Member, Task
 
-#: Targets whose squares, and sums of these over rows, are floats.
+#: Range of targets whose squares, summed over rows, do not overflow.
 LARGEST = TargetRange(-1e150, 1e150)
-#: How many standard deviations, or means, float32 can square and add up over rows.
+#: Number of standard deviations, or means, whose squares can be summed over rows in float32.
 FARTHEST = 1e15
-#: The least ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c
-#: by c²/2: with less variation by under a twentieth, so that effects that multiply are effects that
-#: add up, while a network has to learn them as the ever smaller differences of its outputs.
+#: Minimum ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c by
+#: c²/2. With less variation the difference is below 5 %, so that effects that multiply are nearly
+#: additive, while a network has to learn them as smaller and smaller differences of its outputs.
 LEAST_VARIATION = 0.1
 
 
@@ -113,13 +113,12 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         Maximum number of categories per column that get their own encoded feature.
 
     link : {'auto', 'identity', 'log'}, default='auto'
-        With ``loss='squared_error'`` and y >= 0: whether members have linear outputs
-        ('identity'), or exponential ones and Poisson's deviance as their loss ('log'), which
-        makes effects multiply. 'auto' alternates both if y >= 0 varies by a factor: if the
-        standard deviation of each target is at least a tenth of its mean. Otherwise 'auto' is
-        'identity': effects that multiply are then, to a twentieth, effects that add up, and
-        exponential outputs learn them worse the less y varies (years, times, temperatures in
-        kelvin). All members are judged by the squared error.
+        Link function of members for ``loss='squared_error'``. 'identity' gives linear outputs.
+        'log', for y >= 0, gives exponential outputs trained on the Poisson deviance, so that
+        effects multiply. 'auto' alternates both between members if y >= 0 and the standard
+        deviation of each target is at least a tenth of its mean; otherwise it is 'identity'.
+        With less variation (years, times, temperatures in kelvin) effects are nearly additive,
+        and exponential outputs learn them worse. All members are scored by the squared error.
 
     clip : bool, default=True
         If True, clip predictions to the range of y in ``fit``.
@@ -140,11 +139,11 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         Transformer that encodes X for the members.
 
     estimators_ : list of MLPRegressor
-        The members, plain networks: they take what ``preprocessor_`` returns, and give
-        predictions on their own. Factors on inputs are part of their weights. Location and
-        scale of y are not: ``predict`` applies them, in float64, since float32 holds no digits
-        of a small spread about a large mean. Their ``history_`` has a row for each check of
-        the held-out rows.
+        Members, as plain networks, whose input is the result of ``preprocessor_`` and whose
+        output is a prediction. Learned feature scales are included in their weights. Location
+        and scale of y are not: ``predict`` applies them in float64, because float32 cannot
+        represent a small spread about a large mean. Their ``history_`` has one row for each
+        check of the held-out rows.
 
     held_out_ : list of ndarray
         Numbers of the rows that each member held out (or of the validation rows).
@@ -357,7 +356,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
         y, unit = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
         if rows.sample_weight is not None:
-            # What weighs nothing may lie anywhere: 0 times its loss must not be nan.
+            # Rows of zero weight may have any target: 0 times their loss must not be nan.
             y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
         limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
         if not np.abs(y).max() <= limit:
@@ -389,7 +388,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
 
 def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Return the mean and the standard deviation of each target; no square vanishes."""
+    """Return the mean and the standard deviation of each target, without underflow of squares."""
     columns, exponents = in_powers_of_two(y.reshape(len(y), -1))
     mean = np.average(columns, axis=0, weights=weight)
     variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
@@ -397,7 +396,7 @@ def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
 
 
 def _in_units(targets: NumericTargets, loss: Loss, mean: Array, deviation: Array) -> NumericTargets:
-    """Return the codec of targets of a usual size, where the inverse link allows for it."""
+    """Return the encoder with a scale for standardized targets, if the inverse link allows it."""
     if loss.out_activation == "exp":
         return replace(targets, location=np.zeros_like(mean), scale=np.where(mean > 0, mean, 1.0))
     if loss.out_activation != "identity":

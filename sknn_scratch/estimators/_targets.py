@@ -14,19 +14,19 @@ from sknn_scratch.contracts import Array, Loss
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """Real targets: one column or several, as they are or in the units of a scale.
+    """Continuous targets, in one or more columns, unscaled or standardized.
 
-    With ``scale`` a network's targets are (y - ``location``) / ``scale``. Both stay outside of
-    its weights and in float64: float32 holds no number of 1e9 and a difference of 1 as well.
+    With ``scale``, a network is trained on (y - ``location``) / ``scale``. Both are stored
+    separately from its weights, in float64, because float32 cannot represent 1e9 + 1.
     """
 
     n_targets: int
     task: str = "regression"
     location: Array | None = None  #: (n_targets,) in float64
-    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for y as it is
+    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for unscaled y
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
-        """Return y as (n_targets, n_samples), in units of the scale."""
+        """Return y as (n_targets, n_samples), divided by the scale."""
         columns = y.reshape(len(y), -1)
         with np.errstate(all="ignore"):
             if self.scale is not None:
@@ -38,7 +38,7 @@ class NumericTargets:
         return np.zeros((1, self.n_targets))
 
     def typical(self) -> Array:
-        """Return one row of y that a network sees as 0 or 1."""
+        """Return one row of y whose encoding is 0 or 1."""
         if self.location is None or self.scale is None:
             return np.ones((1, self.n_targets))
         return np.where(self.location, self.location, self.scale)[None]
@@ -63,14 +63,14 @@ class NumericTargets:
         return self.in_units_of_y(loss.predict(raw, raw))
 
     def in_units_of_y(self, values: Array) -> Array:
-        """Return (rows, n_targets) values of a network in those of y: in float64 if scaled."""
+        """Return (rows, n_targets) values of a network on the scale of y, in float64 if scaled."""
         if self.scale is None:
             return values
         scaled: Array = self.location + self.scale * values.astype(np.float64)
         return scaled
 
     def folded(self, W: Array, b: Array, loss: Loss) -> tuple[Array, Array]:
-        """Return the last layer's weights with the scale multiplied in, in float64."""
+        """Return the weights of the last layer, multiplied by the scale, in float64."""
         if self.scale is None:
             return W, b
         if loss.out_activation == "exp":

@@ -29,9 +29,9 @@ CHUNK_ROWS = 2**10
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the names of argument and estimator to messages of others that lack one of them.
+    """Add the names of argument and estimator to messages of other packages that lack them.
 
-    The outermost call decides: what is wrong with "y" inside is wrong with "y_val" outside.
+    The outermost call decides: an error of "y" inside is reported as one of "y_val".
     """
     own = type(estimator).__name__
     try:
@@ -190,7 +190,7 @@ def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
         if weight is not None:
             raise ValueError(
                 f"sample_weight_val of {type(estimator).__name__} must come with X_val and y_val. "
-                "Got it alone: pass them, too."
+                "Got it alone: pass them as well."
             )
         return False
     if X_val is None or y_val is None:
@@ -215,7 +215,7 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
 
 
 def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:
-    """Return the weights of rows in ``dtype``, with a sum that can be divided by."""
+    """Return the weights of rows in ``dtype``, after checking their sum."""
     if weight is not None:
         weight = np.asarray(cast(estimator, "sample_weight", weight, dtype))
     check_weight_sum(estimator, weight, part)
@@ -224,7 +224,7 @@ def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -
 
 @contextmanager
 def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
-    """Let errors of a part of the estimator name the estimator, which is what the user called."""
+    """Replace the name of a part by that of the estimator in errors, as the user called that."""
     try:
         yield
     except (ValueError, TypeError) as error:

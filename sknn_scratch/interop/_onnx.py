@@ -112,7 +112,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _linked(g: Graph, estimator: Any, raw: str) -> str:
-    """Return the predictions of a regressor; those in units of a scale in float64."""
+    """Return the predictions of a regressor, in float64 if they are scaled."""
     own, targets = form_of(estimator._loss)(estimator._loss, g, raw), estimator._targets
     if targets.scale is None:
         return own

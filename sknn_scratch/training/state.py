@@ -75,7 +75,7 @@ class TrainingState:
         return replace(self, theta=theta, order=None, held_out=None, best_theta=None)
 
     def wake(self, published: Array) -> TrainingState:
-        """Return a deep copy to train; this state and ``published`` remain unchanged."""
+        """Return a deep copy to train; this state and the argument remain unchanged."""
         live = published if self.theta is None else self.theta
         return replace(
             self,
