@@ -1,6 +1,6 @@
 """Training on the partitions of Dask collections; requires the extra ``distributed``.
 
-See ``docs/production.md`` for a guide.  It also covers searches and ``partial_fit`` on a
+See ``docs/production_dask.md`` for a guide.  It also covers searches and ``partial_fit`` on a
 cluster, which do not need this module.
 """
 
