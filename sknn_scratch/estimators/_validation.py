@@ -224,7 +224,7 @@ def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -
 
 @contextmanager
 def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
-    """Replace the name of a part by that of the estimator in errors, as the user called that."""
+    """Replace the name of a part in errors by that of the estimator, which the user called."""
     try:
         yield
     except (ValueError, TypeError) as error:
