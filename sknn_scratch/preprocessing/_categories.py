@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from math import isfinite, nan
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing._numeric import smooth_clip
+from sknn_scratch.preprocessing._objects import plain
 
 Array = NDArray[Any]
 #: Value of a category's own feature in its rows: 2, clipped like numeric features.
@@ -48,7 +48,7 @@ class Levels:
         ):  # categories that occur once among many, such as names, are not informative
             common = [level for level in common if counts[level] > 1]
         kept, rare = sorted(common, key=_sort_key), counts.keys() - set(common)
-        return cls(tuple(map(_plain, kept)), tuple(map(_plain, sorted(rare, key=_sort_key))))
+        return cls(tuple(map(plain, kept)), tuple(map(plain, sorted(rare, key=_sort_key))))
 
     def __reduce__(self) -> Any:
         """Store tuples only, because some file formats convert the keys of a dict to strings."""
@@ -90,8 +90,8 @@ class Levels:
         out[known, codes[known]] = HOT
 
     def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
-        """Warn if all categories are unknown because their type differs from that in fit."""
-        known = [_plain(value) for value in values if value is not None]
+        """Warn if no level is known because all are of another type than in fit."""
+        known = [plain(value) for value in values if value is not None]
         now, then = ({type(level) for level in levels} for levels in (known, self.codes))
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
@@ -118,13 +118,6 @@ def look_measured(values: list[Any]) -> bool:
     if not all(map(isfinite, numbers)):
         return False
     return 2 * len(levels) > len(known) or any(not x.is_integer() for x in numbers)
-
-
-def _plain(level: Any) -> Any:
-    """Return a pandas timestamp as the equal Python datetime, which more file formats support."""
-    if isinstance(level, datetime) and not getattr(level, "nanosecond", 0):
-        return datetime.combine(level.date(), level.timetz())
-    return level
 
 
 def _to_float(level: Any) -> float:
