@@ -122,13 +122,13 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return self
 
     def _learn_columns(self, rows: Rows) -> Rows:
-        """Fit the preprocessor; return its columns, with y and weights checked."""
+        """Fit the preprocessor; return its encoded columns, with checked y and weights."""
         owner = type(self).__name__
         with _validation.naming("X", self):
             columns = read(rows.X, owner)
         as_many = np.empty((columns.n_rows, 1))
         weight = _validation.check_weight(self, rows.sample_weight, as_many)
-        self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
+        self._float_weight(weight, "all samples")  # raises here, not in the preprocessor
         self.preprocessor_ = self._preprocessor()
         with _validation.naming("X", self):
             Z = self.preprocessor_._fit_transform(columns, weight, owner)
@@ -136,7 +136,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
 
     def _share_names(self) -> None:
-        """Publish the preprocessor's names as scikit-learn's attributes."""
+        """Set scikit-learn's attributes for names to those of the preprocessor."""
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(self.preprocessor_, name):
@@ -332,7 +332,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     # --- Predicting.
 
     def _transform(self, X: Any) -> Array:
-        """Return X as the members take it."""
+        """Return X, encoded for the members."""
         with _validation.naming("X", self):
             return self.preprocessor_._transform(X, type(self).__name__)
 

@@ -145,7 +145,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Number of columns of X in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame whose names are all strings.
+        Names of the columns, if X is a DataFrame whose names are all strings.
 
     See Also
     --------

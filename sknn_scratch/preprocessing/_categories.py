@@ -90,7 +90,7 @@ class Levels:
         out[known, codes[known]] = HOT
 
     def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
-        """Warn if no level is known because all are of another type than in fit."""
+        """Warn if all categories are unknown because their type differs from that in fit."""
         known = [plain(value) for value in values if value is not None]
         now, then = ({type(level) for level in levels} for levels in (known, self.codes))
         if now and then and now.isdisjoint(then):
