@@ -78,7 +78,7 @@ TABLE = [
     (r"\bas ever\b", "'as usual'", "checkpoints work as ever"),
     (r"\b(tables?|columns|data) as (it is|they are)\b", "'mixed-type data'", "tables as they are"),
     # The noun is missing.
-    (r"\bwhat there (is|are)\b|(?<!so )(?<!such )that there (is|are)\b", "the noun", "what there is is"),
+    (r"\bwhat there (is|are)\b|(?<!so )(?<!such )that there (is|are)\b", "a noun", "what there is"),
     (r"# (by what|what (it buys|was aimed))\b", "the task or the API", "## What it buys"),
     (r"(?-i:\bWhat\b)(?![^.!]*\?)", "a noun phrase", "What must hold.", "sknn_scratch/"),
 ]  # fmt: skip

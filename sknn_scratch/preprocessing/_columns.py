@@ -347,7 +347,7 @@ def _remedy(X: Any, array: Array) -> str:
         return "split it into real and imaginary parts (Complex data not supported)"
     is_row = array.ndim and array.dtype.kind != "V"
     if not is_row or any(isinstance(row, dict) for row in array.flat):
-        return "convert it to a table of rows and columns, for example with pandas.DataFrame(X)"
+        return "make it a table of rows and columns, for example with pandas.DataFrame(X)"
     if array.ndim > 2:
         return "Reshape your data, for example with X.reshape(len(X), -1)"
     if any(isinstance(row, list | tuple) for row in array):
