@@ -25,7 +25,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
@@ -44,12 +45,27 @@ class Component(ABC):
 
     Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
     with :meth:`require_number` and its like.  An attribute without an annotation is a
-    constant of the class.
+    constant of the class.  ``@dataclass(frozen=True)`` may be written on top, and need not be.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclass(frozen=True)(cls)
+        # What dill or @dataclass(slots=True) makes of the dict of a dataclass is one already.
+        if "__dataclass_fields__" not in vars(cls):
+            factories = {key: copy(part) for key, part in vars(cls).items() if _has_factory(part)}
+            dataclass(frozen=True)(cls)
+            # That took them away, and a decorator on top looks for them again.
+            for key, part in factories.items():
+                setattr(cls, key, part)
+        # The two below do for all, and a class with its own takes no decorator on top.
+        for name in {"__setattr__", "__delattr__"} & vars(cls).keys():
+            delattr(cls, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields by name; with ``deep``, those of inner components as ``a__b``.
@@ -176,6 +192,11 @@ class Component(ABC):
             raise ValueError(
                 f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {names}."
             )
+
+
+def _has_factory(value: Any) -> bool:
+    """Tell whether a class attribute is ``field(default_factory=...)``."""
+    return isinstance(value, Field) and value.default_factory is not MISSING
 
 
 class Activation(Component):
