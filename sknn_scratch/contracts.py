@@ -23,6 +23,7 @@ into ``out=``, never ravel or reshape, and add no float64 array of your own.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from copy import copy
@@ -181,6 +182,21 @@ class Component(ABC):
             Name of the field.
         """
         self.require(isinstance(getattr(self, field), bool | np.bool_), field, "True or False")
+
+    def require_path(self, field: str) -> None:
+        """Raise ValueError unless ``field`` is a path, not empty; make a string of it.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field, which takes a string or a ``pathlib.Path``.
+        """
+        path = getattr(self, field)
+        # Bytes are one of two spellings of a path, and numbers are files that are open.
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+        is_path = isinstance(text, str) and text != "" and "\0" not in text
+        self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")
+        object.__setattr__(self, field, str(text))
 
     def __sklearn_clone__(self) -> Self:
         """A value needs no copy."""
@@ -592,22 +608,22 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def check_path(self, path: str) -> None:
+    def check_path(self, path: str | os.PathLike[str]) -> None:
         """Raise now if a checkpoint could not be written there.
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
             The file.
         """
 
     @abstractmethod
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
             The file.
         """
 

@@ -80,8 +80,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         _advice.warn_at_end(self, job.state, job.data)
         return self
 
-    def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
+    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
         """Do what resume does: as fit, from the state in a file."""
+        path = _resume.check_path(path)
         with unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
@@ -91,7 +92,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str = ""
+        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
     ) -> Job:
         """Check and translate everything; draw weights, or read them from a checkpoint."""
         _aliases.check_names(self)
@@ -104,13 +105,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
-        state, origin = _resume.load(path) if path else (start(self, plan, data, how), None)
+        if path is None:
+            state, origin = start(self, plan, data, how), None
+        else:
+            state, origin = _resume.load(path)
         plan = with_judge(self, plan, data, state, targets, held)
         is_watched = bool(plan.callbacks) or origin is not None
         header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
         if origin is not None:
-            _resume.check_same(origin, header, path)
-            _resume.check_epoch(self, state, path)
+            _resume.check_same(origin, header, str(path))
+            _resume.check_epoch(self, state, str(path))
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
@@ -464,6 +468,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         self : the estimator
+
+        Raises
+        ------
+        ValueError
+            If the state is of another estimator, another network or another optimizer; the
+            estimator is left as it was.
         """
         check_params(self)
         with unchanged_on_error(self):

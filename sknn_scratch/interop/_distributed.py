@@ -176,7 +176,10 @@ def _checked_options(options: dict[str, Any]) -> Options:
         raise ValueError(
             f"average_every of distributed.fit must be None or an integer >= 1. Got {k!r}."
         )
-    return Options(**options)
+    asked = Options(**options)
+    return (
+        asked if asked.resume is None else asked._replace(resume=_resume.check_path(asked.resume))
+    )
 
 
 def _check_possible(estimator: Any, asked: Options) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,10 +40,10 @@ class FakeRun(Run):
         """One row for each epoch."""
         return self._history
 
-    def check_path(self, path: str) -> None:
+    def check_path(self, path: str | os.PathLike[str]) -> None:
         """Find nothing wrong."""
 
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write nothing."""
 
     def stop(self, reason: str) -> None:
