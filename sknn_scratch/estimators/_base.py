@@ -401,7 +401,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with these weights: the same predictions.
 
-        A softmax over two classes becomes scikit-learn's single logistic output.
+        A softmax over two classes becomes scikit-learn's single logistic output.  It can be
+        fitted further: with scikit-learn's own parameters, so without ``callbacks``,
+        ``class_weight``, ``dropout``, ``dtype``, ``ema_decay``, ``initializer``, ``l1_ratio``
+        and ``scoring``, which it lacks; with ``shuffle=True`` for an order by blocks; and with
+        fresh moments of the optimizer.
 
         Returns
         -------
@@ -411,7 +415,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         ------
         ValueError
             If scikit-learn's MLP cannot express the model: other components than its own,
-            or different activations in different layers.
+            different activations in different layers, or a schedule for Adam.
         """
         return _convert.to_sklearn(self, _convert.sklearn_class(self._sklearn_name))
 
