@@ -94,9 +94,7 @@ def to_sklearn(ours: Any, cls: type) -> Any:
     theirs = cls(**_their_params(ours, cls))
     _check_params(theirs)
     attributes = {name: getattr(ours, name) for name in COMMON if hasattr(ours, name)}
-    coefs, intercepts = (
-        [np.array(a) for a in arrays] for arrays in (ours.coefs_, ours.intercepts_)
-    )
+    coefs, intercepts = _copies(ours.coefs_), _copies(ours.intercepts_)
     if is_classifier(ours):
         attributes["_label_binarizer"] = _label_binarizer(ours._targets)
         if ours._targets.task == "binary" and ours.n_outputs_ == 2:
@@ -137,12 +135,8 @@ def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
         return found | nothing | {"best_loss_": min(curve, default=np.inf)}
     scores = list(ours.validation_scores_ or [])
     comparable = [s for s in scores if s == s] if ours.scoring is None else []
-    best = max(comparable, default=-np.inf)
-    return found | {
-        "best_loss_": None,
-        "validation_scores_": scores,
-        "best_validation_score_": best,
-    }
+    best = {"best_loss_": None, "best_validation_score_": max(comparable, default=-np.inf)}
+    return found | best | {"validation_scores_": scores}
 
 
 def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
