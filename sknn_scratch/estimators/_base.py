@@ -21,7 +21,13 @@ from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threa
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
-from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
+from sknn_scratch.estimators._start import (
+    How,
+    check_plugins,
+    make_plan,
+    start,
+    warn_if_clipped,
+)
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -105,6 +111,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
+        check_plugins(plan, data)
         if path is None:
             state, origin = start(self, plan, data, how), None
         else:

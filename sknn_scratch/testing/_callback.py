@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Callback, Run, State
+from sknn_scratch.core import probe
 from sknn_scratch.testing._common import is_plain_dict, name, require, same
 
 #: Losses, in parts of the first, and validation scores: neither gets better in every epoch.
@@ -92,6 +93,17 @@ def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
     return memories
 
 
+def check_hooks(callback: Callback) -> None:
+    """All hooks are called: there are no others than those of Callback."""
+    hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
+    for found, _ in probe.misnamed(callback):
+        require(
+            not found.startswith("on_"),
+            f"{name(callback)}.{found} is never called: write one of {', '.join(hooks)}, or begin "
+            "the name in another way.",
+        )
+
+
 def check_memory_is_plain(callback: Callback) -> None:
     """The memory is plain data before and after a fit."""
     for memory in (callback.init(), _fit(callback, FakeRun(1.0))):
@@ -170,6 +182,7 @@ def _is_float(leaf: Any) -> bool:
 
 
 CHECKS = (
+    check_hooks,
     check_memory_is_plain,
     check_works_without_validation,
     check_fits_do_not_interfere,
