@@ -192,7 +192,7 @@ class Component(ABC):
             Name of the field, which takes a string or a ``pathlib.Path``.
         """
         path = getattr(self, field)
-        # Bytes are one of two spellings of a path, and numbers are files that are open.
+        # Bytes would be a second spelling of a path, and a number is an open file.
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
         is_path = isinstance(text, str) and text != "" and "\0" not in text
         self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")

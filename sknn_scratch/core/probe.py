@@ -63,7 +63,7 @@ def misnamed(component: Component) -> Iterator[tuple[str, str]]:
     contract = {name for name in vars(kind_of(component)) if not name.startswith("_")}
     own = (cls for cls in type(component).__mro__ if cls is not object and not _is_ours(cls))
     written = {name for cls in own for name in vars(cls) if not hasattr(Component, name)}
-    missed = {_plain(name): name for name in contract - written}
+    missed = {_plain(name): name for name in sorted(contract - written)}
     for name in sorted(written - contract - component.get_params(deep=False).keys()):
         if not name.startswith("_"):
             near = get_close_matches(_plain(name), missed, n=1, cutoff=NEAR)
