@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -232,7 +232,7 @@ def _classes(value: Any) -> str:
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
     if isinstance(targets, NumericTargets):
-        return {"task": targets.task, "n_targets": targets.n_targets}
+        return asdict(targets)
     classes = targets.classes
     if classes.dtype == object:
         return {"task": targets.task, "labels": classes.tolist(), "sparse": targets.sparse}
@@ -241,6 +241,6 @@ def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
 
 def _targets_from(tree: State) -> ClassTargets | NumericTargets:
     if tree["task"] == "regression":
-        return NumericTargets(tree["n_targets"])
+        return NumericTargets(**tree)
     classes = tree["classes"] if "classes" in tree else np.array(tree["labels"], dtype=object)
     return ClassTargets(classes, tree["task"], tree["sparse"])
