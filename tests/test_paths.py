@@ -244,6 +244,11 @@ def test_no_such_file(path, tmp_path, monkeypatch):
     unchanged(model().fit(X, Y), (FileNotFoundError, NotADirectoryError), "npz", path, X, Y)
 
 
+@on_posix
+def test_a_path_that_no_file_system_can_have():
+    unchanged(model(), ValueError, NO_TEXT, "\ud800.npz", X, Y)
+
+
 def test_the_path_is_looked_at_before_the_data():
     unchanged(model(), ValueError, "Got ''", "", "no data", None)
 

@@ -157,7 +157,8 @@ def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
     try:
         where = Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError) as error:
-        raise type(error)(
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
             f"The path of {of} must be a string or a pathlib.Path. Got {path!r}: pass the name of "
             "the file."
         ) from error
