@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "_warning contracts registry core components training preprocessing inspection"
+LAYERS = "_warning _tables contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
@@ -51,7 +51,8 @@ RULES = {
     "components": Rule("contracts core.linalg registry", "scipy"),
     "training": Rule("contracts core", "scipy"),
     "_warning": Rule(),
-    "preprocessing": Rule("_warning", "sklearn scipy joblib narwhals"),
+    "_tables": Rule("", "scipy narwhals"),
+    "preprocessing": Rule("_warning _tables", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),
     "inspection": Rule("contracts core", "matplotlib"),
