@@ -23,10 +23,12 @@ into ``out=``, never ravel or reshape, and add no float64 array of your own.
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from copy import copy
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
@@ -72,12 +74,27 @@ class Component(ABC):
 
     Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
     with :meth:`require_number` and its like.  An attribute without an annotation is a
-    constant of the class.
+    constant of the class.  ``@dataclass(frozen=True)`` may be written on top, and need not be.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclass(frozen=True)(cls)
+        # What dill or @dataclass(slots=True) makes of the dict of a dataclass is one already.
+        if "__dataclass_fields__" not in vars(cls):
+            factories = {key: copy(part) for key, part in vars(cls).items() if _has_factory(part)}
+            dataclass(frozen=True)(cls)
+            # That took them away, and a decorator on top looks for them again.
+            for key, part in factories.items():
+                setattr(cls, key, part)
+        # The two below do for all, and a class with its own takes no decorator on top.
+        for name in {"__setattr__", "__delattr__"} & vars(cls).keys():
+            delattr(cls, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields by name; with ``deep``, those of inner components as ``a__b``.
@@ -218,6 +235,21 @@ class Component(ABC):
         is_choice = isinstance(value, str) and value in choices
         self.require(is_choice, field, " or ".join(map(repr, choices)))
 
+    def require_path(self, field: str) -> None:
+        """Raise ValueError unless ``field`` is a path, not empty; make a string of it.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field, which takes a string or a ``pathlib.Path``.
+        """
+        path = getattr(self, field)
+        # Bytes would be a second spelling of a path, and a number is an open file.
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+        is_path = isinstance(text, str) and text != "" and "\0" not in text
+        self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")
+        object.__setattr__(self, field, str(text))
+
     def __sklearn_clone__(self) -> Self:
         """A value needs no copy."""
         return self
@@ -228,6 +260,11 @@ class Component(ABC):
             raise ValueError(
                 f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {names}."
             )
+
+
+def _has_factory(value: Any) -> bool:
+    """Tell whether a class attribute is ``field(default_factory=...)``."""
+    return isinstance(value, Field) and value.default_factory is not MISSING
 
 
 class Activation(Component):
@@ -623,22 +660,22 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def check_path(self, path: str) -> None:
+    def check_path(self, path: str | os.PathLike[str]) -> None:
         """Raise now if a checkpoint could not be written there.
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
             The file.
         """
 
     @abstractmethod
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
             The file.
         """
 

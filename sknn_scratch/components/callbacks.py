@@ -81,7 +81,7 @@ class CSVLog(Callback):
 
     Parameters
     ----------
-    path : str
+    path : str or path-like
         The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
         parameters and data, so that the fits of a search do not overwrite one another.
 
@@ -106,7 +106,7 @@ class CSVLog(Callback):
     path: str
 
     def __post_init__(self) -> None:
-        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
+        self.require_path("path")
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
         """Write the header, and what a resumed fit has done; a bad path raises here."""
@@ -144,7 +144,7 @@ class Checkpoint(Callback):
 
     Parameters
     ----------
-    path : str
+    path : str or path-like
         The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
         that the fits of a search do not overwrite one another.
     every : int >= 1, default=1
@@ -170,7 +170,7 @@ class Checkpoint(Callback):
     every: int = 1
 
     def __post_init__(self) -> None:
-        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
+        self.require_path("path")
         self.require_integer("every", 1)
 
     def on_fit_begin(self, memory: State, run: Run) -> None:

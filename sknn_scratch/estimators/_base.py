@@ -20,7 +20,13 @@ from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threa
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
-from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
+from sknn_scratch.estimators._start import (
+    How,
+    check_plugins,
+    make_plan,
+    start,
+    warn_if_clipped,
+)
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -80,8 +86,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         _advice.warn_of(advice)
         return self
 
-    def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
+    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
         """Do what resume does: as fit, from the state in a file."""
+        path = _resume.check_path(path)
         with unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
@@ -92,7 +99,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return self
 
     def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str = ""
+        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
     ) -> Job:
         """Check and translate everything; draw weights, or read them from a checkpoint."""
         _aliases.check_names(self)
@@ -105,13 +112,17 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
-        state, origin = _resume.load(path) if path else (start(self, plan, data, how), None)
+        check_plugins(plan, data)
+        if path is None:
+            state, origin = start(self, plan, data, how), None
+        else:
+            state, origin = _resume.load(path)
         plan = with_judge(self, plan, data, state, targets, held)
         is_watched = bool(plan.callbacks) or origin is not None
         header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
         if origin is not None:
-            _resume.check_same(origin, header, path)
-            _resume.check_epoch(self, state, path)
+            _resume.check_same(origin, header, str(path))
+            _resume.check_epoch(self, state, str(path))
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
@@ -354,7 +365,11 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with these weights: the same predictions.
 
-        A softmax over two classes becomes scikit-learn's single logistic output.
+        A softmax over two classes becomes scikit-learn's single logistic output.  It can be
+        fitted further: with scikit-learn's own parameters, so without ``callbacks``,
+        ``class_weight``, ``dropout``, ``dtype``, ``ema_decay``, ``initializer``, ``l1_ratio``
+        and ``scoring``, which it lacks; with ``shuffle=True`` for an order by blocks; and with
+        fresh moments of the optimizer.
 
         Returns
         -------
@@ -364,7 +379,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         ------
         ValueError
             If scikit-learn's MLP cannot express the model: other components than its own,
-            or different activations in different layers.
+            different activations in different layers, or a schedule for Adam.
         """
         return _convert.to_sklearn(self, _convert.sklearn_class(self._sklearn_name))
 
@@ -421,6 +436,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         Returns
         -------
         self : the estimator
+
+        Raises
+        ------
+        ValueError
+            If the state is of another estimator, another network or another optimizer; the
+            estimator is left as it was.
         """
         check_params(self)
         with unchanged_on_error(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -348,7 +349,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
     def resume(
         self,
-        path: str,
+        path: str | os.PathLike[str],
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -361,7 +362,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
         Parameters
         ----------
-        path : str
+        path : str or path-like
             A file that a ``Checkpoint`` callback wrote.
         X, y, sample_weight, X_val, y_val, sample_weight_val
             The same data as in that fit.
@@ -372,6 +373,10 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError
+            If ``path`` is no path.
         ValueError
             If the file is damaged, or of a fit with other parameters or other data; the
             estimator is left as it was.

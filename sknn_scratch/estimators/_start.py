@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sknn_scratch._warning import warn
 from sknn_scratch.components import PrintProgress, WeightEMA
 from sknn_scratch.contracts import Loss, Optimizer, Site
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
@@ -47,6 +48,14 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
             Site(k, len(network.layers), f) for k, f in enumerate([*activations, seen_by_output])
         ),
     )
+
+
+def check_plugins(plan: Plan, data: Data) -> None:
+    """Raise for a plug-in that breaks its contract where no later step would show it."""
+    strategy = plan.strategy
+    rules = () if isinstance(strategy, LBFGS) else (strategy.optimizer, strategy.schedule)
+    some = data.targets(slice(0, 2))
+    probe.check(plan.network, plan.objective.loss, some, [*rules, *plan.callbacks])
 
 
 def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
@@ -127,11 +136,13 @@ def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
 def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
     """Return a state with newly drawn weights."""
     layout = plan.network.layout
-    theta = np.empty(layout.size, data.dtype)
+    theta = np.full(layout.size, np.nan, data.dtype)
     state = TrainingState(theta, own_stream(estimator.random_state))
     initializer = _aliases.component(estimator, "initializer", "initializer")
+    probe.check_names([initializer])
     for arrays, site in zip(layout.params(theta).layers, plan.sites, strict=True):
         initializer.fill(*arrays, state.rng, site)
+        probe.check_filled(initializer, arrays, site)
     return state
 
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import (
@@ -200,6 +201,8 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             if own:
                 task = Task(self._network(problem), *problem[:4])
                 how = self._together(task.network, len(own[0].order))
+                some = problem.data.targets(slice(0, 2))
+                probe.check(task.network, task.loss, some, (how.optimizer, how.schedule))
                 own = _tabular_members.train(how, task, own, self.n_jobs)
                 problem = self._finish(problem, task, own)
                 for place, member in zip(places, own, strict=True):
