@@ -147,7 +147,7 @@ def within(rng: Rng, interval: Interval) -> Any:
     ends: list[Any] = [bottom, int(bottom)] if interval.closed in ("left", "both") else []
     ends += [float(high), int(high)] if interval.closed in ("right", "both") else []
     span = float(high) - bottom
-    inner = [1e-300, 0.1, 0.5, np.float32(0.5), 0.9, 1 - 1e-16]
+    inner = [1e-300, 0.1, 0.5, 0.9, 1 - 1e-16]
     return pick(rng, [*ends, *[bottom + span * part for part in inner]])
 
 

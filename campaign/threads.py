@@ -46,7 +46,7 @@ def play(case: Case) -> None:
     before = _process()
     situations = [_many_fits, _one_shared, _refits, _interrupts]
     # OpenBLAS can wait for ever in fork() while another thread changes its number of threads.
-    if all(one["num_threads"] == 1 for one in threadpool_info()):
+    if all(n_threads == 1 for _, n_threads in _blas()):
         situations.append(_forks)
     pick(case.rng, situations)(case)
     if _process() != before:
@@ -55,8 +55,13 @@ def play(case: Case) -> None:
 
 def _process() -> tuple[Any, ...]:
     """Return what must be as it was afterwards."""
-    blas = sorted((one["filepath"], one["num_threads"]) for one in threadpool_info())
-    return (*surroundings(True), signal.getsignal(signal.SIGINT), blas)
+    return (*surroundings(True), signal.getsignal(signal.SIGINT), _blas())
+
+
+def _blas() -> list[tuple[str, int]]:
+    """Return the BLAS libraries of the process, and their numbers of threads."""
+    pools = (one for one in threadpool_info() if one["user_api"] == "blas")
+    return sorted((one["filepath"], one["num_threads"]) for one in pools)
 
 
 def _many_fits(case: Case) -> None:
