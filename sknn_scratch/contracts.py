@@ -28,9 +28,13 @@ would turn a float32 computation into a float64 one.
 
 from __future__ import annotations
 
+import os
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields, replace
+from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple, Self, dataclass_transform
 
@@ -43,18 +47,59 @@ Array = NDArray[Any]
 State = dict[str, Any]
 
 
+def as_float(value: Any) -> float:
+    """Return a real number as a float: infinite beyond the range of floats, nan if it is none.
+
+    Parameters
+    ----------
+    value : object
+        Integers of any size, fractions, decimals and numpy's numbers are real numbers.
+
+    Returns
+    -------
+    x : float
+
+    Examples
+    --------
+    >>> from sknn_scratch.contracts import as_float
+    >>> as_float(3), as_float(10**400), as_float("3")
+    (3.0, inf, nan)
+    """
+    try:
+        return float(value) if isinstance(value, Real | Decimal) else np.nan
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
+    except ValueError:  # a signalling nan
+        return np.nan
+
+
 @dataclass_transform(frozen_default=True)
 class Component(ABC):
     """Immutable value with named parameters; every subclass is a frozen dataclass.
 
-    Fields hold numbers, strings, tuples and components.  Validate them in ``__post_init__``
-    with :meth:`require`, :meth:`require_number`, :meth:`require_integer` and
-    :meth:`require_bool`.  An attribute without a type annotation is a class constant.
+    Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
+    with :meth:`require_number` and its like.  An attribute without an annotation is a
+    constant of the class.  ``@dataclass(frozen=True)`` may be written on top, and need not be.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclass(frozen=True)(cls)
+        # What dill or @dataclass(slots=True) makes of the dict of a dataclass is one already.
+        if "__dataclass_fields__" not in vars(cls):
+            factories = {key: copy(part) for key, part in vars(cls).items() if _has_factory(part)}
+            dataclass(frozen=True)(cls)
+            # That took them away, and a decorator on top looks for them again.
+            for key, part in factories.items():
+                setattr(cls, key, part)
+        # The two below do for all, and a class with its own takes no decorator on top.
+        for name in {"__setattr__", "__delattr__"} & vars(cls).keys():
+            delattr(cls, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the fields by name.
@@ -126,7 +171,10 @@ class Component(ABC):
             )
 
     def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
-        """Raise ValueError unless ``field`` is a finite number from ``low`` to ``high``.
+        """Make ``field`` a float; raise ValueError unless it is one from ``low`` to ``high``.
+
+        Integers and fractions become floats, so that powers and products of fields are those of
+        floats: they neither overflow nor take for ever.
 
         Parameters
         ----------
@@ -138,17 +186,19 @@ class Component(ABC):
             Bounds that are themselves allowed.
         """
         value = getattr(self, field)
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        x = float(value) if is_number else np.nan
+        x = np.nan if isinstance(value, bool) else as_float(value)
         above = low <= x if closed in ("both", "left") else low < x
         below = x <= high if closed in ("both", "right") else x < high
         left = "[" if closed in ("both", "left") else "("
         right = "]" if closed in ("both", "right") else ")"
         inside = above and below and abs(x) < np.inf
         self.require(inside, field, f"a number in {left}{low:g}, {high:g}{right}")
+        object.__setattr__(self, field, x)
 
     def require_integer(self, field: str, low: int) -> None:
-        """Raise ValueError unless ``field`` is an integer of at least ``low``.
+        """Make ``field`` an int; raise ValueError unless it is an integer of at least ``low``.
+
+        numpy's integers become Python's, which do not overflow.
 
         Parameters
         ----------
@@ -160,16 +210,50 @@ class Component(ABC):
         value = getattr(self, field)
         is_integer = isinstance(value, Integral) and not isinstance(value, bool)
         self.require(is_integer and int(value) >= low, field, f"an integer >= {low}")
+        fits = int(value) <= sys.maxsize
+        self.require(fits, field, f"an integer from {low} to {sys.maxsize}")
+        object.__setattr__(self, field, int(value))
 
     def require_bool(self, field: str) -> None:
-        """Raise ValueError unless ``field`` is True or False.
+        """Make ``field`` a bool; raise ValueError unless it is True or False.
 
         Parameters
         ----------
         field : str
             Name of the field.
         """
-        self.require(isinstance(getattr(self, field), bool | np.bool_), field, "True or False")
+        value = getattr(self, field)
+        self.require(isinstance(value, bool | np.bool_), field, "True or False")
+        object.__setattr__(self, field, bool(value))
+
+    def require_choice(self, field: str, choices: Sequence[str]) -> None:
+        """Raise ValueError unless ``field`` is one of some strings.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field.
+        choices : sequence of str
+            What it may be.
+        """
+        value = getattr(self, field)
+        is_choice = isinstance(value, str) and value in choices
+        self.require(is_choice, field, " or ".join(map(repr, choices)))
+
+    def require_path(self, field: str) -> None:
+        """Raise ValueError unless ``field`` is a path, not empty; make a string of it.
+
+        Parameters
+        ----------
+        field : str
+            Name of the field, which takes a string or a ``pathlib.Path``.
+        """
+        path = getattr(self, field)
+        # Bytes would be a second spelling of a path, and a number is an open file.
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
+        is_path = isinstance(text, str) and text != "" and "\0" not in text
+        self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")
+        object.__setattr__(self, field, str(text))
 
     def __sklearn_clone__(self) -> Self:
         """Return the component itself: an immutable value needs no copy."""
@@ -181,6 +265,11 @@ class Component(ABC):
             raise ValueError(
                 f"Invalid parameter {name!r} for {self!r}. Valid parameters are: {names}."
             )
+
+
+def _has_factory(value: Any) -> bool:
+    """Tell whether a class attribute is ``field(default_factory=...)``."""
+    return isinstance(value, Field) and value.default_factory is not MISSING
 
 
 class Activation(Component):
@@ -584,23 +673,23 @@ class Run(ABC):
         """
 
     @abstractmethod
-    def check_path(self, path: str) -> None:
-        """Raise an error if a checkpoint cannot be written to ``path``.
+    def check_path(self, path: str | os.PathLike[str]) -> None:
+        """Raise now if a checkpoint could not be written there.
 
         Parameters
         ----------
-        path : str
-            Path of the checkpoint file.
+        path : str or path-like
+            The file.
         """
 
     @abstractmethod
-    def save(self, path: str) -> None:
-        """Request a checkpoint, written after all callbacks of the epoch have run.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
 
         Parameters
         ----------
-        path : str
-            Path of the checkpoint file.
+        path : str or path-like
+            The file.
         """
 
 

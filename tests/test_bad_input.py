@@ -8,6 +8,7 @@ import copy
 import math
 import pickle
 import re
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_array, csc_array, csr_array
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import (
@@ -25,11 +27,14 @@ from sknn_scratch.components import (
     Adam,
     GlorotUniform,
     InvScaling,
+    LinearWarmup,
     LogLoss,
     Poisson,
     PrintProgress,
     Relu,
 )
+from sknn_scratch.contracts import Callback, Schedule
+from sknn_scratch.estimators import _holdout
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -416,6 +421,44 @@ def weights_that_are_no_numbers(call):
     call.more["sample_weight"] = call.pick(*words)
 
 
+@kind("sample_weight", on=[*FITTING, ("fitted", "score")])
+def weights_that_are_text(call):
+    words = call.pick(["1"] * N, np.array(["1"] * N), np.array([b"1"] * N), [1.0] * (N - 1) + ["2"])
+    call.more["sample_weight"] = call.pick(np.asarray, lambda w: np.array(w, object))(words)
+
+
+@kind("sample_weight", on=[*FITTING, ("fitted", "score")])
+def weights_of_other_kinds(call):
+    call.more["sample_weight"] = call.pick(
+        np.ones(N, "m8[s]"),
+        np.array(["2020-01-01"] * N, "M8[D]"),
+        np.ones(N) * 1j,
+        {0: 1.0},
+        {1.0},
+        pd.DataFrame({"w": np.ones(N)}),
+        pd.Series([1.0] * (N - 1) + [None], dtype="Float64"),
+        np.full(N, 10**400, dtype=object),
+    )
+
+
+@kind("sample_weight", on=[*FITTING, ("fitted", "score")])
+def weights_whose_sum_overflows(call):
+    huge = np.finfo(float).max
+    call.more["sample_weight"] = call.pick(np.full(N, 1e308), huge, [huge, huge] + [0] * (N - 2))
+
+
+@kind("sample_weight", on=[("fitted", "score")])
+def no_weight_in_score(call):
+    call.more["sample_weight"] = call.pick(
+        np.zeros(N), [0] * N, 0.0, np.full(N, 5e-324), -np.ones(N)
+    )
+
+
+@kind("sample_weight and class_weight", on=[("new", "fit")], tasks=("binary",))
+def no_weight_of_classes(call):
+    call.set(class_weight={0: 0.0, 1: 0.0})
+
+
 @kind("sample_weight|learning_rate_init", either=True)
 def weights_beyond_float32(call):
     call.X = X.astype("f4")
@@ -778,3 +821,169 @@ def test_odd_but_clear_input(task, odd, method):
         model = cls(**PARAMS | {"batch_size": N} | params)
         models.append(getattr(model, method)(**plain | data))
     np.testing.assert_allclose(models[1].theta_, models[0].theta_, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [
+        pd.Series(np.arange(N)),
+        pd.Series(np.arange(N), dtype="Int64"),
+        pd.DataFrame({"w": np.arange(N)})["w"],
+        np.arange(N).astype(object),
+        np.arange(N).astype(np.uint8),
+        np.arange(N).astype(np.float16),
+        list(range(N)),
+    ],
+    ids=["series", "nullable", "column", "objects", "bytes", "halves", "list"],
+)
+@pytest.mark.parametrize("task", TASKS)
+def test_weights_of_many_types(task, weight):
+    cls, y = TASKS[task]
+    plain = np.arange(N) * 1.0
+    est = cls(**PARAMS).fit(X, y, weight)
+    np.testing.assert_array_equal(est.theta_, cls(**PARAMS).fit(X, y, plain).theta_)
+    assert est.score(X, y, weight) == est.score(X, y, plain)
+
+
+@pytest.mark.parametrize("far", [1e200, -1e300, np.finfo(float).max])
+@pytest.mark.parametrize("task", REGRESSION)
+def test_rows_of_weight_0_do_not_count_in_scores(task, far):
+    cls, y = TASKS[task]
+    y, weight = y.copy(), np.ones(N)
+    y[3], weight[3] = far, 0.0
+    est = fitted(task)
+    rest = np.delete(np.arange(N), 3)
+    assert est.score(X, y, weight) == est.score(X[rest], y[rest], weight[rest])
+    watched = cls(**PARAMS).fit(X[rest], y[rest], X_val=X, y_val=y, sample_weight_val=weight)
+    assert np.isfinite(watched.validation_scores_).all()
+
+
+# -------------------------------------------------------------------------- advice that follows
+@pytest.mark.parametrize(
+    ("task", "scoring", "advice"),
+    [
+        ("one output", "neg_mean_squared_log_error", "Choose a scorer that suits y"),
+        ("one output", "neg_mean_gamma_deviance", "Choose a scorer that suits y"),
+        ("multiclass", "f1", "Choose a scorer that suits y"),
+        ("multiclass", "roc_auc", "Choose a scorer that suits y"),
+        ("multiclass", "precision", "Choose a scorer that suits y"),
+    ],
+)
+def test_scorers_that_do_not_suit(task, scoring, advice):
+    cls, y = TASKS[task]
+    with pytest.raises(ValueError, match=advice) as error:
+        cls(**PARAMS, scoring=scoring).fit(X, y, X_val=X, y_val=y)
+    assert "lacks a class" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "lacking"),
+    [
+        ("multiclass", LABELS % 3 != 1, r"\['green'\]"),
+        ("multiclass", LABELS % 3 == 2, r"\['green', 'red'\]"),
+        ("multilabel", TASKS["multilabel"][1][:, 1] == 1, r"\[1\]"),
+    ],
+)
+def test_scorers_that_miss_a_class(task, rows, lacking):
+    cls, y = TASKS[task]
+
+    def fails(estimator, X, y):
+        raise ValueError("I want all classes.")
+
+    with pytest.raises(ValueError, match=rf"lacks a class, .* no example of {lacking}: pass X_val"):
+        cls(**PARAMS, scoring=fails).fit(X, y, X_val=X[rows], y_val=y[rows])
+
+
+@pytest.mark.parametrize(
+    ("solver", "advice"),
+    [
+        ("lbfgs", "or take solver='adam'"),
+        ("sgd", "or lower learning_rate_init"),
+        (SGD(0.5), "lower"),
+    ],
+)
+def test_advice_where_training_diverges(solver, advice):
+    est = MLPRegressor(**PARAMS, solver=solver)
+    with pytest.raises(ValueError, match=f"Training diverged in epoch .*{advice}"):
+        est.fit(X * 1e150, LINEAR * 1e150)
+
+
+@pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    ("patience", "advice"), [(np.inf, r"lower n_iter_no_change \(it is inf\)"), (2, "raise tol")]
+)
+def test_advice_of_patience_without_end(patience, advice):
+    with pytest.warns(ConvergenceWarning, match=advice):
+        MLPRegressor(**PARAMS, n_iter_no_change=patience).fit(X, LINEAR)
+
+
+@pytest.mark.parametrize(("fraction", "change"), [(0.1, "increase"), (0.9, "lower")])
+def test_advice_of_a_split_that_cannot_be_stratified(fraction, change):
+    y = np.array([0, 1] * 5 + [1])
+    with pytest.warns(UserWarning, match=f"{change} validation_fraction to have"):
+        _holdout._stratified(np.arange(10), y, fraction, np.random.RandomState(0))
+
+
+# --------------------------------------------------------------- nothing is lost by a failed call
+class Fails(Schedule):
+    """A schedule that fails when it is asked about the end of training, after all epochs."""
+
+    error: type = RuntimeError
+
+    def __call__(self, progress):
+        if progress.fraction == 1.0:
+            raise self.error("no such progress")
+        return 1.0
+
+
+class FailsAtEnd(Callback):
+    def on_fit_end(self, memory, run):
+        raise RuntimeError("no such end")
+
+
+def failing_scorer(estimator, X, y):
+    raise RuntimeError("no such score")
+
+
+FAILING = {
+    "schedule": {"learning_rate": Fails()},
+    "schedule of a sum": {"learning_rate": Fails(ZeroDivisionError)},
+    "schedule inside": {"learning_rate": LinearWarmup(Fails(), warmup=0.0)},
+    "callback": {"callbacks": [FailsAtEnd()]},
+    "scorer": {"scoring": failing_scorer, "early_stopping": True, "validation_fraction": 0.5},
+}
+
+
+@pytest.mark.parametrize("params", FAILING.values(), ids=FAILING.keys())
+@pytest.mark.parametrize("task", ["binary", "two outputs"])
+@pytest.mark.parametrize("state", ["new", "fitted", "warm"])
+def test_user_code_that_fails_leaves_the_estimator_as_it_was(state, task, params):
+    cls, y = TASKS[task]
+    est = cls(**PARAMS) if state == "new" else copy.deepcopy(fitted(task))
+    est.set_params(warm_start=state == "warm", **params)
+    before = dict(vars(est))
+    with pytest.raises((RuntimeError, ZeroDivisionError)):
+        est.fit(X, y)
+    assert vars(est).keys() == before.keys()
+    assert all(value is before[name] for name, value in vars(est).items())
+
+
+def test_a_list_of_factors_need_not_go_past_the_end():
+    class Listed(Schedule):
+        per_step = False
+        factors: tuple = (1.0, 0.5, 0.25, 0.125)
+
+        def __call__(self, progress):
+            return self.factors[progress.epoch]
+
+    est = MLPRegressor(**PARAMS, learning_rate=Listed(), tol=0).fit(X, LINEAR)
+    assert est.history_[-1]["learning_rate"] == est.learning_rate_init / 8
+
+
+def test_warnings_as_errors_lose_nothing():
+    est = MLPRegressor(**PARAMS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConvergenceWarning):
+            est.fit(X, LINEAR)
+    assert est.predict(X).shape == LINEAR.shape

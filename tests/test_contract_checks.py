@@ -781,6 +781,20 @@ class AssertsItself(Relu):
         return super().forward(z, out)
 
 
+class MisspelledHook(Callback):
+    def on_epoch_ends(self, memory, run):
+        run.stop("never called")
+
+
+class HookOfAnotherLibrary(Callback):
+    def on_batch_end(self, memory, run):
+        run.stop("never called")
+
+
+class MisspelledConstant(Tanh):
+    needs_inputs = True
+
+
 def make_local():
     class Local(Relu):
         pass
@@ -873,6 +887,15 @@ BROKEN = [
     (FormatsScore(), "works_without_validation", "run.validation_score is then None", None),
     (ListField(), "fields_are_plain", "fields must be numbers, strings", TupleField()),
     (FunctionField(), "fields_are_plain", "fields must be numbers, strings", None),
+    (
+        MisspelledHook(),
+        "names",
+        "Got 'on_epoch_ends', which nothing calls: write 'on_epoch_end'",
+        None,
+    ),
+    (MisspelledHook(), "hooks", "is never called: write one of on_fit_begin, on_epoch_end", None),
+    (HookOfAnotherLibrary(), "hooks", "on_batch_end is never called", None),
+    (MisspelledConstant(), "names", "write 'needs_input', or '_needs_inputs' if", None),
     (make_local(), "pickle", "at the top level of a module", Relu()),
     (OpenFile(), "pickle", "do not store functions or open files in it", None),
     (BrokenRepr(), "repr", "do not override __repr__", None),

@@ -352,16 +352,20 @@ def test_partitions_of_different_lengths(in_process):
 
 
 # --------------------------------------------------------------- what needs nothing of ours
-def test_incremental(in_process):
-    Incremental = pytest.importorskip("dask_ml.wrappers").Incremental
+def of_dask_ml(module):
+    return pytest.importorskip(f"dask_ml.{module}", reason="needs the extra dask-ml")
+
+
+def test_dask_ml_incremental(in_process):
+    Incremental = of_dask_ml("wrappers").Incremental
     wrapped = Incremental(MLPClassifier((6,), random_state=0, learning_rate_init=0.02))
     for _ in range(10):
         wrapped.partial_fit(parts(X), parts(THREE), classes=[0, 1, 2])
     assert wrapped.estimator_.score(X, THREE) > 0.6
 
 
-def test_incremental_without_classes(in_process):
-    Incremental = pytest.importorskip("dask_ml.wrappers").Incremental
+def test_dask_ml_incremental_without_classes(in_process):
+    Incremental = of_dask_ml("wrappers").Incremental
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         Incremental(MLPClassifier((6,))).fit(parts(X), parts(THREE))
 
@@ -502,8 +506,8 @@ def test_cross_val_score(client):
 
 
 @pytest.mark.slow
-def test_hyperband(client):
-    search = pytest.importorskip("dask_ml.model_selection").HyperbandSearchCV(
+def test_dask_ml_hyperband(client):
+    search = of_dask_ml("model_selection").HyperbandSearchCV(
         MLPClassifier((6,), random_state=0),
         {"alpha": [0.0, 1e-3, 0.1], "learning_rate_init": [1e-4, 1e-3, 1e-2, 0.1]},
         max_iter=9,

@@ -12,19 +12,38 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csc_array, csr_matrix
 from scipy.special import expit, softmax
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier as SklearnClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
-from sknn_scratch import MLPClassifier, MLPRegressor
-from sknn_scratch.components import Quantile, Softplus
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
+from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise
 from sknn_scratch.estimators import _start
 from sknn_scratch.inspection import (
     LossCurveDisplay,
     SearchCurveDisplay,
+    Trace,
     WeightsDisplay,
+    _access,
     _summary,
     summary,
     trace,
@@ -657,6 +676,259 @@ def test_search_curve_of_several_metrics(plt):
 def test_search_curve_says_what_is_wrong(grid, param, message):
     with pytest.raises(ValueError, match=message):
         SearchCurveDisplay.from_cv_results(search(grid), param)
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+@pytest.mark.parametrize("param", [None, "alpha", "tol"])
+def test_search_curve_over_grids_of_other_parameters(plt, param, as_frame):
+    net = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, random_state=0)
+    grids = [
+        {"alpha": [0.1, 1.0, 10.0], "solver": [Adam(), SGD(momentum=0.5)]},
+        {"activation": ["tanh", Gelu()], "hidden_layer_sizes": [(2,), [3, 3]]},
+        {"alpha": [5], "callbacks": [None, [StopOnRise()]], "tol": [1e-3, np.float32(0.1)]},
+    ]
+    with pytest.warns(ConvergenceWarning):
+        found = GridSearchCV(net, grids, cv=2).fit(X, TARGETS["one"])
+    results = found.cv_results_
+    if as_frame:
+        results = pytest.importorskip("pandas").DataFrame(results)
+    display = SearchCurveDisplay.from_cv_results(results, param)
+    display.figure_.canvas.draw()
+    chosen = np.ma.filled(found.cv_results_[f"param_{param or 'alpha'}"].astype(float), np.nan)
+    drawn = np.concatenate([line.get_xdata() for line in display.lines_])
+    assert_array_equal(np.sort(drawn), np.sort(chosen[np.isfinite(chosen)]))
+    text = " ".join(labels(display))
+    assert "nan" not in text
+    assert "--" not in text
+    assert ("best" in text) == np.isfinite(chosen[found.best_index_])
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda search: search.cv_results_,
+        lambda search: FrozenEstimator(search),
+        lambda search: make_pipeline(StandardScaler(), search),
+        lambda search: TransformedTargetRegressor(search).fit(X, TARGETS["one"]),
+    ],
+    ids=["results", "frozen", "pipeline", "transformed target"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_search_curve_of_a_search_inside(plt, wrapped):
+    display = SearchCurveDisplay.from_cv_results(wrapped(search({"alpha": [0.1, 1.0]})))
+    assert len(display.lines_) == 1
+
+
+@pytest.mark.parametrize(
+    "given", [GridSearchCV(MLPRegressor(), {"alpha": [1.0]}), MLPRegressor(), None, "search"]
+)
+def test_search_curve_wants_a_fitted_search(given):
+    with pytest.raises(ValueError, match=r"results of SearchCurveDisplay must .* call fit of a"):
+        SearchCurveDisplay.from_cv_results(given)
+
+
+# ------------------------------------------------------------------- estimators that hold networks
+CLASSES, NUMBERS = TARGETS["binary"], TARGETS["one"]
+NET = MLPClassifier((3,), max_iter=2, random_state=0)
+REGRESSOR = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2, random_state=0)
+SCALED = make_pipeline(StandardScaler(), NET)
+TREE = DecisionTreeClassifier()
+GRID = {"alpha": [0.1, 1.0]}
+
+
+class Held(NamedTuple):
+    """An estimator that holds networks: how many, whether they see X and y as they are."""
+
+    estimator: object
+    y: object
+    n_networks: int = 1
+    same_data: bool = True
+
+
+HOLDERS = {
+    "pipeline": Held(SCALED, CLASSES, same_data=False),
+    "frozen": Held(FrozenEstimator(NET), CLASSES),
+    "frozen pipeline": Held(FrozenEstimator(SCALED), CLASSES, same_data=False),
+    "search": Held(GridSearchCV(NET, GRID, cv=2), CLASSES),
+    "search of pipelines": Held(
+        GridSearchCV(SCALED, {"mlpclassifier__alpha": [0.1, 1.0]}, cv=2), CLASSES, same_data=False
+    ),
+    "transformed target": Held(
+        TransformedTargetRegressor(REGRESSOR, transformer=StandardScaler()),
+        NUMBERS,
+        same_data=False,
+    ),
+    "search inside": Held(
+        TransformedTargetRegressor(GridSearchCV(REGRESSOR, GRID, cv=2)), NUMBERS, same_data=False
+    ),
+    "threshold": Held(TunedThresholdClassifierCV(NET, cv=2, scoring="f1"), np.arange(12) % 2),
+    "bagging": Held(BaggingClassifier(NET, 3, random_state=0), CLASSES, 3),
+    "bagging of pipelines": Held(BaggingClassifier(SCALED, 2, random_state=0), CLASSES, 2),
+    "bagging of one": Held(BaggingClassifier(NET, 1, random_state=0), CLASSES, same_data=False),
+    "calibrated": Held(CalibratedClassifierCV(NET, cv=2), CLASSES, 2),
+    "calibrated once": Held(
+        CalibratedClassifierCV(NET, cv=2, ensemble=False), CLASSES, same_data=False
+    ),
+    "table of one": Held(
+        TabularMLPClassifier("fast", n_ensemble=1, max_iter=2, random_state=0), CLASSES, 1, False
+    ),
+    "voting": Held(VotingClassifier([("a", NET), ("b", SCALED)]), CLASSES, 2),
+    "several outputs": Held(MultiOutputClassifier(NET), TARGETS["labels"], 3),
+    "one against the rest": Held(OneVsRestClassifier(NET), TARGETS["classes"], 3),
+    "table": Held(
+        TabularMLPClassifier("fast", n_ensemble=2, max_iter=2, random_state=0), CLASSES, 2, False
+    ),
+    "table of numbers": Held(
+        TabularMLPRegressor("fast", n_ensemble=3, max_iter=2, random_state=0), NUMBERS, 3, False
+    ),
+    "table in a search": Held(
+        GridSearchCV(
+            TabularMLPRegressor("fast", n_ensemble=2, max_iter=2, random_state=0),
+            {"n_bins": [0, 4]},
+            cv=2,
+        ),
+        NUMBERS,
+        2,
+        False,
+    ),
+}
+holders = pytest.mark.parametrize("held", HOLDERS.values(), ids=HOLDERS.keys())
+without_warnings = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def held_fitted(held):
+    if isinstance(held.estimator, FrozenEstimator):
+        return FrozenEstimator(clone(held.estimator.estimator).fit(X, held.y))
+    return clone(held.estimator).fit(X, held.y)
+
+
+@holders
+@without_warnings
+def test_loss_curves_of_what_holds_networks(plt, held):
+    display = LossCurveDisplay.from_estimator(held_fitted(held), name="it")
+    display.figure_.canvas.draw()
+    assert len(display.lines_) == held.n_networks
+    several = LossCurveDisplay.from_estimators(
+        {"a": held_fitted(held), "b": clone(NET).fit(X, CLASSES)}
+    )
+    assert len(several.runs) == held.n_networks + 1
+
+
+@holders
+@without_warnings
+def test_one_network_is_found(plt, held):
+    model = held_fitted(held)
+    calls = [
+        lambda one: summary(one),
+        lambda one: WeightsDisplay.from_estimator(one, image_shape=(1, one_fan_in(one))),
+    ]
+    for call in calls:
+        if held.n_networks == 1:
+            call(model)
+            continue
+        with pytest.raises(
+            ValueError, match=r"holds networks, so pass .* such as model\."
+        ) as error:
+            call(model)
+        advised = str(error.value).partition("such as ")[2].removesuffix(".")
+        call(eval(advised, {}, {"model": getattr(model, "best_estimator_", model)}))
+
+
+def one_fan_in(estimator):
+    """Return the number of inputs of the network that is found."""
+    return _access.last_step(estimator).n_features_in_
+
+
+@holders
+@without_warnings
+def test_traces_of_what_holds_networks(held):
+    model = held_fitted(held)
+    if held.same_data and held.n_networks == 1:
+        assert np.isfinite(trace(model, X, held.y).J)
+        return
+    with pytest.raises(ValueError, match="The estimator of trace must be") as error:
+        trace(model, X, held.y)
+    assert "fit first" not in str(error.value)
+
+
+@without_warnings
+def test_the_advice_of_trace_works():
+    y = NUMBERS
+    model = clone(HOLDERS["transformed target"].estimator).fit(X, y)
+    with pytest.raises(ValueError, match="regressor_") as error:
+        trace(model, X, y)
+    assert isinstance(_advised(error, model=model, X=X, y=y), Trace)
+    model = clone(HOLDERS["table of numbers"].estimator).fit(X, y)
+    with pytest.raises(ValueError, match="preprocessor_") as error:
+        trace(model, X, y)
+    assert isinstance(_advised(error, model=model, X=X, y=y), Trace)
+    pipe = clone(SCALED).fit(X, CLASSES)
+    with pytest.raises(ValueError, match="pipe") as error:
+        trace(pipe, X, CLASSES)
+    assert isinstance(_advised(error, pipe=pipe, X=X, y=CLASSES), Trace)
+
+
+def _advised(error, **names):
+    """Do what the message says: its last words are a call of trace."""
+    code = str(error.value).partition("write ")[2].removesuffix(".")
+    return eval(code, {"trace": trace}, names)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "advice"),
+    [
+        (GridSearchCV(NET, GRID, cv=2, refit=False), "a search needs refit=True"),
+        (TREE, "pass the network itself"),
+        (RandomForestClassifier(2), "pass the network itself"),
+        (GradientBoostingClassifier(n_estimators=2), "pass the network itself"),
+        (make_pipeline(StandardScaler(), "passthrough"), "pass an estimator"),
+        (SklearnClassifier((3,), solver="lbfgs"), r"sknn_scratch\.MLPClassifier\.from_sklearn"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("look", [LossCurveDisplay.from_estimator, summary])
+@without_warnings
+def test_what_holds_no_network_or_several(estimator, advice, look):
+    with pytest.raises(ValueError, match=advice) as error:
+        look(clone(estimator).fit(X, CLASSES))
+    assert "call fit" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "advice"),
+    [
+        *[(held.estimator, "call fit first") for held in HOLDERS.values()],
+        (CalibratedClassifierCV(NET), "call fit first"),
+        (TREE, "call fit first"),
+        (MLPClassifier, r"write MLPClassifier\(\), not the class"),
+        (None, "pass an estimator"),
+        ("adam", "pass an estimator"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize(
+    "look", [LossCurveDisplay.from_estimator, WeightsDisplay.from_estimator, summary]
+)
+def test_what_is_not_fitted(estimator, advice, look):
+    with pytest.raises(ValueError, match=advice):
+        look(estimator)
+
+
+@without_warnings
+def test_scikit_learns_network_in_the_way_advised(plt):
+    theirs = SklearnClassifier((3,), solver="lbfgs", max_iter=5).fit(X, CLASSES)
+    ours = MLPClassifier.from_sklearn(theirs)
+    assert len(LossCurveDisplay.from_estimator(ours).lines_) == 1
+    assert summary(ours).total["parameters"] == sum(W.size for W in theirs.coefs_) + 3 + 1
+
+
+@pytest.mark.parametrize(
+    "shape", [4, (2,), (-2, -2), (2.0, 2.0), ("2", "2"), {2}, "22", (0, 4)], ids=str
+)
+def test_weights_refuse_what_is_no_shape(shape):
+    est, _ = fit(Case(classifier(), "classes"))
+    with pytest.raises(ValueError, match=r"'image_shape' .* must be \(height, width\)"):
+        WeightsDisplay.from_estimator(est, image_shape=shape)
 
 
 def test_pictures_need_matplotlib(monkeypatch):

@@ -389,3 +389,38 @@ def test_a_warning_where_more_epochs_might_help(schedule, solver):
 def test_lbfgs_has_no_schedule():
     with pytest.warns(ConvergenceWarning, match="lbfgs failed to converge"):
         MLPRegressor(solver="lbfgs", learning_rate="cosine", **SMALL).fit(X, y)
+
+
+# ---------------------------------------------------------------------------------- far numbers
+@pytest.mark.parametrize(
+    ("schedule", "now", "factor"),
+    [
+        (InvScaling(200.0), at(samples=10**6), 0.0),
+        (InvScaling(10**7), at(samples=10**6), 0.0),
+        (InvScaling(10**300), at(samples=1), 0.0),
+        (InvScaling(10**7), at(samples=0), 1.0),
+        (InvScaling(np.int64(3)), at(samples=9), 1e-3),
+        (InvScaling(1), at(samples=10**400 // 10**390), 1 / (10**10 + 1)),
+        (Step(every=2**63 - 1, factor=0), at(epoch=10**6), 1.0),
+        (Exponential(1e-300), at(epoch=10**6), 0.0),
+        (RangeTest(1e-300, 1e300), at(0.5), 1.0),
+        (RangeTest(1e-300, 1e300), at(1.0), 1e300),
+        (RangeTest(1, 10**300), at(0.0), 1.0),
+        (LinearWarmup(InvScaling(400.0)), at(0.5, samples=10**3), 0.0),
+        (Cosine(restarts=10**6), at(1.0), 0.0),
+    ],
+    ids=repr,
+)
+def test_far_numbers(schedule, now, factor):
+    assert_allclose(schedule(now), factor, rtol=1e-12)
+    assert type(schedule(now)) is float
+
+
+@pytest.mark.parametrize("power_t", [200.0, 10**7, np.int64(400), 10**300])
+def test_a_fit_with_a_rate_that_falls_to_nothing(power_t):
+    X = np.arange(40.0)[:, None] / 40
+    est = MLPRegressor(solver="sgd", learning_rate="invscaling", power_t=power_t, max_iter=5, tol=0)
+    with pytest.warns(ConvergenceWarning):
+        est.fit(X, X[:, 0])
+    rates = [row["learning_rate"] for row in est.history_]
+    assert rates == [est.learning_rate_init, 0.0, 0.0, 0.0, 0.0]

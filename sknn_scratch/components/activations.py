@@ -333,7 +333,7 @@ class Gelu(Activation):
     approximate: str = "none"
 
     def __post_init__(self) -> None:
-        self.require(self.approximate in ("none", "tanh"), "approximate", "'none' or 'tanh'")
+        self.require_choice("approximate", ("none", "tanh"))
 
     def forward(self, z: Array, out: Array) -> Array:
         cdf = ndtr(z) if self.approximate == "none" else _sigma(_gelu_2u(z))

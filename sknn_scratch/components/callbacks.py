@@ -82,10 +82,9 @@ class CSVLog(Callback):
 
     Parameters
     ----------
-    path : str
-        Path of the file. Each fit overwrites it. ``{fingerprint}`` in the path is replaced by
-        a short hash of parameters and data, so that the fits of a search write to different
-        files.
+    path : str or path-like
+        The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
+        parameters and data, so that the fits of a search do not overwrite one another.
 
     Examples
     --------
@@ -108,7 +107,7 @@ class CSVLog(Callback):
     path: str
 
     def __post_init__(self) -> None:
-        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
+        self.require_path("path")
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
         """Write the header, and the epochs before a resumed fit; an invalid path raises here."""
@@ -146,9 +145,9 @@ class Checkpoint(Callback):
 
     Parameters
     ----------
-    path : str
-        Path of the file. ``{fingerprint}`` in the path is replaced by a short hash of
-        parameters and data, so that the fits of a search write to different files.
+    path : str or path-like
+        The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
+        that the fits of a search do not overwrite one another.
     every : int >= 1, default=1
         Number of epochs between checkpoints.
 
@@ -172,9 +171,8 @@ class Checkpoint(Callback):
     every: int = 1
 
     def __post_init__(self) -> None:
-        self.require(isinstance(self.path, str) and bool(self.path), "path", "a file name")
-        is_count = isinstance(self.every, int) and self.every >= 1
-        self.require(is_count, "every", "an integer that is at least 1")
+        self.require_path("path")
+        self.require_integer("every", 1)
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
         run.check_path(self._where(run))

@@ -6,13 +6,12 @@ Every loss returns a weighted sum over rows and outputs, and the gradient of thi
 from __future__ import annotations
 
 from itertools import pairwise
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, exprel, xlogy
 
-from sknn_scratch.contracts import Array, Loss, TargetRange
+from sknn_scratch.contracts import Array, Loss, TargetRange, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
 
@@ -103,7 +102,7 @@ class Huber(_IdentityLink):
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         residual = raw - y
-        np.clip(residual, -float(self.delta), float(self.delta), out=out)
+        np.clip(residual, -self.delta, self.delta, out=out)
         residual -= 0.5 * out
         residual *= out
         return _weighted(residual, weight, out)
@@ -145,13 +144,14 @@ class Quantile(_IdentityLink):
     level: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
-        levels = self.level if isinstance(self.level, tuple) else (self.level,)
-        numbers = len(levels) > 0 and all(isinstance(q, Real) for q in levels)
+        given = self.level if isinstance(self.level, tuple) else (self.level,)
+        levels = tuple(map(as_float, given))
         self.require(
-            numbers and all(p < q for p, q in pairwise((0, *levels, 1))),
+            len(levels) > 0 and all(p < q for p, q in pairwise((0, *levels, 1))),
             "level",
             "a number in (0, 1), or a tuple of such numbers in increasing order",
         )
+        object.__setattr__(self, "level", levels if given is self.level else levels[0])
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -294,7 +294,7 @@ class Tweedie(_LogLink):
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         if self.power in self._limits:
             return self._limits[self.power].value_and_grad(y, raw, weight, out)
-        a, b = 2.0 - float(self.power), 1.0 - float(self.power)
+        a, b = 2.0 - self.power, 1.0 - self.power
         np.exp(a * raw, out=out)
         share = _times_exp(y, b * raw)
         deviance = y**a / (a * b)
@@ -339,7 +339,7 @@ class BinaryLogLoss(Loss):
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         if self.label_smoothing:
-            spread = float(self.label_smoothing)
+            spread = self.label_smoothing
             y = (1.0 - spread) * y + 0.5 * spread
         return linalg.logistic_cross_entropy(y, raw, weight, out)
 
@@ -408,7 +408,7 @@ class LogLoss(_Softmax):
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         if self.label_smoothing:
-            y = _smoothed(y, linalg.row_sums(y), float(self.label_smoothing))
+            y = _smoothed(y, linalg.row_sums(y), self.label_smoothing)
         return linalg.softmax_cross_entropy(y, raw, weight, out)
 
 
@@ -443,7 +443,7 @@ class Focal(_Softmax):
         self.require_number("gamma", 0, np.inf, closed="left")
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-        log_p, gamma = _log_softmax(raw, np.empty_like(raw)), float(self.gamma)
+        log_p, gamma = _log_softmax(raw, np.empty_like(raw)), self.gamma
         p = np.exp(log_p)
         # exprel(x) is (exp(x) - 1) / x, and 1 at 0: this avoids 0 / 0 where p is 1.
         c = y * (1.0 - p) ** gamma

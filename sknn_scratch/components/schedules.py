@@ -67,7 +67,10 @@ class InvScaling(Schedule):
         self.require_number("power_t", 0, inf, closed="left")
 
     def __call__(self, progress: Progress) -> float:
-        return 1.0 / (progress.samples + 1) ** self.power_t
+        try:
+            return 1.0 / (progress.samples + 1.0) ** self.power_t
+        except OverflowError:  # of the power: its inverse is nothing
+            return 0.0
 
 
 @register.schedule("adaptive")
@@ -129,7 +132,7 @@ class Step(Schedule):
         self.require_number("factor", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
-        return float(self.factor) ** (progress.epoch // int(self.every))
+        return self.factor ** (progress.epoch // self.every)
 
 
 @register.schedule("exponential")
@@ -161,7 +164,7 @@ class Exponential(Schedule):
         self.require_number("decay", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
-        return float(self.decay) ** progress.epoch
+        return self.decay**progress.epoch
 
 
 @register.schedule("cosine")
@@ -211,9 +214,8 @@ class Cosine(Schedule):
         self.require_number("minimum", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
-        restarts = int(self.restarts)
-        x = progress.fraction * (restarts + 1)
-        return _half_cosine(1.0, float(self.minimum), x - min(int(x), restarts))
+        x = progress.fraction * (self.restarts + 1)
+        return _half_cosine(1.0, self.minimum, x - min(int(x), self.restarts))
 
 
 @register.schedule("one_cycle")
@@ -263,10 +265,10 @@ class OneCycle(Schedule):
         self.require_number("end", 0, 1)
 
     def __call__(self, progress: Progress) -> float:
-        t, peak_at = progress.fraction, float(self.peak_at)
-        if t < peak_at:
-            return _half_cosine(float(self.start), 1.0, t / peak_at)
-        return _half_cosine(1.0, float(self.end), (t - peak_at) / (1.0 - peak_at))
+        t = progress.fraction
+        if t < self.peak_at:
+            return _half_cosine(self.start, 1.0, t / self.peak_at)
+        return _half_cosine(1.0, self.end, (t - self.peak_at) / (1.0 - self.peak_at))
 
 
 class RangeTest(Schedule):
@@ -310,7 +312,9 @@ class RangeTest(Schedule):
         self.require_number("high", 0, inf, closed="neither")
 
     def __call__(self, progress: Progress) -> float:
-        return float(self.low * (self.high / self.low) ** progress.fraction)
+        # Not the ratio of the ends, which overflows for far ones.
+        t = progress.fraction
+        return self.low ** (1.0 - t) * self.high**t
 
 
 @register.schedule("coslog4")
@@ -397,7 +401,7 @@ class LinearWarmup(Schedule):
         self.require_number("warmup", 0, 1, closed="left")
 
     def __call__(self, progress: Progress) -> float:
-        t, warmup = progress.fraction, float(self.warmup)
+        t, warmup = progress.fraction, self.warmup
         rest = max(t - warmup, 0.0) / (1.0 - warmup)
         factor = self.schedule(progress._replace(fraction=rest))
         return factor * (t / warmup) if t < warmup else factor

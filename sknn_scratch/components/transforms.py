@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import inf
-from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform
+from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.core.linalg import bounds
 
@@ -160,8 +159,9 @@ class GroupRates(Transform):
     def __post_init__(self) -> None:
         must_be = 'pairs of a group\'s name and a number >= 0, such as [("b", 0.1)]'
         _make_pairs(self, "factors", must_be)
-        are_numbers = all(isinstance(x, Real) and 0 <= x < inf for _, x in self.factors)
-        self.require(are_numbers, "factors", must_be)
+        factors = tuple((name, as_float(factor)) for name, factor in self.factors)
+        self.require(all(0 <= factor < inf for _, factor in factors), "factors", must_be)
+        object.__setattr__(self, "factors", factors)
 
     # State: the bounds of every group, by name.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:

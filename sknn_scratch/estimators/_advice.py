@@ -26,14 +26,23 @@ SAMPLE_ROWS = 1000
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
 
 
-def divergence(epoch: int, learning_rate_init: float) -> str:
-    """Return the message for weights that are not finite."""
+def divergence(epoch: int, learning_rate_init: float | None) -> str:
+    """Return the message for weights that are not finite; the rate is None with L-BFGS."""
+    if learning_rate_init is None:
+        slower = "take solver='adam' with a low learning_rate_init"
+    else:
+        slower = f"lower learning_rate_init (it is {learning_rate_init:g})"
     return (
         "Solver produced non-finite parameter weights. The input data may contain large "
         "values and need to be preprocessed. "
         f"Training diverged in epoch {epoch}: scale X (for regression y too), for example with "
-        f"StandardScaler, or lower learning_rate_init (it is {learning_rate_init:g})."
+        f"StandardScaler, or {slower}."
     )
+
+
+def diverged(estimator: Any, epoch: int) -> str:
+    """Return the message for an estimator whose weights are not finite."""
+    return divergence(epoch, None if _is_lbfgs(estimator) else float(estimator.learning_rate_init))
 
 
 def too_large(estimator: Any) -> str:
@@ -45,19 +54,22 @@ def too_large(estimator: Any) -> str:
     )
 
 
-def warn_at_end(estimator: Any, state: TrainingState, data: Data) -> None:
-    """Warn, with a remedy, if training ended at a limit or diverged."""
+def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
+    """Return what to do if training ended at a limit or diverged; None if it ended well."""
     reason = state.stop_reason
     if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
-        return
+        return None
     if reason == "diverged":
-        message = divergence(estimator.n_iter_, estimator.learning_rate_init)
-        message += " The weights of the best validation score are kept."
-    elif _is_lbfgs(estimator):
-        message = _lbfgs_ended(estimator, reason) + scaling_hint(estimator, data)
-    else:
-        message = _epochs_ended(estimator) + scaling_hint(estimator, data)
-    warn(message, ConvergenceWarning)
+        kept = " The weights of the best validation score are kept."
+        return diverged(estimator, estimator.n_iter_) + kept
+    ended = _lbfgs_ended(estimator, reason) if _is_lbfgs(estimator) else _epochs_ended(estimator)
+    return ended + scaling_hint(estimator, data)
+
+
+def warn_of(advice: str | None) -> None:
+    """Warn of training that did not end well."""
+    if advice is not None:
+        warn(advice, ConvergenceWarning)
 
 
 def _is_lbfgs(estimator: Any) -> bool:
@@ -74,7 +86,10 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
         return False
     schedule = _aliases.schedule(estimator)
     end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
-    return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
+    try:
+        return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
+    except LookupError:  # of a list of factors, which ends where training does
+        return False
 
 
 def _lbfgs_ended(estimator: Any, reason: str) -> str:
@@ -90,10 +105,13 @@ def _lbfgs_ended(estimator: Any, reason: str) -> str:
 
 
 def _epochs_ended(estimator: Any) -> str:
+    patience, last = estimator.n_iter_no_change, "or raise tol"
+    if patience >= estimator.max_iter:  # then no tol ends training
+        last = f"or lower n_iter_no_change (it is {patience})"
     return (
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
         "optimization hasn't converged yet. Increase max_iter, raise learning_rate_init (it is "
-        f"{estimator.learning_rate_init:g}), or raise tol."
+        f"{float(estimator.learning_rate_init):g}), {last}."
     )
 
 

@@ -16,10 +16,11 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import get_scorer_names
 
 from sknn_scratch.components import Blocks
-from sknn_scratch.contracts import Activation, Component, Loss, Schedule, Transform
+from sknn_scratch.contracts import Activation, Component, Loss, Schedule, Transform, as_float
 from sknn_scratch.estimators._params import (
     CONSTRAINTS,
     ComponentOrName,
+    Interval,
     hidden_sizes,
     invalid,
     own_fields,
@@ -96,7 +97,13 @@ def component(estimator: Any, kind: str, parameter: str) -> Any:
     if value not in OWN_NAMES.get(parameter, (value,)):
         _reject_flat(estimator, parameter, made())
     flat = FLAT.get(parameter, {}).get(value, {})
-    return made(**{field: getattr(estimator, name) for field, name in flat.items()})
+    return made(**{field: _flat(estimator, name) for field, name in flat.items()})
+
+
+def _flat(estimator: Any, name: str) -> Any:
+    """Return a flat parameter as a component takes it: True is no number there."""
+    value = getattr(estimator, name)
+    return as_float(value) if isinstance(CONSTRAINTS[name][0], Interval) else value
 
 
 def resolved(estimator: Any, kind: str, parameter: str, value: Any) -> Any:
@@ -127,7 +134,7 @@ def dropout_rates(estimator: Any) -> list[float]:
     value = value.tolist() if isinstance(value, np.ndarray) else value
     rates = [value] * n_hidden if isinstance(value, Real) else value
     is_row = isinstance(rates, Sequence) and not isinstance(rates, str)
-    if not is_row or not all(isinstance(r, Real) and 0 <= float(r) < 1 for r in rates):
+    if not is_row or not all(0 <= as_float(rate) < 1 for rate in rates):
         raise invalid(estimator, "dropout", "a rate in [0, 1), or one for each layer", value)
     if len(rates) != n_hidden:
         raise invalid(

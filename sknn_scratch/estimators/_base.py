@@ -20,7 +20,13 @@ from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threa
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
-from sknn_scratch.estimators._start import How, make_plan, start, warn_if_clipped
+from sknn_scratch.estimators._start import (
+    How,
+    check_plugins,
+    make_plan,
+    start,
+    warn_if_clipped,
+)
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -75,22 +81,25 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
-        # Last, so that no result is lost if warnings are turned into errors.
-        _advice.warn_at_end(self, job.state, job.data)
+            advice = _advice.at_end(self, job.state, job.data)
+        # Last, so that nothing is lost where warnings are turned into errors.
+        _advice.warn_of(advice)
         return self
 
-    def _resume(self, path: str, rows: Rows, given: Rows) -> Any:
-        """Implement resume: fit from the state in a file."""
+    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
+        """Do what resume does: as fit, from the state in a file."""
+        path = _resume.check_path(path)
         with unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
+            advice = _advice.at_end(self, job.state, job.data)
         _resume.warn_lost_curvature(self)
-        _advice.warn_at_end(self, job.state, job.data)
+        _advice.warn_of(advice)
         return self
 
     def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str = ""
+        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
     ) -> Job:
         """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
@@ -103,13 +112,17 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         data = self._encode(X, y, weight, targets, loss, dtype)
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
-        state, origin = _resume.load(path) if path else (start(self, plan, data, how), None)
+        check_plugins(plan, data)
+        if path is None:
+            state, origin = start(self, plan, data, how), None
+        else:
+            state, origin = _resume.load(path)
         plan = with_judge(self, plan, data, state, targets, held)
         is_watched = bool(plan.callbacks) or origin is not None
         header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
         if origin is not None:
-            _resume.check_same(origin, header, path)
-            _resume.check_epoch(self, state, path)
+            _resume.check_same(origin, header, str(path))
+            _resume.check_epoch(self, state, str(path))
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
@@ -165,13 +178,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
             encoded, unit = targets.encode(y, loss, dtype)
-        if unit is None and not (
-            loss.target_range.contains(encoded) and np.isfinite(encoded).all()
-        ):
+        if unit is not None:
+            return encoded, unit
+        _validation.check_finite(self, "y", encoded)
+        if not loss.target_range.contains(encoded):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
-                f"{y.min():g} to {y.max():g}: choose another loss or transform y."
+                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"{y.max():g}: choose another loss or transform y."
             )
         return encoded, unit
 
@@ -223,7 +237,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if plan.early_stopping and state.best_row and state.best_theta is not None:
             return state.best_theta
         if state.stop_reason == "diverged":
-            raise ValueError(_advice.divergence(state.epoch, self.learning_rate_init))
+            raise ValueError(_advice.diverged(self, state.epoch))
         return last
 
     def _fitted_attributes(
@@ -291,10 +305,10 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 raise ValueError(f"{name} must be arrays of real numbers.")
             arrays = [a.astype(theta.dtype) for a in arrays]
             shapes, given = [v.shape for v in views], [a.shape for a in arrays]
-            if shapes != given or not all(np.isfinite(a).all() for a in arrays):
-                raise ValueError(
-                    f"{name} must be finite arrays of the shapes {shapes}. Got the shapes {given}."
-                )
+            if shapes != given:
+                raise ValueError(f"{name} must be arrays of the shapes {shapes}. Got {given}.")
+            if not all(np.isfinite(a).all() for a in arrays):
+                raise ValueError(f"{name} must hold finite numbers. Got nan or infinite ones.")
         for view, array in zip(views, arrays, strict=True):
             view[...] = array
         self.theta_ = theta
@@ -346,14 +360,18 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if not isinstance(model, _convert.sklearn_class(cls._sklearn_name)):
             raise TypeError(
                 f"model must be a fitted sklearn.neural_network.{cls._sklearn_name}. "
-                f"Got {type(model).__name__} instead."
+                f"Got {type(model).__module__.partition('.')[0]}.{type(model).__name__} instead."
             )
         return _convert.from_sklearn(cls, model)
 
     def to_sklearn(self) -> Any:
         """Convert to scikit-learn's estimator, with the same predictions.
 
-        A softmax over two classes becomes scikit-learn's single logistic output.
+        A softmax over two classes becomes scikit-learn's single logistic output.  It can be
+        fitted further: with scikit-learn's own parameters, so without ``callbacks``,
+        ``class_weight``, ``dropout``, ``dtype``, ``ema_decay``, ``initializer``, ``l1_ratio``
+        and ``scoring``, which it lacks; with ``shuffle=True`` for an order by blocks; and with
+        fresh moments of the optimizer.
 
         Returns
         -------
@@ -363,8 +381,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         Raises
         ------
         ValueError
-            If scikit-learn's MLP cannot express the model, because it lacks a component or
-            because activations differ between layers.
+            If scikit-learn's MLP cannot express the model: other components than its own,
+            different activations in different layers, or a schedule for Adam.
         """
         return _convert.to_sklearn(self, _convert.sklearn_class(self._sklearn_name))
 
@@ -422,7 +440,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         Returns
         -------
         self : the estimator
-            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another estimator, another network or another optimizer; the
+            estimator is left as it was.
         """
         check_params(self)
         with unchanged_on_error(self):

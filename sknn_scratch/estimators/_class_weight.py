@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, as_float
 from sknn_scratch.estimators._targets import ClassTargets
 
 
@@ -58,10 +57,8 @@ def _of_classes(class_weight: Any, codes: Array, classes: Any) -> Array:
     known = classes.tolist()
     unknown = [key for key in class_weight if key not in known]
     if unknown:
-        raise ValueError(
-            f"class_weight must name classes of y, {known}. Got unknown {unknown}: remove them."
-        )
-    values = [class_weight.get(key, 1.0) for key in known]
-    if not all(isinstance(value, Real) and 0 <= float(value) < np.inf for value in values):
+        raise ValueError(f"class_weight names classes that y has not: {unknown}. It has {known}.")
+    values = [as_float(class_weight.get(key, 1.0)) for key in known]
+    if not all(0 <= value < np.inf for value in values):
         raise ValueError(f"class_weight must hold finite numbers >= 0. Got {class_weight!r}.")
     return np.array(values, dtype=np.float64)

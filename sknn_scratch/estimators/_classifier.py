@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -331,9 +332,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data.
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
-            Class labels, or indicators of labels.
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : array-like, default=None
@@ -352,7 +351,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
     def resume(
         self,
-        path: str,
+        path: str | os.PathLike[str],
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -367,8 +366,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
         Parameters
         ----------
-        path : str
-            Path of a file written by the callback ``Checkpoint``.
+        path : str or path-like
+            A file that a ``Checkpoint`` callback wrote.
         X, y, sample_weight, X_val, y_val, sample_weight_val
             Data of the original fit.
 
@@ -379,6 +378,10 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError
+            If ``path`` is no path.
         ValueError
             If the file is damaged, or of a fit with other parameters or other data. The
             estimator is then unchanged.
@@ -405,13 +408,12 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data.
-        y : array-like of shape (n_samples,), or indicators of shape (n_samples, n_labels)
-            Class labels, or indicators of labels.
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         classes : array-like of shape (n_classes,), default=None
-            All classes of all calls; required in the first call, optional later.
+            All classes of all calls; needed in the first call, may be left out later. For
+            indicators, ``np.arange(n_labels)``.
         X_val, y_val : array-like, default=None
             Validation data, scored after the pass; required for ``early_stopping``.
         sample_weight_val : array-like, default=None
@@ -504,7 +506,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
+            hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
+            raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
         with naming("y", self):
             if how.is_new:
                 return ClassTargets.read(y, classes)

@@ -53,10 +53,11 @@ def _stratified(
 ) -> tuple[Array, Array]:
     n_test, n_strata = ceil(fraction * len(rows)), len(np.unique(strata[rows]))
     if min(n_test, len(rows) - n_test) < n_strata:
+        change = "increase" if n_test < n_strata else "lower"
         warn(
             f"The early-stopping split cannot be stratified: {n_test} of {len(rows)} samples "
-            f"cannot hold all {n_strata} classes. It is drawn without stratification; increase "
-            "validation_fraction to stratify it.",
+            f"cannot hold all {n_strata} classes. It is drawn without regard to classes; "
+            f"{change} validation_fraction to have it stratified.",
         )
         return _plain(rows, fraction, rng)
     return _plain(rows, fraction, rng, stratify=strata[rows])

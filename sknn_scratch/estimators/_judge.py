@@ -88,7 +88,7 @@ def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targ
     # Stratification needs about 100 bytes per row, too many for rows that stay on disk.
     strata = targets.strata(data.y) if is_plain else None
     state.order, state.held_out = _holdout.split(
-        data.n_samples, estimator.validation_fraction, state.rng, strata
+        data.n_samples, float(estimator.validation_fraction), state.rng, strata
     )
     if not is_plain:
         state.order.sort()
@@ -107,7 +107,7 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
     truth = targets.truth(data.y[..., rows])
     weight = None if data.weight is None else data.weight[rows]
     if estimator.scoring is None:
-        return lambda theta, raw, loss: estimator._score(
+        return lambda theta, raw, loss: estimator._score_rows(
             loss_function, truth, targets.predict(raw, loss_function), weight
         )
     stand_in = _evaluation_copy(estimator, plan, targets)
@@ -121,15 +121,27 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
             value = scorer(stand_in, X, y, **more)
         except ValueError as error:
             raise ValueError(
-                f"scoring={estimator.scoring!r} failed on the validation data: {error}. It may "
-                "lack a class: pass X_val and y_val with all classes, raise validation_fraction, "
-                "or choose scoring='loss'."
+                f"scoring={estimator.scoring!r} failed on the validation data: "
+                f"{str(error).rstrip('.')}. {_remedy(targets.absent(truth))}"
             ) from error
         if not isinstance(value, Real | np.generic):
             raise ValueError(f"scoring={estimator.scoring!r} must return a number. Got {value!r}.")
         return float(value)
 
     return score
+
+
+def _remedy(absent: list[Any]) -> str:
+    """Return what to do where a scorer fails; ``absent`` are classes that it has not seen."""
+    if absent:
+        return (
+            f"The validation data lacks a class, as it has no example of {absent}: pass X_val and "
+            "y_val with all classes, raise validation_fraction, or choose scoring='loss'."
+        )
+    return (
+        "Choose a scorer that suits y and the predictions, for example with "
+        "sklearn.metrics.make_scorer, or scoring='loss'."
+    )
 
 
 def _takes_weight(scorer: Any) -> bool:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
-from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    Options,
-    StrOptions,
-)
+from sklearn.utils import _param_validation
+from sklearn.utils._param_validation import InvalidParameterError, Options, StrOptions
 
 from sknn_scratch.components import Blocks
-from sknn_scratch.contracts import Callback, Component, Transform
+from sknn_scratch.contracts import Callback, Component, Transform, as_float
 from sknn_scratch.registry import KINDS, names
+
+
+class Interval(_param_validation.Interval):
+    """scikit-learn's interval, for fractions and for integers beyond the range of floats, too."""
+
+    def __contains__(self, value: Any) -> bool:
+        inside = super().__contains__(as_float(value) if self.type is Real else value)
+        return bool(inside)
 
 
 class ComponentOrName(Options):
@@ -142,6 +147,11 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
             " Write hidden_layer_sizes=() for a model without hidden layers.",
         )
     return tuple(int(n) for n in sizes)
+
+
+def count(value: Any) -> int:
+    """Return a number of epochs, rows or the like; none gets to the largest that numpy holds."""
+    return min(int(value), sys.maxsize)
 
 
 def own_fields(component: Component) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -336,7 +337,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
     def resume(
         self,
-        path: str,
+        path: str | os.PathLike[str],
         X: Any,
         y: Any,
         sample_weight: Any = None,
@@ -351,8 +352,8 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
         Parameters
         ----------
-        path : str
-            Path of a file written by the callback ``Checkpoint``.
+        path : str or path-like
+            A file that a ``Checkpoint`` callback wrote.
         X, y, sample_weight, X_val, y_val, sample_weight_val
             Data of the original fit.
 
@@ -363,6 +364,10 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
         Raises
         ------
+        FileNotFoundError
+            If there is no such file.
+        TypeError
+            If ``path`` is no path.
         ValueError
             If the file is damaged, or of a fit with other parameters or other data. The
             estimator is then unchanged.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
@@ -13,14 +14,14 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array, State
+from sknn_scratch.contracts import Array, Component, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint
-from sknn_scratch.training.snapshot import restore, snapshot
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.snapshot import misfit, restore, snapshot
+from sknn_scratch.training.state import Plan, TrainingState
 
 #: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
@@ -88,6 +89,12 @@ def _written(value: Any) -> str:
     return repr(value)
 
 
+def check_path(path: Any) -> str:
+    """Return the path of a checkpoint as a string; raise if there can be none."""
+    checkpoint.plain_file(path)
+    return os.fspath(path)
+
+
 def load(path: str) -> tuple[TrainingState, State]:
     """Return the training state of a checkpoint, and its header.
 
@@ -153,6 +160,7 @@ def get_state(estimator: Any) -> State:
         "n_features": estimator.n_features_in_,
         "feature_names": None if names is None else names.tolist(),
         "targets": _targets_tree(estimator._targets),
+        "optimizer": _classes(estimator._optimizer) or "lbfgs",
         "theta": np.array(estimator.theta_),
         "state": snapshot(estimator._state),
     }
@@ -160,12 +168,13 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Restore the fitted attributes of an estimator with the same parameters."""
-    missing = {"n_features", "feature_names", "targets", "theta", "state"} - tree.keys()
-    if missing:
+    """Make an estimator with the same parameters a fitted one."""
+    found = tree.keys() if isinstance(tree, Mapping) else set()
+    wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
+    if wanted - found:
         raise ValueError(
-            f"state must come from get_state of a {type(estimator).__name__}. It lacks "
-            f"{', '.join(sorted(missing))}."
+            f"state must come from get_state of a {type(estimator).__name__}. Got a "
+            f"{type(tree).__name__} that lacks {', '.join(sorted(wanted - found))}."
         )
     if tree.get("format") != 1 or tree.get("estimator") != type(estimator).__name__:
         raise ValueError(
@@ -181,12 +190,44 @@ def set_state(estimator: Any, tree: State) -> None:
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
             "set hidden_layer_sizes and loss to their original values."
         )
+    _check_optimizer(estimator, tree, plan, theta)
     state = restore(tree["state"])
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
     attributes = estimator._fitted_attributes(plan, state, targets, theta)
     vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
     if tree["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
+
+
+def _check_optimizer(estimator: Any, tree: State, plan: Plan, theta: Array) -> None:
+    """Raise unless the parameters make the optimizer whose state is stored."""
+    optimizer = getattr(plan.strategy, "optimizer", None)
+    stored, made = tree["optimizer"], _classes(optimizer) or "lbfgs"
+    if stored != made:
+        raise ValueError(
+            f"state must come from get_state of a {type(estimator).__name__} with the same "
+            f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
+            "set them as they were, and change them after set_state."
+        )
+    held = tree["state"]["optimizer"]
+    # A state without any begins anew, as that of an estimator of scikit-learn's.
+    form = optimizer.init(theta, plan.network.layout.groups) if optimizer and held else {}
+    difference = misfit(held, form, "optimizer")
+    if difference:
+        raise ValueError(
+            f"state must hold the state of {made} for {theta.size} parameters, but {difference}: "
+            "set solver and ema_decay as they were."
+        )
+
+
+def _classes(value: Any) -> str:
+    """Return the names of the classes of a component and of those in it, such as "Chain(Adam)"."""
+    if isinstance(value, Component):
+        inner = _classes(tuple(value.get_params(deep=False).values()))
+        return type(value).__name__ + (f"({inner})" if inner else "")
+    if isinstance(value, tuple):
+        return ", ".join(filter(None, map(_classes, value)))
+    return ""
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

@@ -82,6 +82,7 @@ def checked_score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
     weight = _validation.check_weight(estimator, sample_weight, y_pred)
     _validation.check_weight_sum(estimator, weight, "all samples")
     with _validation.naming("y", estimator):
+        estimator._targets.check_form(y)
         score: float = estimator._score(estimator._loss, y, y_pred, weight)
     return score
 

@@ -10,11 +10,12 @@ from sklearn.utils import check_random_state
 from sknn_scratch._warning import warn
 from sknn_scratch.components import PrintProgress, WeightEMA
 from sknn_scratch.contracts import Loss, Optimizer, Site
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._params import hidden_sizes
+from sknn_scratch.estimators._params import count, hidden_sizes
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
@@ -49,6 +50,14 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
     )
 
 
+def check_plugins(plan: Plan, data: Data) -> None:
+    """Raise for a plug-in that breaks its contract where no later step would show it."""
+    strategy = plan.strategy
+    rules = () if isinstance(strategy, LBFGS) else (strategy.optimizer, strategy.schedule)
+    some = data.targets(slice(0, 2))
+    probe.check(plan.network, plan.objective.loss, some, [*rules, *plan.callbacks])
+
+
 def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
     """Return the plan for data of a known form, without rows."""
     loss = _aliases.component(estimator, "loss", "loss").for_task(targets.task)
@@ -58,16 +67,17 @@ def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any)
 
 
 def _strategy(estimator: Any) -> LBFGS | MiniBatch:
+    max_iter = count(estimator.max_iter)
     if estimator.solver == "lbfgs":
         _reject_with_lbfgs(estimator)
-        return LBFGS(estimator.max_iter, estimator.max_fun, float(estimator.tol))
+        return LBFGS(max_iter, count(estimator.max_fun), float(estimator.tol))
     return MiniBatch(
         _optimizer(estimator),
         _aliases.schedule(estimator),
         Patience(float(estimator.tol), estimator.n_iter_no_change),
         float(estimator.learning_rate_init),
         _batch_size(estimator),
-        estimator.max_iter,
+        max_iter,
         _aliases.shuffle(estimator),
     )
 
@@ -83,7 +93,7 @@ def _reject_with_lbfgs(estimator: Any) -> None:
     """Raise ValueError for parameters that require mini-batches."""
     for name, neutral in (("dropout", 0.0), ("ema_decay", None), ("l1_ratio", 0.0)):
         value = getattr(estimator, name)
-        if value != neutral and np.any(value):
+        if value is not neutral and np.any(value):
             raise ValueError(
                 f"The {name!r} parameter of {type(estimator).__name__} must be {neutral} with "
                 f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r}: "
@@ -92,8 +102,8 @@ def _reject_with_lbfgs(estimator: Any) -> None:
 
 
 def _batch_size(estimator: Any) -> int:
-    """Return the number of rows per step, which training clips to the number of rows."""
-    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else int(estimator.batch_size)
+    """Return the rows per step; training clips it to the rows that there are."""
+    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
 
 
 def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState) -> None:
@@ -126,11 +136,13 @@ def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
 def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
     """Return a state with new initial weights."""
     layout = plan.network.layout
-    theta = np.empty(layout.size, data.dtype)
+    theta = np.full(layout.size, np.nan, data.dtype)
     state = TrainingState(theta, own_stream(estimator.random_state))
     initializer = _aliases.component(estimator, "initializer", "initializer")
+    probe.check_names([initializer])
     for arrays, site in zip(layout.params(theta).layers, plan.sites, strict=True):
         initializer.fill(*arrays, state.rng, site)
+        probe.check_filled(initializer, arrays, site)
     return state
 
 

@@ -8,12 +8,13 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import (
@@ -28,6 +29,7 @@ from sknn_scratch.estimators._base import unchanged_on_error
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import (
     ComponentOrName,
+    Interval,
     OnePerLayer,
     hidden_sizes,
     invalid,
@@ -199,6 +201,8 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             if own:
                 task = Task(self._network(problem), *problem[:4])
                 how = self._together(task.network, len(own[0].order))
+                some = problem.data.targets(slice(0, 2))
+                probe.check(task.network, task.loss, some, (how.optimizer, how.schedule))
                 own = _tabular_members.train(how, task, own, self.n_jobs)
                 problem = self._finish(problem, task, own)
                 for place, member in zip(places, own, strict=True):

@@ -366,7 +366,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             with _validation.naming("y_val", self):
                 targets.check_validation(given.y)
                 validation = self._data(given, train.y, targets, loss)
-        self.classes_, self._loss = targets.classes, loss
+        self.classes_, self._loss, self._targets = targets.classes, loss, targets
         judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
         return [Problem(loss, data, validation, judge, targets)]
 

@@ -320,7 +320,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             with _validation.naming("y_val", self):
                 codec.check_validation(given.y)
                 self._check_targets(given.y, loss)
-        self.target_range_, self._loss = (y.min(axis=0), y.max(axis=0)), loss
+        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        self._loss, self._targets = loss, codec
         moments = _moments(y, train.sample_weight)
         return [
             self._problem(own, loss, _in_units(codec, own, *moments), train, given)

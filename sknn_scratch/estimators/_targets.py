@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -43,13 +44,19 @@ class NumericTargets:
             return np.ones((1, self.n_targets))
         return np.where(self.location, self.location, self.scale)[None]
 
-    def check_validation(self, y: Any) -> None:
+    def check_form(self, y: Any, name: str = "y", like: str = "as in fit") -> None:
         """Raise unless y has as many columns as in training."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         if n_targets != self.n_targets:
-            raise ValueError(
-                f"y_val must have {self.n_targets} columns, as y has. Got {n_targets}."
-            )
+            raise ValueError(f"{name} must have {self.n_targets} columns, {like}. Got {n_targets}.")
+
+    def check_validation(self, y: Any) -> None:
+        """Raise unless y has as many columns as in training."""
+        self.check_form(y, "y_val", "as y has")
+
+    def absent(self, truth: Array) -> list[Any]:
+        """Return the classes that are not in encoded targets: there are none."""
+        return []
 
     def strata(self, y: Array) -> None:
         """Return None: the early-stopping split is not stratified."""
@@ -95,7 +102,7 @@ class ClassTargets:
         """Return the targets for y; ``classes``, sorted, includes classes missing in y."""
         if _kind(y) == "multilabel":
             targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
-            targets.check_same(classes)
+            targets.check_numbers(classes)
             return targets
         known = unique_labels(y) if classes is None else classes
         targets = cls(known, "multiclass" if len(known) > 2 else "binary")
@@ -107,6 +114,15 @@ class ClassTargets:
     def n_targets(self) -> int:
         """Number of classes or labels."""
         return len(self.classes)
+
+    def check_numbers(self, classes: Any) -> None:
+        """Raise unless the first call of partial_fit names the numbers of the labels."""
+        if classes is not None and not np.array_equal(self.classes, classes):
+            n = self.n_targets
+            raise ValueError(
+                f"classes must be the numbers of the labels, 0 to {n - 1}, where y holds 0/1 "
+                f"indicators of {n} labels. Got {classes}: pass classes=np.arange({n})."
+            )
 
     def check_same(self, classes: Any) -> None:
         """Raise ValueError unless a later call of partial_fit passes the same classes."""
@@ -120,21 +136,25 @@ class ClassTargets:
         """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
-    def check_validation(self, y: Any) -> None:
-        """Raise ValueError unless all classes in y are known."""
-        self.check_known(y, all_of_them=False)
-
-    def check_known(self, y: Any, all_of_them: bool) -> None:
-        """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
+    def check_form(self, y: Any, like: str = "as in the calls before") -> None:
+        """Raise unless y holds labels, or indicators of as many labels as those learnt."""
         multilabel = self.task == "multilabel"
         if (_kind(y) == "multilabel") != multilabel or (
             multilabel and y.shape[1] != self.n_targets
         ):
             form = f"0/1 indicators of {self.n_targets} labels" if multilabel else "class labels"
-            raise ValueError(
-                f"y must hold {form}, as in the calls before. Got an array of shape {y.shape}."
-            )
+            raise ValueError(f"y must hold {form}, {like}. Got an array of shape {y.shape}.")
         if multilabel:
+            check_indicators(y)
+
+    def check_validation(self, y: Any) -> None:
+        """Raise unless y_val holds known classes."""
+        self.check_known(y, all_of_them=False, like="as y does")
+
+    def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
+        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        self.check_form(y, like)
+        if self.task == "multilabel":
             return
         found = unique_labels(y)
         if all_of_them and set(found) != set(self.classes):
@@ -160,9 +180,19 @@ class ClassTargets:
             return y.T.astype(int)
         return y if y.ndim == 1 else y[0].astype(int)
 
+    def absent(self, truth: Array) -> list[Any]:
+        """Return the classes that are not in encoded targets; labels that all rows agree on."""
+        if self.task == "multilabel":
+            is_there = truth.any(axis=0) & ~truth.all(axis=0)
+        else:
+            is_there = np.bincount(truth, minlength=self.n_targets) > 0
+        missing: list[Any] = self.classes[~is_there].tolist()
+        return missing
+
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
         """Return class codes and the identity matrix, or (n_targets, n_samples) of 0 and 1."""
         if self.task == "multilabel":
+            check_indicators(y)
             dense = y.toarray() if issparse(y) else y
             return np.ascontiguousarray(dense.T != 0, dtype=dtype), None
         codes = np.searchsorted(self.classes, y).astype(np.intp, copy=False)
@@ -185,21 +215,56 @@ class ClassTargets:
         return self.classes[codes]
 
 
-def check_no_none(y: Any) -> None:
-    """Raise ValueError if class labels, which must be sortable, include None."""
-    if not issparse(y) and y.dtype.kind == "O" and any(label is None for label in y.ravel()):
+def as_labels(labels: Any, name: str = "y") -> Any:
+    """Return class labels, which have an order, in an array of strings or of numbers.
+
+    Objects that are all numbers, or all booleans, become an array of these.
+    """
+    if issparse(labels) or labels.dtype.kind != "O":
+        return labels
+    kinds = set(map(type, labels.ravel()))
+    if type(None) in kinds:
         raise ValueError(
-            "y must hold a class label for each sample. Got None: drop these rows, or give them a "
-            "label of their own, such as 'unknown'."
+            f"{name} must hold a class label for each sample. Got None: drop these rows, or give "
+            "them a label of their own, such as 'unknown'."
+        )
+    if all(issubclass(kind, str) for kind in kinds):
+        return labels
+    n_bools = sum(issubclass(kind, bool | np.bool_) for kind in kinds)
+    if n_bools == len(kinds) or (not n_bools and all(issubclass(kind, Real) for kind in kinds)):
+        numbers = np.array(labels.tolist())
+        if numbers.dtype.kind != "O":
+            return numbers
+    found = " and ".join(sorted(kind.__name__ for kind in kinds))
+    raise ValueError(
+        f"{name} must hold class labels of one type: strings, booleans, or integers of 64 bits. "
+        f"Got objects of type {found}: pass [str(label) for label in {name}], for example."
+    )
+
+
+def check_indicators(y: Any) -> None:
+    """Raise unless a matrix of labels holds 0 and 1 only."""
+    values = y.data if issparse(y) else y
+    others = values[(values != 0) & (values != 1)]
+    if others.size:
+        found = np.unique(values).tolist()
+        raise ValueError(
+            "y must hold 0/1 indicators where it has a column for each label. Got the values "
+            f"{found}: if {found[-1]} marks a label that a sample has, pass "
+            f"(y == {found[-1]}).astype(int)."
         )
 
 
 def _kind(y: Any) -> str:
-    """Return "labels" or "multilabel" for the type of y; raise ValueError for other types."""
-    check_no_none(y)
+    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"
+    if kind.startswith("continuous"):
+        raise ValueError(
+            f"Unknown label type: {kind}. y must hold class labels; for real numbers, use "
+            "MLPRegressor or TabularMLPRegressor."
+        )
     if kind.endswith("multioutput"):
         raise ValueError(
             "y must hold one class label for each sample, or multilabel 0/1 indicators. "
@@ -208,7 +273,7 @@ def _kind(y: Any) -> str:
         )
     if kind not in ("binary", "multiclass"):
         raise ValueError(
-            f"Unknown label type: {kind}. y must hold class labels; for real numbers, use "
-            "MLPRegressor or TabularMLPRegressor."
+            f"Unknown label type: {kind}. y must hold one class label for each sample, or 0/1 "
+            f"indicators of several labels. Got an array of {y.dtype} of shape {y.shape}."
         )
     return "labels"

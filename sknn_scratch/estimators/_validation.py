@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
@@ -22,9 +23,12 @@ from sklearn.utils.validation import (
 
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
+from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
-#: Number of rows of a mapped X that are checked together.
+#: Types that are no numbers, although numpy makes numbers of some.
+NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
+#: Rows of a mapped X that are looked at together.
 CHUNK_ROWS = 2**10
 
 
@@ -32,13 +36,21 @@ CHUNK_ROWS = 2**10
 def naming(name: str, estimator: Any) -> Iterator[None]:
     """Add the names of argument and estimator to messages of other packages that lack them.
 
-    The outermost call decides: an error of "y" inside is reported as one of "y_val".
+    The outermost call decides: what is wrong with "y" inside is wrong with "y_val" outside.
+    Arrays of other libraries become numpy's, whatever scikit-learn is told to do with them.
     """
     own = type(estimator).__name__
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with (
+            np.errstate(over="ignore", invalid="ignore"),
+            config_context(array_api_dispatch=False),
+        ):
             yield
-    except (ValueError, TypeError, OverflowError) as error:
+    except OverflowError as error:
+        raise ValueError(
+            f"{name} of {own} must be within the range of float64. Got more ({error}): scale it."
+        ) from error
+    except (ValueError, TypeError) as error:
         message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
         if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
             raise
@@ -113,6 +125,7 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
             f"of one target for each sample. Got {type(y).__name__}: pass a list of its values."
         )
     with naming("y", estimator):
+        given = y
         y = check_array(
             y,
             accept_sparse=False if numeric else "csr",
@@ -124,7 +137,7 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
         if y.ndim == 0 or (y.ndim == 2 and y.shape[1] == 0):
             raise ValueError(f"y must hold one target per sample. Got shape {y.shape}.")
         check_consistent_length(X, y)
-        y = _numbers(y) if numeric else y
+        y = _numbers(y) if numeric else _labels(y, given, "y")
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
@@ -137,12 +150,35 @@ def _numbers(y: Array) -> Array:
     return y
 
 
+def _labels(y: Any, given: Any, name: str) -> Any:
+    """Return class labels in the type in which they were given."""
+    if issparse(y):
+        return y
+    if y.dtype.kind == "U" and isinstance(given, list | tuple):
+        # numpy makes strings of all numbers among strings.
+        as_labels(np.asarray(given, dtype=object), name)
+    if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
+        # scikit-learn makes floats of the integers and booleans of pandas that may be missing.
+        y = np.asarray(given)
+    return as_labels(y, name)
+
+
 def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
     """Return the weights as floats; None stays None."""
     if sample_weight is None:
         return None
     with naming("sample_weight", estimator):
+        given = np.asarray(sample_weight)
+        kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
+        found = sorted(kind.__name__ for kind in kinds if issubclass(kind, NO_NUMBERS))
+        if found:
+            raise ValueError(
+                f"sample_weight must be a number for each sample. Got {' and '.join(found)}: "
+                "pass floats."
+            )
         weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not np.isfinite(weight.sum()):
+            check_weight_sum(estimator, weight, "all samples")
     return weight
 
 
@@ -151,14 +187,14 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     if classes is None:
         return None
     with naming("classes", estimator):
-        labels = column_or_1d(classes)
+        labels = _labels(column_or_1d(classes), classes, "classes")
         if labels.dtype.kind == "c" or (
             labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
         ):
             raise ValueError(f"classes must be class labels. Got {classes!r}.")
         if len(labels) == 0:
             raise ValueError("classes must hold at least one class label. Got none.")
-        known: Array = unique_labels(classes)
+        known: Array = unique_labels(labels)
     return known
 
 
@@ -168,12 +204,17 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
         return a
     with np.errstate(over="ignore"):
         out = a.astype(dtype)
-    if not np.isfinite(out.data if issparse(out) else out).all():
-        raise ValueError(
-            f"{name} of {type(estimator).__name__} must be within the range of "
-            f"{np.dtype(dtype)}, the dtype of its weights. Got larger values: scale them."
-        )
+    check_finite(estimator, name, out)
     return out
+
+
+def check_finite(estimator: Any, name: str, a: Any) -> None:
+    """Raise if values were too large for the dtype that they have now."""
+    if not np.isfinite(a.data if issparse(a) else a).all():
+        raise ValueError(
+            f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "
+            "dtype of its weights. Got larger values: scale them."
+        )
 
 
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
@@ -210,8 +251,10 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
         total = np.float64(1.0 if weight is None else weight.sum())
         usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
     if not usable:
+        both = getattr(estimator, "class_weight", None) is not None
+        name = "sample_weight and class_weight" if both else "sample_weight"
         raise ValueError(
-            f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
+            f"{name} of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sknn_scratch.contracts import Loss
@@ -11,30 +11,103 @@ from sknn_scratch.core.layers import Dense
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
+#: Where scikit-learn's estimators keep the one that they have fitted.
+_ONE = ("best_estimator_", "regressor_", "estimator_")
+#: What marks an estimator that changes X or y before the network sees them, and how to do the same.
+_CHANGES = {
+    "steps": "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)",
+    "regressor_": "write trace(model.regressor_, X, "
+    "model.transformer_.transform(y.reshape(len(y), -1)).squeeze())",
+    "preprocessor_": "write trace(model.estimators_[0], model.preprocessor_.transform(X), y)",
+}
+
+
+def chain(estimator: Any) -> Iterator[Any]:
+    """Yield an estimator, then the fitted one that it holds, and so on to the network."""
+    while estimator is not None:
+        yield estimator
+        estimator = _inner(estimator)
+
+
+def _inner(estimator: Any) -> Any:
+    """Return the one fitted estimator inside another one; None if there is none, or several."""
+    _, members = _members(estimator)
+    if members:  # whose estimator_ is one that is not fitted
+        return members[0] if len(members) == 1 else None
+    for name in _ONE:
+        if getattr(estimator, name, None) is not None:
+            return getattr(estimator, name)
+    if getattr(estimator, "steps", None):
+        return estimator.steps[-1][1]
+    return estimator.estimator if type(estimator).__name__ == "FrozenEstimator" else None
+
+
+def _members(estimator: Any) -> tuple[str, list[Any]]:
+    """Return how the first of several fitted estimators is written, and all of them."""
+    if getattr(estimator, "estimators_", None) is not None:
+        members = estimator.estimators_
+        return "estimators_[0]", list(members.ravel() if hasattr(members, "ravel") else members)
+    calibrated = getattr(estimator, "calibrated_classifiers_", ())
+    return "calibrated_classifiers_[0].estimator", [one.estimator for one in calibrated]
+
 
 def last_step(estimator: Any) -> Any:
-    """Return the estimator of the network: the best of a search, the last step of a pipeline."""
-    inner = getattr(estimator, "best_estimator_", None)
-    if inner is None and getattr(estimator, "steps", None):
-        inner = estimator.steps[-1][1]
-    return estimator if inner is None else last_step(inner)
+    """Return the network's estimator: the best one of a search, the last step of a pipeline."""
+    return [estimator, *chain(estimator)][-1]
+
+
+def networks(estimator: Any) -> list[Any]:
+    """Return the networks' estimators: one, or the members of an ensemble."""
+    last = last_step(estimator)
+    _, members = _members(last)
+    return [network for member in members for network in networks(member)] or [last]
+
+
+def unchanged_data(estimator: Any, reader: str) -> Any:
+    """Return the network's estimator; raise if X or y are changed on the way to it."""
+    for outer in chain(estimator):
+        for mark, advice in _CHANGES.items():
+            if getattr(outer, mark, None) is not None:
+                raise ValueError(
+                    f"The estimator of {reader} must be the network itself. "
+                    f"Got {type(outer).__name__}: {advice}."
+                )
+        if _members(outer)[1]:  # which may have seen other rows, and labels in numbers
+            fitted(outer, "theta_", reader)
+    return last_step(estimator)
 
 
 def fitted(estimator: Any, attribute: str, reader: str) -> Any:
     """Return a fitted attribute; raise ValueError if it does not exist."""
     value = getattr(estimator, attribute, None)
-    if value is None:
+    if value is None or isinstance(estimator, type):
+        name = getattr(estimator, "__name__", type(estimator).__name__)
         raise ValueError(
             f"The estimator of {reader} must be a fitted network with the attribute {attribute}. "
-            f"Got {type(estimator).__name__} without it: call fit first."
+            f"Got {name} without it: {_remedy(estimator, attribute)}."
         )
     return value
 
 
+def _remedy(estimator: Any, attribute: str) -> str:
+    """Return what to do with an estimator that lacks what a network has."""
+    if isinstance(estimator, type):
+        return f"write {estimator.__name__}(), not the class, and call fit first"
+    first, members = _members(estimator)
+    if members and hasattr(last_step(members[0]), attribute):
+        return f"it holds networks, so pass one of them, such as model.{first}"
+    if hasattr(estimator, "coefs_"):
+        return f"pass sknn_scratch.{type(estimator).__name__}.from_sklearn(model)"
+    attributes = getattr(estimator, "__dict__", {})
+    if any(name.endswith("_") and not name.startswith("_") for name in attributes):
+        return "pass the network itself (a search needs refit=True to have one)"
+    return "call fit first" if hasattr(estimator, "fit") else "pass an estimator"
+
+
 def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
-    """Return the network for predicting and the loss, as resolved during fitting."""
-    network: Network = fitted(estimator, "_network", reader)
-    return network, estimator._loss
+    """Return the network that predicts, and the loss, as they were resolved when fitting."""
+    fitted(estimator, "theta_", reader)
+    return estimator._network, estimator._loss
 
 
 def activation_names(network: Network, loss: Loss) -> list[str]:

@@ -32,23 +32,31 @@ class Curves(NamedTuple):
     best_epoch: int | None = None
 
     @classmethod
+    def of_networks(cls, estimator: Any, name: str | None) -> list[Curves]:
+        """Read the curves of a fitted network, or of each member of an ensemble."""
+        networks = _access.networks(estimator)
+        if len(networks) == 1:
+            return [cls.of_estimator(networks[0], name)]
+        prefix = "member" if name is None else f"{name}: member"
+        return [cls.of_estimator(net, f"{prefix} {k}") for k, net in enumerate(networks)]
+
+    @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
-        """Return the curves of a fitted network of this package or of scikit-learn."""
-        estimator = _access.last_step(estimator)
+        """Read the curves of a fitted network, which may be scikit-learn's own."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
         has_best = getattr(estimator, "early_stopping", False)
         kept = getattr(estimator, "best_n_iter_", None) if has_best else None
         if history := getattr(estimator, "history_", None):
-            return cls.of_history(history, name, kept)
+            return cls.of_rows(history, name, kept)
         first = max(getattr(estimator, "n_iter_", 0) - len(loss), 0) + 1
         scores = getattr(estimator, "validation_scores_", None)
         curves = {"loss": loss, "validation_loss": None, "validation_score": scores}
         return cls.put_together(name, np.arange(first, first + len(loss)), curves, kept)
 
     @classmethod
-    def of_history(cls, history: Any, name: str | None, best: int | None = None) -> Curves:
-        """Return the curves of a list of dicts, one per epoch, or of a DataFrame."""
+    def of_history(cls, history: Any, name: str | None) -> Curves:
+        """Read the curves of a list of dicts, one per epoch, or of a DataFrame of them."""
         records = getattr(history, "to_dict", None)
         rows = list(history) if records is None else records("records")
         if not rows or any("epoch" not in row or "loss" not in row for row in rows):
@@ -56,6 +64,11 @@ class Curves(NamedTuple):
                 "history of LossCurveDisplay must be a list of dicts, one per epoch, with the keys "
                 f"'epoch' and 'loss'. Got {rows[:1]!r}."
             )
+        return cls.of_rows(rows, name)
+
+    @classmethod
+    def of_rows(cls, rows: Any, name: str | None, best: int | None = None) -> Curves:
+        """Read the curves of a list of dicts, of which any may be missing."""
         curves = {key: _numbers([row.get(key) for row in rows]) for key in CURVES}
         return cls.put_together(name, np.array([row["epoch"] for row in rows]), curves, best)
 
@@ -141,12 +154,13 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Plot the curves of one fitted network.
+        """Draw the curves of one fitted network, or of each member of an ensemble.
 
         Parameters
         ----------
-        estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
-            Fitted network.
+        estimator : fitted MLPClassifier or MLPRegressor, or an estimator that holds some
+            A pipeline, a search or a TransformedTargetRegressor holds one; a
+            TabularMLPClassifier or TabularMLPRegressor, or scikit-learn's Bagging, several.
         ax : matplotlib Axes, default=None
             Axes to draw on, which several displays may share. If None, create a figure.
         name : str, default=None
@@ -161,8 +175,8 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display, already drawn.
         """
-        run = Curves.of_estimator(estimator, name)
-        return cls([run]).plot(ax, curves=curves, line_kw=line_kw)
+        runs = Curves.of_networks(estimator, name)
+        return cls(runs).plot(ax, curves=curves, line_kw=line_kw)
 
     @classmethod
     def from_estimators(
@@ -189,7 +203,7 @@ class LossCurveDisplay:
         """
         if not isinstance(estimators, Mapping):
             estimators = {f"run {k}": est for k, est in enumerate(estimators, start=1)}
-        runs = [Curves.of_estimator(est, name) for name, est in estimators.items()]
+        runs = [run for name, est in estimators.items() for run in Curves.of_networks(est, name)]
         return cls(runs).plot(ax, curves=curves, line_kw=line_kw)
 
     @classmethod
@@ -241,7 +255,10 @@ class LossCurveDisplay:
         asked = _checked(curves)
         wanted = [c for c in asked if any(getattr(run, c) is not None for run in self.runs)]
         if not wanted:
-            raise ValueError(f"No run of this LossCurveDisplay has values of {asked} to draw.")
+            found = [c for c in CURVES if any(getattr(run, c) is not None for run in self.runs)]
+            raise ValueError(
+                f"No run of this LossCurveDisplay has values of {asked} to draw. Got {found} only."
+            )
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_, self.lines_ = self.ax_.figure, []
         self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknn_scratch.contracts import Array
-from sknn_scratch.inspection import _plotting
+from sknn_scratch.inspection import _access, _plotting
 
 
 class ScoreCurve(NamedTuple):
@@ -113,7 +113,7 @@ class SearchCurveDisplay:
         ValueError
             If the parameter or score does not exist, or the parameter is not numeric.
         """
-        results = getattr(results, "cv_results_", results)
+        results = _results(results)
         columns = {
             key.removeprefix("param_"): list(results[key])
             for key in results
@@ -146,7 +146,8 @@ class SearchCurveDisplay:
         self.figure_, self.lines_ = self.ax_.figure, []
         for curve in self.curves:
             self._draw(curve, dict(line_kw or {}))
-        self.ax_.plot(*self.best, label=f"best ({self.best[1]:.4g})", **_STAR)
+        if np.isfinite(self.best).all():  # the best candidate may lack the parameter
+            self.ax_.plot(*self.best, label=f"best ({self.best[1]:.4g})", **_STAR)
         self.ax_.set(xlabel=self.param, ylabel=self.score_name)
         self.ax_.grid(alpha=0.3)
         _plotting.set_scale(self.ax_, "x", np.concatenate([curve.x for curve in self.curves]))
@@ -192,16 +193,33 @@ class _Scores(NamedTuple):
         return cls(mean, std, int(np.argmin(np.asarray(results[f"rank_test_{metric}"]))))
 
 
+def _results(search: Any) -> Any:
+    """Return the results of a search: as they are, or those of the estimator that has them."""
+    found = [one.cv_results_ for one in _access.chain(search) if hasattr(one, "cv_results_")]
+    if not found and not hasattr(search, "keys"):
+        raise ValueError(
+            "results of SearchCurveDisplay must be a fitted search, its cv_results_, or a "
+            f"DataFrame of these. Got {type(search).__name__} without cv_results_: call fit of a "
+            "search first."
+        )
+    return found[0] if found else search
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_missing(value: Any) -> bool:
+    """Tell whether a candidate lacks a parameter: masked, or nan in a DataFrame."""
+    return value is np.ma.masked or (_is_number(value) and value != value)
 
 
 def _choose(param: str | None, columns: dict[str, list[Any]]) -> str:
     """Return the parameter for the horizontal axis."""
     numeric = {
-        name: len(set(values))
+        name: len({value for value in values if not _is_missing(value)})
         for name, values in columns.items()
-        if all(_is_number(v) or v is np.ma.masked for v in values)
+        if all(_is_number(value) or _is_missing(value) for value in values)
     }
     if (param or next(iter(numeric), None)) not in numeric:
         raise ValueError(
@@ -234,7 +252,7 @@ def _label(columns: dict[str, list[Any]], k: int) -> str:
     return ", ".join(
         f"{name}={value:.4g}" if _is_number(value) else f"{name}={value}"
         for name, value in parts.items()
-        if value is not np.ma.masked
+        if not _is_missing(value)
     )
 
 

@@ -119,8 +119,8 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
 
     Parameters
     ----------
-    estimator : fitted MLPClassifier or MLPRegressor
-        Fitted network, which is not changed.
+    estimator : fitted MLPClassifier or MLPRegressor, or a search for one
+        It is not changed. What changes X or y, such as a pipeline, is refused.
     X : {array-like, sparse matrix} of shape (rows, n_features)
         Inputs.
     y : array-like of shape (rows,) or (rows, n_outputs)
@@ -161,11 +161,7 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     >>> t.layers[0].dJ_dW  # xᵀ δ of the output layer, times 0.5
     array([[1.75]])
     """
-    if _access.last_step(estimator) is not estimator:
-        raise ValueError(
-            f"The estimator of trace must be the network itself. Got {type(estimator).__name__}: "
-            "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)."
-        )
+    estimator = _access.unchanged_data(estimator, "trace")
     objective, data = _access.training_problem(estimator, X, y, sample_weight)
     network = objective.network
     rows = Workspace(network, data.n_samples, data.X.dtype).rows(data.n_samples)

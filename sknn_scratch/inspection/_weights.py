@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, isqrt, prod, sqrt
 from numbers import Integral
 from typing import Any
@@ -182,7 +183,9 @@ def _image_shape(image_shape: Any, n_inputs: int) -> tuple[int, int]:
     side = isqrt(n_inputs)
     if image_shape is None and side * side == n_inputs:
         return side, side
-    if image_shape is None or len(image_shape) != 2 or prod(image_shape) != n_inputs:
+    is_pair = isinstance(image_shape, Sequence) and len(image_shape) == 2
+    is_shape = is_pair and all(isinstance(n, Integral) and int(n) > 0 for n in image_shape)
+    if not is_shape or prod(map(int, image_shape)) != n_inputs:
         raise ValueError(
             "The 'image_shape' parameter of WeightsDisplay must be (height, width) with a product "
             f"of {n_inputs}, the number of inputs of the layer. Got {image_shape!r} instead."

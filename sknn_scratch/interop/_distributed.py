@@ -26,7 +26,7 @@ from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
 from sknn_scratch.estimators._base import Job, unchanged_on_error
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import check_params
-from sknn_scratch.estimators._start import How, make_plan, start
+from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._partitions import (
     Summary,
@@ -161,7 +161,8 @@ def fit(
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
-    _advice.warn_at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
+        advice = _advice.at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
+    _advice.warn_of(advice)
     return estimator
 
 
@@ -177,7 +178,10 @@ def _checked_options(options: dict[str, Any]) -> Options:
         raise ValueError(
             f"average_every of distributed.fit must be None or an integer >= 1. Got {k!r}."
         )
-    return Options(**options)
+    asked = Options(**options)
+    return (
+        asked if asked.resume is None else asked._replace(resume=_resume.check_path(asked.resume))
+    )
 
 
 def _check_possible(estimator: Any, asked: Options) -> None:
@@ -217,6 +221,7 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     sample = _encoded(coding, found[kept[0]].head, y[:1], None)
     parts = _encode(coding, [raw[k] for k in kept], sample)
     plan = make_plan(estimator, sample, coding.loss, how)
+    check_plugins(plan, sample)
     weigher = _with_weights_of(estimator, coding)
     held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
+from sknn_scratch.interop import _onnx_check as checks
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_forms import Graph, form_of
 from sknn_scratch.interop._onnx_inputs import (
@@ -25,6 +27,8 @@ from sknn_scratch.interop._onnx_inputs import (
     unwrapped,
     write_time_unit,
 )
+from sknn_scratch.interop._onnx_meta import inner, register_holders, score_options
+from sknn_scratch.interop._onnx_packed import packed, register_packed, step_before
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
@@ -95,13 +99,39 @@ def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
     return link(loss, g, raw)
 
 
+def _scores(g: Graph, estimator: Any, raw: str) -> str:
+    """Return what ``decision_function`` does, of two classes as [-score, score].
+
+    skl2onnx's converters of meta-estimators read the second column of two classes.
+    """
+    if estimator._targets.task != "binary" or len(estimator.classes_) == 1:
+        return raw
+    if estimator.n_outputs_ == 1:
+        return g.op("Mul", raw, np.array([[-1.0, 1.0]]))
+    return g.op("MatMul", raw, _DIFFERENCES)
+
+
+#: Makes [first - second, second - first] of two columns.
+_DIFFERENCES = np.array([[1.0, -1.0], [-1.0, 1.0]])
+
+
+def _asks_scores(operator: Any, container: Any) -> bool:
+    """Tell whether a meta-estimator's converter, or the user, asked for raw scores.
+
+    Some of skl2onnx's converters tell only the container.
+    """
+    options = container.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
+    return bool(options and options["raw_scores"])
+
+
 def _convert_classifier(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     g = Graph(scope, container, _precision(operator))
     raw = _raw(g, estimator, _input(g, operator))
-    label, probabilities = (output.full_name for output in operator.outputs)
+    label, scores = (output.full_name for output in operator.outputs)
     g._rename(_labels(g, estimator, raw), label)
-    g._rename(_probabilities(g, estimator, raw), probabilities)
+    of_classes = _scores if _asks_scores(operator, container) else _probabilities
+    g._rename(of_classes(g, estimator, raw), scores)
 
 
 def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -163,9 +193,17 @@ def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> No
     ones = np.ones((len(estimator.classes_), 1))
     p = g.op("Div", total, g.op("MatMul", total, ones))
     codes = g.op("ArgMax", p, axis=1, keepdims=0)
-    label, probabilities = (output.full_name for output in operator.outputs)
+    label, scores = (output.full_name for output in operator.outputs)
     g._rename(g.op("Gather", _classes(estimator), codes, axis=0), label)
-    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), probabilities)
+    if _asks_scores(operator, container):
+        p = _log_odds(g, p, len(estimator.classes_))
+    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), scores)
+
+
+def _log_odds(g: Graph, p: str, n_classes: int) -> str:
+    """Return log p, of two classes as [-score, score] like :func:`_scores`."""
+    log_p = g.op("Log", p)
+    return g.op("MatMul", log_p, _DIFFERENCES) if n_classes == 2 else log_p
 
 
 def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> None:
@@ -181,7 +219,8 @@ def _convert_tabular_regressor(scope: Any, operator: Any, container: Any) -> Non
 
 def _convert_preprocessor(scope: Any, operator: Any, container: Any) -> None:
     g = Graph(scope, container, np.float64)
-    g._rename(encoded(g, operator), operator.outputs[0].full_name)
+    kind = g._of(_precision_of_encoded(operator)).kind
+    g._rename(g.cast(encoded(g, operator), kind), operator.outputs[0].full_name)
 
 
 def _shape_tabular_classifier(operator: Any) -> None:
@@ -197,24 +236,39 @@ def _shape_tabular_regressor(operator: Any) -> None:
 
 
 def _shape_preprocessor(operator: Any) -> None:
-    operator.outputs[0].type = tensor("f4", [None, operator.raw_operator.n_features_out_])
+    shape = [None, operator.raw_operator.n_features_out_]
+    operator.outputs[0].type = tensor(_precision_of_encoded(operator), shape)
 
 
-#: Options of the converters.
-_OPTIONS = {"dtype": [None, "float32", "float64"]}
-_CLASSIFIER_OPTIONS = _OPTIONS | {
-    "zipmap": [True, False, "columns"],
-    "output_class_labels": [False, True],
-    "nocl": [False],
-}
-#: Converters: class, its name in skl2onnx, functions for shapes and nodes, options.
+def _precision_of_encoded(operator: Any) -> Any:
+    """Return float32, as ``transform`` does; in a graph of packed columns that of all results."""
+    return np.dtype(np.float32 if step_before(operator) is None else np.float64)
+
+
+#: What was asked of ``to_onnx``.
+_OPTIONS: dict[str, list[Any]] = {"dtype": [None, "float32", "float64"]}
+
+
+def _classifier_options(cls: type) -> dict[str, list[Any]]:
+    """Return what can be asked of a classifier's converter: of scores, if it has any."""
+    options: dict[str, list[Any]] = {
+        "zipmap": [True, False, "columns"],
+        "output_class_labels": [False, True],
+        "nocl": [False],
+    }
+    if hasattr(cls, "decision_function"):
+        options["raw_scores"] = [True, False]
+    return _OPTIONS | options
+
+
+#: What is converted: class, its name in skl2onnx, shapes, nodes, options.
 CONVERTERS: tuple[tuple[Any, ...], ...] = (
     (
         MLPClassifier,
         "SknnScratchMLPClassifier",
         _shape_classifier,
         _convert_classifier,
-        _CLASSIFIER_OPTIONS,
+        _classifier_options(MLPClassifier),
     ),
     (MLPRegressor, "SknnScratchMLPRegressor", _shape_regressor, _convert_regressor, _OPTIONS),
     (
@@ -222,7 +276,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
         "SknnScratchTabularMLPClassifier",
         _shape_tabular_classifier,
         _convert_tabular_classifier,
-        _CLASSIFIER_OPTIONS,
+        _classifier_options(TabularMLPClassifier),
     ),
     (
         TabularMLPRegressor,
@@ -246,6 +300,8 @@ def register_converters() -> None:
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     for cls, name, shapes, nodes, options in CONVERTERS:
         skl2onnx.update_registered_converter(cls, name, shapes, nodes, options=options)
+    register_holders()
+    register_packed()
 
 
 # --- Public function.
@@ -253,8 +309,8 @@ def register_converters() -> None:
 _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
-def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
-    """Convert a fitted estimator or pipeline to an ONNX model.
+def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **options: Any) -> Any:
+    """Return a fitted estimator or pipeline as an ONNX model.
 
     Classifiers have the outputs "label" and "probabilities", (rows, n_classes). Regressors have
     one output of shape (rows, n_outputs), with one column for a single target.
@@ -262,8 +318,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     Parameters
     ----------
     model : fitted MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-        Fitted model, or a pipeline or search that ends in one of these, or a
-        TabularPreprocessor.
+        Or a pipeline or a search that ends in one of them, a TabularPreprocessor, or a
+        meta-estimator of scikit-learn around them, as far as skl2onnx converts it: calibration,
+        stacking, voting, bagging, boosting, one-vs-rest, one-vs-one, multi-output. The check
+        below finds those that skl2onnx gets wrong, such as isotonic calibration.
     X : array or DataFrame of shape (n_samples, n_features)
         Sample rows in the form of the training data, which determine the names and types of
         inputs. For an array, the graph has one input, "X". For a DataFrame whose columns are
@@ -273,11 +331,17 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
         values, in X or in ``fit``, and booleans with missing values in X, are real numbers, with
         nan for missing values. Where ``fit`` met times finer than
         milliseconds, all times are micro- or nanoseconds: ``metadata_props`` of the graph say
-        so, and :func:`feed` follows.
+        so, and :func:`feed` follows. If tabular models are inside a meta-estimator, the graph's
+        results are float64.
     dtype : {"float32", "float64"}, default=None
-        Precision of the results, and of real inputs of the graph. If None, use that of X, or
-        float64 if X has no real numbers. Categorical columns of real numbers keep their
-        precision.
+        Precision of the results, and of the graph's real inputs: None is that of X, float64
+        where X has no reals. Categories of real numbers of a tabular model keep X's precision.
+    check : bool, default=True
+        Whether the graph is run on X, by onnxruntime, and compared with the model. Labels must
+        be equal unless two classes tie. Probabilities may differ by 1e-4; predictions and
+        scores, in each column, by 1e-4 of their range over X (the largest less the smallest),
+        plus rounding in float32: 4e-6 of the largest plus 1e-6. If X has no rows, or rows that
+        the model refuses, nothing is compared.
     **options
         Options of ``skl2onnx.to_onnx``, such as ``target_opset``.
 
@@ -290,6 +354,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     ------
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
+    RuntimeError
+        If skl2onnx cannot convert the model, or the graph fails the check.
+    ImportError
+        If skl2onnx is not installed; with ``check=True``, if onnxruntime is not.
     TypeError
         If X is sparse, a component has no ONNX form, the categories of a column are of several
         types, or a column of X contains values of another kind than in ``fit``.
@@ -311,15 +379,36 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     >>> bool(np.allclose(y_pred[:, 0], model.predict(X), atol=1e-5))
     True
     """
-    skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     check_is_fitted(model)
     model = unwrapped(model)
     dtype = checked_dtype(dtype)
-    types = initial_types(model, X, dtype)
+    whole, types = packed(model, X, dtype) or (model, initial_types(model, X, dtype))
     names = [name for name, _ in types]
-    options["options"] = _with_own(options.get("options"), last_step(model), dtype)
-    made = _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
-    return write_time_unit(made, model)
+    of_steps = score_options(model) | _with_own(options.get("options"), last_step(model), dtype)
+    options["options"] = of_steps
+    made = _converted(whole, initial_types=types, **options)
+    graph = write_time_unit(_with_names(made, names), inner(model))
+    if check:
+        wants_scores = of_steps.get(id(last_step(model)), {}).get("raw_scores", False)
+        checks.compare(graph, model, X, wants_scores)
+    return graph
+
+
+def _converted(model: Any, **options: Any) -> Any:
+    """Return what skl2onnx makes of a model; its own errors say what to do."""
+    skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
+    try:
+        return skl2onnx.to_onnx(model, **options)
+    except Exception as error:
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        if frame.f_globals["__name__"].partition(".")[0] not in ("skl2onnx", "onnx"):
+            raise
+        name = type(last_step(model)).__name__
+        raise RuntimeError(
+            "The model and the options of to_onnx must be what skl2onnx can convert. Got "
+            f"{checks.in_short(error)} for a {name}: change the options, or convert the fitted "
+            "estimators of the model one by one."
+        ) from error
 
 
 def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:

@@ -6,13 +6,14 @@ select among the types for each kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sknn_scratch.estimators._tabular import BaseTabularMLP
@@ -68,14 +69,18 @@ def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]
             f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
         )
     asked = None if dtype is None else np.dtype(dtype)
-    inputs = _inputs(model, X, asked)
+    return types_of(_inputs(model, X, asked))
+
+
+def types_of(inputs: list[Input]) -> list[tuple[str, Any]]:
+    """Return names and skl2onnx's types of inputs."""
     return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
 
 
 def _inputs(model: Any, X: Any, asked: DType | None) -> list[Input]:
     first = first_step(model)
-    if isinstance(first, TabularPreprocessor | BaseTabularMLP):
-        return _of_table(first, X, asked)
+    if is_tabular(first):
+        return of_table(first, X, asked)
     _check_width(model, X)
     if hasattr(X, "columns") and _splits_columns(model):
         return [(str(name), _input_dtype(kind, asked), 1) for name, kind in X.dtypes.items()]
@@ -118,7 +123,9 @@ def _real(kind: DType) -> DType:
 
 
 def unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, or the model itself."""
+    """Return the best estimator of a search, what is frozen, else the model itself."""
+    if isinstance(model, FrozenEstimator):
+        return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
         raise ValueError(
             f"The model of to_onnx must have a best estimator. Got a {type(model).__name__} with "
@@ -140,6 +147,11 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
 
 
+def is_tabular(model: Any) -> bool:
+    """Tell whether an estimator takes tables as they are."""
+    return isinstance(model, TabularPreprocessor | BaseTabularMLP)
+
+
 def _splits_columns(model: Any) -> bool:
     """Return True if a pipeline transforms columns separately."""
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
@@ -149,8 +161,8 @@ def _splits_columns(model: Any) -> bool:
 # --- Tables.
 
 
-def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
-    """Return the inputs of a table: one for an array of a single type, else one per column."""
+def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
+    """Return the inputs of a table: one for an array of one type, else one for each column."""
     own = getattr(model, "preprocessor_", model)
     columns = read(X, "to_onnx")
     places = _places(own, columns)
@@ -239,22 +251,12 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
 # --- Unit of datetimes: milliseconds unless ``fit`` had finer ones.
 
 
-def write_time_unit(made: Any, model: Any) -> Any:
-    """Store the unit of datetime inputs in the metadata of a graph."""
-    for unit in {own._time_unit for own in _preprocessors(model)} - {"ms"}:
+def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
+    """Note in a graph which unit its inputs of times have; ``parts`` are a model's estimators."""
+    fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
+    for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
         made.metadata_props.add(key=_TIME_UNIT, value=unit)
     return made
-
-
-def _preprocessors(model: Any) -> Iterator[TabularPreprocessor]:
-    """Yield the preprocessors of tables in a model, at any depth."""
-    model = unwrapped(model)
-    own = getattr(model, "preprocessor_", model)
-    if isinstance(own, TabularPreprocessor):
-        yield own
-    steps: Any = getattr(model, "transformers_", None) or getattr(model, "steps", ())
-    for _, step, *_ in steps:
-        yield from _preprocessors(step)
 
 
 def time_unit_of(session: Any) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_forms import Graph
+from sknn_scratch.interop._onnx_packed import step_before
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._calendar import CYCLES, PER_DAY, shifts
 from sknn_scratch.preprocessing._categories import HOT, Levels
@@ -42,6 +43,8 @@ class Table:
         #: Input of each column, and its position in that input.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
+        #: The numbers by which strings went in, if they did.
+        self.codes_of_strings = packed.codes if (packed := step_before(operator)) else {}
 
     def kind(self, k: int) -> str:
         """Return the name of the skl2onnx type of a column."""
@@ -161,8 +164,9 @@ def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> s
 
 
 def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> str:
-    """Return the features of a categorical column in float32."""
-    codes, kind = levels.codes, table.kind(k)
+    """Return the columns of a category in float32."""
+    numbers, kind = table.codes_of_strings, table.kind(k)
+    codes = {numbers.get(level, level): code for level, code in levels.codes.items()}
     type_of_levels: Any = str if kind == "StringTensorType" else Real | np.bool_
     if not all(isinstance(level, type_of_levels) for level in codes):
         raise TypeError(_misfit(own, k, list(codes), type_of_levels))

@@ -14,7 +14,7 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.estimators._class_weight import balanced
 from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._targets import check_no_none
+from sknn_scratch.estimators._targets import as_labels
 
 
 class Summary(NamedTuple):
@@ -98,7 +98,7 @@ def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
     elif has_classes and _is_real(y):
         labels = y[y != np.rint(y)][:FEW]
     elif has_classes and len(y):
-        check_no_none(y)
+        y = as_labels(y)
         labels = unique_labels(y)
         counts = np.bincount(np.searchsorted(labels, y), minlength=len(labels))
     return Summary(X.shape[0], len(y), _form(X), X[:1], targets, labels, counts)

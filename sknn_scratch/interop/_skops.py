@@ -24,6 +24,7 @@ from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import Levels
 from sknn_scratch.preprocessing._numeric import Bins, RobustScale
+from sknn_scratch.training.checkpoint import plain_file
 from sknn_scratch.training.state import TrainingState
 
 #: Types in a fitted estimator, in addition to its components.
@@ -82,9 +83,9 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     FileNotFoundError
         If the file does not exist.
     TypeError
-        If the file contains other types; the message names them.
+        If the file holds other types, which the message names; or if ``path`` is no path.
     ValueError
-        If the file is damaged, truncated or of another format.
+        If the file is no plain one, damaged, cut short or of another kind.
 
     Examples
     --------
@@ -99,8 +100,9 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     Gelu(approximate='tanh')
     """
     io = require("skops.io", "skops", "load_skops")
+    where = plain_file(path, "a file of skops")
     try:
-        _check_whole(path)
+        _check_whole(where)
         unknown = set(io.get_untrusted_types(file=path)) - {*TRUSTED_TYPES, *trusted}
         if unknown:
             raise TypeError(_untrusted(path, sorted(unknown)))
@@ -113,9 +115,9 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
         ) from error
 
 
-def _check_whole(path: str | os.PathLike[str]) -> None:
-    """Raise BadZipFile unless all checksums are correct."""
-    with zipfile.ZipFile(Path(path)) as archive:
+def _check_whole(path: Path) -> None:
+    """Raise unless the checksum of every part is right."""
+    with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:
         raise zipfile.BadZipFile(f"its part {damaged!r} is damaged")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Callback, Run, State
+from sknn_scratch.core import probe
 from sknn_scratch.testing._common import is_plain_dict, name, require, same
 
 #: Losses, relative to the first, and validation scores; neither improves in every epoch.
@@ -39,10 +41,10 @@ class FakeRun(Run):
         """Record of the epochs done, one dict for each."""
         return self._history
 
-    def check_path(self, path: str) -> None:
-        """Accept any path."""
+    def check_path(self, path: str | os.PathLike[str]) -> None:
+        """Find nothing wrong."""
 
-    def save(self, path: str) -> None:
+    def save(self, path: str | os.PathLike[str]) -> None:
         """Write nothing."""
 
     def stop(self, reason: str) -> None:
@@ -89,6 +91,17 @@ def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
             for hook, memory, run in zip(hooks, memories, runs, strict=True):
                 hook(memory, run)
     return memories
+
+
+def check_hooks(callback: Callback) -> None:
+    """All hooks are called: there are no others than those of Callback."""
+    hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
+    for found, _ in probe.misnamed(callback):
+        require(
+            not found.startswith("on_"),
+            f"{name(callback)}.{found} is never called: write one of {', '.join(hooks)}, or begin "
+            "the name in another way.",
+        )
 
 
 def check_memory_is_plain(callback: Callback) -> None:
@@ -169,6 +182,7 @@ def _is_float(leaf: Any) -> bool:
 
 
 CHECKS = (
+    check_hooks,
     check_memory_is_plain,
     check_works_without_validation,
     check_fits_do_not_interfere,

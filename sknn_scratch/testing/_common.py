@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Component, State
+from sknn_scratch.core import probe
 
 # --- Messages.
 
@@ -251,10 +252,17 @@ def check_frozen(component: Component) -> None:
         )
 
 
+def check_names(component: Component) -> None:
+    """What is nearly a name of the contract overrides nothing."""
+    for found, near in probe.misnamed(component):
+        require(not near, probe.wrong_name(component, found, near))
+
+
 CHECKS = (
     check_fields_are_plain,
     check_pickle,
     check_repr,
     check_clone_and_evolve,
     check_frozen,
+    check_names,
 )

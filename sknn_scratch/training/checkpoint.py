@@ -111,11 +111,15 @@ def load(path: str | os.PathLike[str]) -> State:
     Raises
     ------
     FileNotFoundError
-        If the file does not exist.
+        If there is no such file.
+    TypeError
+        If ``path`` is no path: an open file, its number, bytes or None.
     ValueError
-        If the file is damaged, truncated, of another format or of an unknown format version.
+        If it is no plain file, or damaged, cut short, of another kind or of an unknown format
+        version.
     """
-    with open(path, "rb") as file:
+    # What is a device or a pipe may never end, or never begin.
+    with open(plain_file(path), "rb") as file:
         try:
             return _read(file)
         except _DAMAGE as error:
@@ -150,14 +154,27 @@ def check_writable(path: str | os.PathLike[str]) -> None:
             os.unlink(temporary)
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the target of ``path``; raise unless it is, or can become, a regular file."""
-    where = Path(os.path.realpath(path))
+def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
+    """Return the file that ``path`` leads to; raise unless it is, or could be, a plain file."""
+    try:
+        where = Path(os.path.realpath(Path(path)))
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"The path of {of} must be a string or a pathlib.Path. Got {path!r}: pass the name of "
+            "the file."
+        ) from error
     if where.exists() and not where.is_file():
         raise ValueError(
-            "The path of a checkpoint must be that of a file, not of a directory or a device. Got "
+            f"The path of {of} must be that of a file, not of a directory or a device. Got "
             f"{os.fspath(path)!r}: add a file name, or choose another path."
         )
+    return where
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the file to write; raise unless one can be there."""
+    where = plain_file(path)
     if not where.parent.is_dir():
         raise ValueError(
             f"The path of a checkpoint must be in an existing directory. Got {os.fspath(path)!r}, "

@@ -14,7 +14,7 @@ from math import inf, isfinite
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss, Optimizer, Progress, Schedule, State
-from sknn_scratch.core import linalg, stack
+from sknn_scratch.core import linalg, probe, stack
 from sknn_scratch.core.data import Batch, Data
 from sknn_scratch.core.network import Network
 
@@ -80,9 +80,11 @@ class Together:
     patience: float = inf
 
     def solve(self, task: Task, members: Sequence[Member]) -> None:
-        """Train all members, which have equal numbers of rows."""
+        """Train all members to their end; they have equal numbers of rows."""
+        groups = task.network.layout.groups
+        probe.check_optimizer(self.optimizer, members[0].theta, groups)
         for member in members:
-            member.optimizer = self.optimizer.init(member.theta, task.network.layout.groups)
+            member.optimizer = self.optimizer.init(member.theta, groups)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             _Loop(self, task, members).run()
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Optimizer, Progress, Schedule
-from sknn_scratch.core import linalg
+from sknn_scratch.core import linalg, probe
 from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.workspace import Rows, Workspace
 from sknn_scratch.training.run import FitRun
@@ -54,7 +54,9 @@ class MiniBatch:
     def _complete(self, plan: Plan, state: TrainingState) -> None:
         """Add the missing parts of the state that this strategy needs."""
         if not state.optimizer:
-            state.optimizer = self.optimizer.init(state.theta, plan.network.layout.groups)
+            groups = plan.network.layout.groups
+            probe.check_optimizer(self.optimizer, state.theta, groups)
+            state.optimizer = self.optimizer.init(state.theta, groups)
         criterion = "score" if plan.early_stopping else "loss"
         if state.patience.get("of") != criterion:
             state.patience = self.patience.start() | {"of": criterion}

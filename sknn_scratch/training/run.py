@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from sknn_scratch.contracts import Run, State
@@ -28,7 +29,7 @@ class FitRun(Run):
         self.fingerprint = str(self._header.get("fingerprint", ""))
         self.max_iter: int = plan.strategy.max_iter
         self.reasons: list[str] = []
-        self._wanted: list[str] = []
+        self._wanted: list[str | os.PathLike[str]] = []
         self._listeners: list[tuple[Any, dict[str, Any]]] = [
             (callback, state.memory.setdefault(f"{k} {type(callback).__name__}", callback.init()))
             for k, callback in enumerate(plan.callbacks)
@@ -55,12 +56,12 @@ class FitRun(Run):
         """Return "asked" if a callback requested a stop, else an empty string."""
         return "asked" if self.reasons else ""
 
-    def check_path(self, path: str) -> None:
-        """Raise an error if a checkpoint cannot be written to ``path``."""
+    def check_path(self, path: str | os.PathLike[str]) -> None:
+        """Raise now if a checkpoint could not be written there."""
         checkpoint.check_writable(path)
 
-    def save(self, path: str) -> None:
-        """Request a checkpoint, written after all callbacks of the epoch have run."""
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
         if path not in self._wanted:
             self._wanted.append(path)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
+
 from sknn_scratch.contracts import State
 from sknn_scratch.training.checkpoint import (
     generator_state,
@@ -34,3 +36,20 @@ def restore(tree: State) -> TrainingState:
     if values["stop_reason"] not in ("stalled", "diverged"):
         values["stop_reason"] = ""
     return TrainingState(**values)
+
+
+def misfit(found: Any, form: Any, place: str) -> str:
+    """Return where plain data is not of the form of other data, or nothing.
+
+    Dicts have all names of the form's, and perhaps more; arrays its shape and dtype.
+    """
+    if isinstance(form, dict):
+        if not isinstance(found, dict):
+            return f"{place} is no dict"
+        parts = (misfit(found.get(key), part, f"{place}[{key!r}]") for key, part in form.items())
+        return next(filter(None, parts), "")
+    if isinstance(form, np.ndarray):
+        kind = (getattr(found, "shape", None), getattr(found, "dtype", None))
+        wanted = (form.shape, form.dtype)
+        return "" if kind == wanted else f"{place} is no array of shape {form.shape}, {form.dtype}"
+    return f"{place} is missing" if found is None and form is not None else ""
