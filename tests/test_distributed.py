@@ -273,7 +273,7 @@ def test_a_class_in_one_partition_only(in_process):
 
 @pytest.mark.parametrize("weights", [None, "balanced"])
 def test_a_class_that_was_not_named(in_process, weights):
-    message = r"classes of .* all classes of y. Got \[0, 1\], while y has \[2\] too: add these"
+    message = r"classes of .* all classes of y. Got \[0, 1\], but y also has \[2\]: add these"
     with pytest.raises(ValueError, match=message):
         ours.fit(
             model("classes", class_weight=weights), parts(X), parts(THREE), classes=np.arange(2)
@@ -327,7 +327,7 @@ LABELLED = (parts(X), parts(LABELS))
         ((parts(X), parts(THREE[:90])), {}, {}, ValueError, "y of .* one row for each row of X"),
         ((parts(X[:0], 1), parts(THREE[:0], 1)), {}, {}, ValueError, "at least one row"),
         ((), {"dropout": 0.1}, {}, ValueError, "'dropout' .* must be 0 .* pass average_every"),
-        ((), {"early_stopping": True}, {}, ValueError, "early_stopping .* needs X_val and y_val"),
+        ((), {"early_stopping": True}, {}, ValueError, "early_stopping .* requires X_val and y"),
         ((), {"class_weight": ["balanced"]}, {}, ValueError, "dict or 'balanced' for one label"),
         (LABELLED, {"class_weight": "balanced"}, {}, ValueError, "for each of the 3 labels"),
         (LABELLED, {"class_weight": ["balanced"]}, {}, ValueError, "for each of the 3 labels"),
@@ -352,16 +352,20 @@ def test_partitions_of_different_lengths(in_process):
 
 
 # --------------------------------------------------------------- what needs nothing of ours
-def test_incremental(in_process):
-    Incremental = pytest.importorskip("dask_ml.wrappers").Incremental
+def of_dask_ml(module):
+    return pytest.importorskip(f"dask_ml.{module}", reason="needs the extra dask-ml")
+
+
+def test_dask_ml_incremental(in_process):
+    Incremental = of_dask_ml("wrappers").Incremental
     wrapped = Incremental(MLPClassifier((6,), random_state=0, learning_rate_init=0.02))
     for _ in range(10):
         wrapped.partial_fit(parts(X), parts(THREE), classes=[0, 1, 2])
     assert wrapped.estimator_.score(X, THREE) > 0.6
 
 
-def test_incremental_without_classes(in_process):
-    Incremental = pytest.importorskip("dask_ml.wrappers").Incremental
+def test_dask_ml_incremental_without_classes(in_process):
+    Incremental = of_dask_ml("wrappers").Incremental
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         Incremental(MLPClassifier((6,))).fit(parts(X), parts(THREE))
 
@@ -502,8 +506,8 @@ def test_cross_val_score(client):
 
 
 @pytest.mark.slow
-def test_hyperband(client):
-    search = pytest.importorskip("dask_ml.model_selection").HyperbandSearchCV(
+def test_dask_ml_hyperband(client):
+    search = of_dask_ml("model_selection").HyperbandSearchCV(
         MLPClassifier((6,), random_state=0),
         {"alpha": [0.0, 1e-3, 0.1], "learning_rate_init": [1e-4, 1e-3, 1e-2, 0.1]},
         max_iter=9,

@@ -3,6 +3,7 @@
 import re
 import runpy
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -81,6 +82,35 @@ def test_the_oldest_versions_of_extras():
     for extra in ("all", "docs"):
         with pytest.raises(ValueError, match=r"must have a lower bound. Got 'sknn-scratch\["):
             oldest([extra])
+
+
+def extras():
+    """The requirements of each extra, by its name."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def test_what_is_held_back_stands_alone():
+    """An upper bound is one for everybody who installs the extra, so few extras have any."""
+    held = {name for name, wanted in extras().items() if any("<" in one for one in wanted)}
+    assert held == {"dask-ml"}
+    dask = {"dask", "distributed"}
+    found = {re.match(r"[\w-]+", one)[0]: one for one in extras()["distributed"]}
+    assert found.keys() == dask
+    assert all(re.search(r">=[\d.]+$", one) for one in found.values())
+
+
+def test_all_is_every_extra_that_can_be_installed_together():
+    (reference,) = (one for one in extras()["all"] if one.startswith("sknn-scratch["))
+    named = set(re.search(r"\[(.*)\]", reference)[1].split(","))
+    assert named == extras().keys() - {"all", "bench", "dask-ml", "docs", "lint"}
+
+
+def test_extras_that_messages_and_pages_name_exist():
+    files = [*ROOT.glob("sknn_scratch/**/*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    named = set(re.findall(r"pip install '?\"?(?:\.|sknn-scratch)\[([\w,-]+)\]", text))
+    assert {"fast", "distributed"} <= named
+    assert set(",".join(named).split(",")) <= extras().keys()
 
 
 def test_citation_and_changelog_name_the_version():

@@ -1,4 +1,4 @@
-"""Warnings and errors at the end of a fit, with the remedy."""
+"""Warnings and errors at the end of a fit, with remedies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.training.state import TrainingState
 
-#: A factor of a schedule, at the end of training, that is as good as none.
+#: Factor of a schedule, at the end of training, that is negligible.
 REST = 0.01
-#: Ranges that differ by more than this slow training down.
+#: Ratio of feature ranges from which training is slow.
 SCALE_RATIO = 100.0
-#: Rows that are looked at to find out.
+#: Number of rows used to estimate ranges.
 SAMPLE_ROWS = 1000
-#: Ends of training that need a warning: a limit, divergence, or scipy's own words.
+#: Reasons to stop that need no warning; others are a limit, divergence, or a message of scipy.
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
 
 
@@ -48,8 +48,8 @@ def diverged(estimator: Any, epoch: int) -> str:
 def too_large(estimator: Any) -> str:
     """Return the message for predictions that are not finite."""
     return (
-        f"X of {type(estimator).__name__} must be of a size that the network can take: its "
-        "outputs are not finite. Scale X as in training, for example in a Pipeline with "
+        f"X of {type(estimator).__name__} must be scaled as in training. Got values for which "
+        "the outputs of the network are not finite: scale X, for example in a Pipeline with "
         "StandardScaler."
     )
 
@@ -77,10 +77,10 @@ def _is_lbfgs(estimator: Any) -> bool:
 
 
 def _is_planned(estimator: Any, state: TrainingState) -> bool:
-    """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
+    """Return True if a schedule decreases to nearly 0 at max_iter, where training then ends.
 
-    Only its dependence on the fraction counts: what falls with epochs, rows or stalls was not made
-    for that many epochs.
+    Only its dependence on the fraction counts: a schedule that decreases with epochs, rows or
+    stalls is not designed for ``max_iter`` epochs.
     """
     if _is_lbfgs(estimator):
         return False
@@ -116,7 +116,7 @@ def _epochs_ended(estimator: Any) -> str:
 
 
 def scaling_hint(estimator: Any, data: Data) -> str:
-    """Return the advice to scale if features, or the target, are on very different scales."""
+    """Return the advice to scale if the scales of features, or of targets, differ too much."""
     features, hint = _ranges(data.X[:SAMPLE_ROWS]), ""
     if len(features) and features.max() > SCALE_RATIO * features.min():
         hint += (
@@ -124,7 +124,7 @@ def scaling_hint(estimator: Any, data: Data) -> str:
             f"{features.max() / features.min():.2g}: training may converge in fewer epochs if you "
             "scale them, for example with sklearn.preprocessing.StandardScaler."
         )
-    # Targets of a loss with the log link are on its own scale.
+    # Losses with the log link need no scaling of targets.
     if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
         with np.errstate(all="ignore"):
             deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
@@ -140,8 +140,8 @@ def scaling_hint(estimator: Any, data: Data) -> str:
 def _ranges(columns: Any) -> Array:
     """Return the ranges of all columns that are not constant.
 
-    Rather than standard deviations: those of pixels or counts that are nearly always 0 are small,
-    too, and to scale such columns would only make their few values huge.
+    Ranges are used because standard deviations of pixels or counts that are nearly always 0 are
+    small as well, and scaling such columns would make their few other values huge.
     """
     find = min_max_axis if issparse(columns) else _min_max
     least, most = (np.asarray(end, dtype=np.float64) for end in find(columns, axis=0))

@@ -1,11 +1,13 @@
-"""From scikit-learn's fitted MLP to ours and back: the same predictions either way."""
+"""Conversion of fitted networks from and to scikit-learn, with the same predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
@@ -16,12 +18,8 @@ from sknn_scratch.estimators._start import own_stream, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
-#: Attributes that mean the same on both sides.
+#: Attributes with the same meaning in both packages.
 COMMON = (
-    "loss_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
     "t_",
     "n_iter_",
     "n_layers_",
@@ -32,7 +30,7 @@ COMMON = (
     "classes_",
 )
 
-#: What scikit-learn has of the components, by its name there.
+#: Components that scikit-learn has too, with their names there.
 NAMES: dict[type[Component], str] = {
     components.Identity: "identity",
     components.Logistic: "logistic",
@@ -49,10 +47,10 @@ NAMES: dict[type[Component], str] = {
 
 
 def from_sklearn(cls: type, model: Any) -> Any:
-    """Return an estimator of ours with the parameters and weights of scikit-learn's."""
+    """Return an estimator of this package with the parameters and weights of ``model``."""
     check_is_fitted(model)
     if is_classifier(model) and len(model.classes_) == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     params = model.get_params(deep=False)
     if is_classifier(model) and model._label_binarizer.y_type_ == "binary":
         params["loss"] = "binary_log_loss"
@@ -69,7 +67,7 @@ def from_sklearn(cls: type, model: Any) -> Any:
 
 
 def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
-    """Return what training of ours would have left: counters and history, no moments."""
+    """Return an equivalent training state: counters and history, without moments."""
     state = TrainingState(theta, own_stream(random_state), epoch=model.n_iter_, samples=model.t_)
     curve = getattr(model, "loss_curve_", [model.loss_])
     first = model.n_iter_ - len(curve) + 1
@@ -77,7 +75,7 @@ def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
     scores = getattr(model, "validation_scores_", None) or []
     for row, score in zip(state.history, scores, strict=False):
         row["validation_score"] = score
-    if scores:  # scikit-learn's loss_ is the last one
+    if scores:  # scikit-learn's loss_ is that of the last epoch
         state.best_row = {"epoch": int(np.argmax(scores)) + 1, "loss": model.loss_}
     return state
 
@@ -91,12 +89,12 @@ def _targets(model: Any) -> ClassTargets | NumericTargets:
 
 
 def to_sklearn(ours: Any, cls: type) -> Any:
-    """Return scikit-learn's estimator with our parameters and weights."""
+    """Return scikit-learn's estimator with the parameters and weights of ``ours``."""
     check_is_fitted(ours)
     theirs = cls(**_their_params(ours, cls))
+    _check_params(theirs)
     attributes = {name: getattr(ours, name) for name in COMMON if hasattr(ours, name)}
-    coefs = [W.copy() for W in ours.coefs_]
-    intercepts = [b.copy() for b in ours.intercepts_]
+    coefs, intercepts = _copies(ours.coefs_), _copies(ours.intercepts_)
     if is_classifier(ours):
         attributes["_label_binarizer"] = _label_binarizer(ours._targets)
         if ours._targets.task == "binary" and ours.n_outputs_ == 2:
@@ -104,23 +102,52 @@ def to_sklearn(ours: Any, cls: type) -> Any:
             attributes |= {"n_outputs_": 1, "out_activation_": "logistic"}
     else:
         coefs[-1], intercepts[-1] = ours._targets.folded(coefs[-1], intercepts[-1], ours._loss)
+    attributes |= _progress(ours, theirs)
     vars(theirs).update(
         attributes,
         coefs_=coefs,
         intercepts_=intercepts,
-        loss_curve_=list(ours.loss_curve_),
-        _no_improvement_count=0,
+        _best_coefs=_copies(coefs),
+        _best_intercepts=_copies(intercepts),
     )
     return theirs
 
 
+def _copies(arrays: Iterable[Array]) -> list[Array]:
+    return [np.array(a) for a in arrays]
+
+
+def _check_params(theirs: Any) -> None:
+    """Raise unless scikit-learn's own check lets its estimator be fitted with its parameters."""
+    try:
+        theirs._validate_params()
+    except ValueError as error:
+        raise ValueError(_impossible(f"its parameters: {error}")) from error
+
+
+def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
+    """Return what scikit-learn's training goes on from, as it looks there.
+
+    ``loss_`` is the last one, and a score of another kind than theirs is not compared with.
+    """
+    curve = list(ours.loss_curve_)
+    found = {"loss_": (curve or [ours.loss_])[-1], "loss_curve_": curve, "_no_improvement_count": 0}
+    if not theirs.early_stopping:
+        nothing = {"validation_scores_": None, "best_validation_score_": None}
+        return found | nothing | {"best_loss_": min(curve, default=np.inf)}
+    scores = list(ours.validation_scores_ or [])
+    comparable = [s for s in scores if s == s] if ours.scoring is None else []
+    best = {"best_loss_": None, "best_validation_score_": max(comparable, default=-np.inf)}
+    return found | best | {"validation_scores_": scores}
+
+
 def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
-    """Return the logistic output that equals a softmax over two: its raw is their difference."""
+    """Return the logistic output that equals a softmax over two outputs, from their difference."""
     return W[:, 1:] - W[:, :1], b[1:] - b[:1]
 
 
 def sklearn_class(name: str) -> Any:
-    """Return one of scikit-learn's networks, whose import takes longer than this package's."""
+    """Return a class of sklearn.neural_network, imported on use because its import is slow."""
     from sklearn import neural_network
 
     return getattr(neural_network, name)
@@ -130,14 +157,15 @@ def _label_binarizer(targets: ClassTargets) -> Any:
     from sklearn.preprocessing import LabelBinarizer
 
     if targets.task == "multilabel":
-        return LabelBinarizer().fit(np.eye(targets.n_targets, dtype=int))
+        indicators = np.eye(targets.n_targets, dtype=int)
+        return LabelBinarizer().fit(csr_array(indicators) if targets.sparse else indicators)
     if targets.n_targets == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     return LabelBinarizer().fit(targets.classes)
 
 
 def _their_params(ours: Any, cls: type) -> dict[str, Any]:
-    """Return the parameters for scikit-learn's estimator, or say what it cannot express."""
+    """Return the parameters for scikit-learn's estimator; raise if it cannot express them."""
     params = ours.get_params(deep=False)
     activations = [layer.activation for layer in ours._network.layers[:-1]]
     if len(set(activations)) > 1:
@@ -157,6 +185,10 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
             params |= {flat_name: getattr(value, field) for field, flat_name in fields.items()}
         elif value not in _aliases.OWN_NAMES[name]:
             raise ValueError(_impossible(f"{name}={value!r}"))
+    if params["solver"] == "adam" and not isinstance(_aliases.schedule(ours), components.Constant):
+        raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} beside Adam"))
+    # Theirs know one order that is drawn.
+    params["shuffle"] = bool(_aliases.shuffle(ours))
     return {name: params[name] for name in cls().get_params()}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
@@ -13,21 +14,21 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array, State
+from sknn_scratch.contracts import Array, Component, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint
-from sknn_scratch.training.snapshot import restore, snapshot
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.snapshot import misfit, restore, snapshot
+from sknn_scratch.training.state import Plan, TrainingState
 
-#: Parameters that may differ between a checkpoint and the estimator that goes on from it.
+#: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
 def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
-    """Return what says of which fit a checkpoint is."""
+    """Return the header that identifies the fit of a checkpoint."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -52,7 +53,7 @@ def _kind(judge: Any, data: Data) -> str:
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
-    """Return short codes of the data, by the names of arguments."""
+    """Return hashes of the data, by argument name."""
     X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
@@ -63,7 +64,7 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
 
 
 def _in_chunks(a: Array) -> Iterator[Any]:
-    """Yield the bytes of an array in C order; what is mapped from a file is never copied whole."""
+    """Yield the bytes of an array in C order, without copying a mapped array as a whole."""
     for start in range(0, len(a), CHUNK_ROWS):
         yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
 
@@ -76,7 +77,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return how a parameter is written, alike in every process and for numpy's numbers."""
+    """Return a parameter as text, equal in every process and for numpy's scalars."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -88,25 +89,31 @@ def _written(value: Any) -> str:
     return repr(value)
 
 
+def check_path(path: Any) -> str:
+    """Return the path of a checkpoint as a string; raise if there can be none."""
+    checkpoint.plain_file(path)
+    return os.fspath(path)
+
+
 def load(path: str) -> tuple[TrainingState, State]:
-    """Return the state that a checkpoint holds, and what it says of its fit.
+    """Return the training state of a checkpoint, and its header.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint of a fit.
+        If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
     if not {"estimator", "parameters", "data", "state"} <= tree.keys():
         raise ValueError(
-            f"{path!r} holds no checkpoint of a fit, as the callback Checkpoint writes it: pass "
-            "such a file, or use set_state for what get_state returned."
+            f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
+            "a file, or use set_state for the result of get_state."
         )
     return restore(tree["state"]), tree
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
-    """Raise ValueError, which names the first difference, unless both are of the same fit."""
+    """Raise ValueError, naming the first difference, unless both are from the same fit."""
     if stored["estimator"] != wanted["estimator"]:
         raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
@@ -117,31 +124,31 @@ def check_same(stored: State, wanted: State, path: str) -> None:
 
 
 def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
-    """Raise if training is already past its end."""
+    """Raise ValueError if training is already past ``max_iter``."""
     if state.epoch > estimator.max_iter:
         raise ValueError(
             f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
-            f"{estimator.max_iter}: raise max_iter to go on."
+            f"{estimator.max_iter}: raise max_iter to continue."
         )
 
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
         f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "
-        "Pass the data and the parameters of that fit, or call fit to begin anew."
+        "Pass the data and the parameters of that fit, or call fit to start again."
     )
 
 
 def warn_lost_curvature(estimator: Any) -> None:
-    """Say what a checkpoint of L-BFGS does not hold."""
+    """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' goes on from the weights of the checkpoint; what it had learned of "
-            "the curvature is lost, so it takes other steps than without the break."
+            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
+            "curvature is lost, as it is not saved: steps differ from those without interruption."
         )
 
 
-# --- A fitted estimator as plain data, for those who store it elsewhere.
+# --- Fitted estimators as plain data.
 
 
 def get_state(estimator: Any) -> State:
@@ -153,6 +160,7 @@ def get_state(estimator: Any) -> State:
         "n_features": estimator.n_features_in_,
         "feature_names": None if names is None else names.tolist(),
         "targets": _targets_tree(estimator._targets),
+        "optimizer": _classes(estimator._optimizer) or "lbfgs",
         "theta": np.array(estimator.theta_),
         "state": snapshot(estimator._state),
     }
@@ -161,11 +169,12 @@ def get_state(estimator: Any) -> State:
 
 def set_state(estimator: Any, tree: State) -> None:
     """Make an estimator with the same parameters a fitted one."""
-    missing = {"n_features", "feature_names", "targets", "theta", "state"} - tree.keys()
-    if missing:
+    found = tree.keys() if isinstance(tree, Mapping) else set()
+    wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
+    if wanted - found:
         raise ValueError(
-            f"state must come from get_state of a {type(estimator).__name__}. It lacks "
-            f"{', '.join(sorted(missing))}."
+            f"state must come from get_state of a {type(estimator).__name__}. Got a "
+            f"{type(tree).__name__} that lacks {', '.join(sorted(wanted - found))}."
         )
     if tree.get("format") != 1 or tree.get("estimator") != type(estimator).__name__:
         raise ValueError(
@@ -179,14 +188,46 @@ def set_state(estimator: Any, tree: State) -> None:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
-            "set hidden_layer_sizes and loss as they were."
+            "set hidden_layer_sizes and loss to their original values."
         )
+    _check_optimizer(estimator, tree, plan, theta)
     state = restore(tree["state"])
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
     attributes = estimator._fitted_attributes(plan, state, targets, theta)
     vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
     if tree["feature_names"] is not None:
         estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
+
+
+def _check_optimizer(estimator: Any, tree: State, plan: Plan, theta: Array) -> None:
+    """Raise unless the parameters make the optimizer whose state is stored."""
+    optimizer = getattr(plan.strategy, "optimizer", None)
+    stored, made = tree["optimizer"], _classes(optimizer) or "lbfgs"
+    if stored != made:
+        raise ValueError(
+            f"state must come from get_state of a {type(estimator).__name__} with the same "
+            f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
+            "set them as they were, and change them after set_state."
+        )
+    held = tree["state"]["optimizer"]
+    # A state without any begins anew, as that of an estimator of scikit-learn's.
+    form = optimizer.init(theta, plan.network.layout.groups) if optimizer and held else {}
+    difference = misfit(held, form, "optimizer")
+    if difference:
+        raise ValueError(
+            f"state must hold the state of {made} for {theta.size} parameters, but {difference}: "
+            "set solver and ema_decay as they were."
+        )
+
+
+def _classes(value: Any) -> str:
+    """Return the names of the classes of a component and of those in it, such as "Chain(Adam)"."""
+    if isinstance(value, Component):
+        inner = _classes(tuple(value.get_params(deep=False).values()))
+        return type(value).__name__ + (f"({inner})" if inner else "")
+    if isinstance(value, tuple):
+        return ", ".join(filter(None, map(_classes, value)))
+    return ""
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

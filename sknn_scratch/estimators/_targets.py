@@ -1,4 +1,4 @@
-"""Targets: from y to what a loss sees, and from raw outputs back to y."""
+"""Encoding of y for losses, and decoding of raw outputs."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sknn_scratch.contracts import Array, Loss
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """Real targets: one column or several, as they are or in the units of a scale.
+    """Continuous targets, in one or more columns, unscaled or standardized.
 
-    With ``scale`` a network's targets are (y - ``location``) / ``scale``. Both stay outside of
-    its weights and in float64: float32 holds no number of 1e9 and a difference of 1 as well.
+    With ``scale``, a network is trained on (y - ``location``) / ``scale``. Both are stored
+    separately from its weights, in float64, because float32 cannot represent 1e9 + 1.
     """
 
     n_targets: int
     task: str = "regression"
     location: Array | None = None  #: (n_targets,) in float64
-    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for y as it is
+    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for unscaled y
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
-        """Return y as (n_targets, n_samples), in units of the scale."""
+        """Return y as (n_targets, n_samples), divided by the scale."""
         columns = y.reshape(len(y), -1)
         with np.errstate(all="ignore"):
             if self.scale is not None:
@@ -35,11 +35,11 @@ class NumericTargets:
             return np.ascontiguousarray(columns.T, dtype=dtype), None
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets))
 
     def typical(self) -> Array:
-        """Return one row of y that a network sees as 0 or 1."""
+        """Return one row of y whose encoding is 0 or 1."""
         if self.location is None or self.scale is None:
             return np.ones((1, self.n_targets))
         return np.where(self.location, self.location, self.scale)[None]
@@ -59,7 +59,7 @@ class NumericTargets:
         return []
 
     def strata(self, y: Array) -> None:
-        """Return what the early-stopping split is stratified by: nothing."""
+        """Return None: the early-stopping split is not stratified."""
 
     def truth(self, y: Array) -> Array:
         """Return encoded targets in the form of :meth:`predict`."""
@@ -70,14 +70,14 @@ class NumericTargets:
         return self.in_units_of_y(loss.predict(raw, raw))
 
     def in_units_of_y(self, values: Array) -> Array:
-        """Return (rows, n_targets) values of a network in those of y: in float64 if scaled."""
+        """Return (rows, n_targets) values of a network on the scale of y, in float64 if scaled."""
         if self.scale is None:
             return values
         scaled: Array = self.location + self.scale * values.astype(np.float64)
         return scaled
 
     def folded(self, W: Array, b: Array, loss: Loss) -> tuple[Array, Array]:
-        """Return the last layer's weights with the scale multiplied in, in float64."""
+        """Return the weights of the last layer, multiplied by the scale, in float64."""
         if self.scale is None:
             return W, b
         if loss.out_activation == "exp":
@@ -85,7 +85,7 @@ class NumericTargets:
         return W * self.scale, b * self.scale + self.location
 
     def decode(self, y_pred: Array) -> Array:
-        """Return the predictions in y's shape."""
+        """Return the predictions in the shape of y."""
         return y_pred[:, 0] if y_pred.shape[1] == 1 else y_pred
 
 
@@ -99,7 +99,7 @@ class ClassTargets:
 
     @classmethod
     def read(cls, y: Any, classes: Any = None) -> ClassTargets:
-        """Find out what y holds; ``classes``, sorted, names those missing in y too."""
+        """Return the targets for y; ``classes``, sorted, includes classes missing in y."""
         if _kind(y) == "multilabel":
             targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
             targets.check_numbers(classes)
@@ -125,15 +125,15 @@ class ClassTargets:
             )
 
     def check_same(self, classes: Any) -> None:
-        """Raise unless a later call of partial_fit names the same classes."""
+        """Raise ValueError unless a later call of partial_fit passes the same classes."""
         if classes is not None and not np.array_equal(self.classes, classes):
             raise ValueError(
                 f"The classes of partial_fit must be the same in every call: {self.classes}. "
-                f"Got {classes}; fit anew to change them."
+                f"Got {classes}; fit again to change them."
             )
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
     def check_form(self, y: Any, like: str = "as in the calls before") -> None:
@@ -169,7 +169,7 @@ class ClassTargets:
             )
 
     def strata(self, y: Array) -> Array | None:
-        """Return what the early-stopping split is stratified by: two classes only."""
+        """Return the classes to stratify the early-stopping split by; None unless binary."""
         if self.task != "binary":
             return None
         return y if y.ndim == 1 else y[0].astype(np.intp)
@@ -190,7 +190,7 @@ class ClassTargets:
         return missing
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
-        """Return class codes and the unit matrix, or (n_targets, n_samples) of 0 and 1."""
+        """Return class codes and the identity matrix, or (n_targets, n_samples) of 0 and 1."""
         if self.task == "multilabel":
             check_indicators(y)
             dense = y.toarray() if issparse(y) else y
@@ -201,7 +201,7 @@ class ClassTargets:
         return codes[None, :].astype(dtype), None
 
     def predict(self, raw: Array, loss: Loss) -> Array:
-        """Return the predicted class numbers, or the labels' indicators."""
+        """Return the predicted class numbers, or indicators of labels."""
         if self.task == "multilabel":
             return (raw > 0).astype(int)
         if raw.shape[1] > 1:
@@ -209,7 +209,7 @@ class ClassTargets:
         return (raw[:, 0] > 0).astype(int) * (len(self.classes) > 1)
 
     def decode(self, codes: Array) -> Any:
-        """Return the labels of predicted codes, in the shape and kind of y."""
+        """Return the labels of predicted codes, in the shape and type of y."""
         if self.task == "multilabel":
             return csr_matrix(codes) if self.sparse else codes
         return self.classes[codes]
@@ -267,7 +267,7 @@ def _kind(y: Any) -> str:
         )
     if kind.endswith("multioutput"):
         raise ValueError(
-            "y must hold one class label for each sample, or 0/1 indicators of several labels. "
+            "y must hold one class label for each sample, or multilabel 0/1 indicators. "
             f"Got a target of type {kind!r}: fit one classifier per column, for example with "
             "sklearn.multioutput.MultiOutputClassifier."
         )

@@ -1,4 +1,4 @@
-"""What inspection reads of an estimator; the only file here that knows private names."""
+"""Access to estimators; the only file of this package that uses their private attributes."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def unchanged_data(estimator: Any, reader: str) -> Any:
 
 
 def fitted(estimator: Any, attribute: str, reader: str) -> Any:
-    """Return a fitted attribute; raise ValueError if it is not there."""
+    """Return a fitted attribute; raise ValueError if it does not exist."""
     value = getattr(estimator, attribute, None)
     if value is None or isinstance(estimator, type):
         name = getattr(estimator, "__name__", type(estimator).__name__)
@@ -111,14 +111,14 @@ def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
 
 
 def activation_names(network: Network, loss: Loss) -> list[str]:
-    """Return how the activation of each layer is written; of the output, the inverse link."""
+    """Return the expression of each layer's activation; for the output, the inverse link."""
     hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
     names = [repr(layer.activation).removesuffix("()") for layer in hidden]
     return [*names, loss.out_activation]
 
 
 def kind(network: Network, k: int) -> str:
-    """Return what a layer is: hidden, or the output."""
+    """Return the kind of a layer, "hidden" or "output"."""
     return "output" if k == len(network.layers) - 1 else "hidden"
 
 
@@ -130,14 +130,14 @@ def dropout_rates(estimator: Any, network: Network) -> list[float]:
 
 
 def n_targets(estimator: Any) -> int:
-    """Return the columns of y that the loss sees."""
+    """Return the number of columns of y passed to the loss."""
     targets = estimator._targets
     is_one_column = targets.task == "binary" and not estimator._loss.one_hot
     return 1 if is_one_column else int(targets.n_targets)
 
 
 def training_problem(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Objective, Data]:
-    """Return the objective, and the given rows in the form in which training sees them."""
+    """Return the objective, and the given rows, encoded as for training."""
     network_and_loss(estimator, "trace")
     problem: tuple[Objective, Data] = estimator._problem(X, y, sample_weight)
     return problem
