@@ -1,11 +1,11 @@
 """
-Predict several labels at once
-==============================
+Predict more than one label per sample
+======================================
 
-Some samples have no label, others have several: topics of a text, objects in an image. Pass ``y``
-as a matrix of 0 and 1, and ``MLPClassifier`` predicts one probability per label. Here the labels
-are three overlapping circles. The picture shows the three probabilities as red, green and blue, so
-colours mix where circles overlap.
+In multilabel classification a sample may have no label, one or more: topics of a text, objects in
+an image. Pass ``y`` as a matrix of 0 and 1, and ``MLPClassifier`` predicts one probability per
+label. Here the labels are three overlapping circles. The picture shows the three probabilities as
+red, green and blue, so colours mix where circles overlap.
 """
 
 import matplotlib.pyplot as plt
