@@ -332,6 +332,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
@@ -408,6 +409,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.

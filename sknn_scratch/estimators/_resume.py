@@ -168,7 +168,7 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Make an estimator with the same parameters a fitted one."""
+    """Restore the fitted attributes of an estimator with the same parameters."""
     found = tree.keys() if isinstance(tree, Mapping) else set()
     wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
     if wanted - found:

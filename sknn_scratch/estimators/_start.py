@@ -102,7 +102,7 @@ def _reject_with_lbfgs(estimator: Any) -> None:
 
 
 def _batch_size(estimator: Any) -> int:
-    """Return the rows per step; training clips it to the rows that there are."""
+    """Return the number of rows per step, which training clips to the number of rows."""
     return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
 
 

@@ -152,7 +152,7 @@ class ClassTargets:
         self.check_known(y, all_of_them=False, like="as y does")
 
     def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
-        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
         self.check_form(y, like)
         if self.task == "multilabel":
             return
@@ -256,7 +256,7 @@ def check_indicators(y: Any) -> None:
 
 
 def _kind(y: Any) -> str:
-    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    """Return "labels" or "multilabel" for the type of y; raise ValueError for other types."""
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"

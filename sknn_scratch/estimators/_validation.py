@@ -28,7 +28,7 @@ from sknn_scratch.estimators._targets import as_labels
 FLOATS = (np.float64, np.float32)
 #: Types that are no numbers, although numpy makes numbers of some.
 NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
-#: Rows of a mapped X that are looked at together.
+#: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
 

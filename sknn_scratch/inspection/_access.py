@@ -52,7 +52,7 @@ def _members(estimator: Any) -> tuple[str, list[Any]]:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the network's estimator: the best one of a search, the last step of a pipeline."""
+    """Return the estimator of the network: the best of a search, the last step of a pipeline."""
     return [estimator, *chain(estimator)][-1]
 
 
@@ -105,7 +105,7 @@ def _remedy(estimator: Any, attribute: str) -> str:
 
 
 def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
-    """Return the network that predicts, and the loss, as they were resolved when fitting."""
+    """Return the network for predicting and the loss, as resolved during fitting."""
     fitted(estimator, "theta_", reader)
     return estimator._network, estimator._loss
 

@@ -42,7 +42,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
-        """Read the curves of a fitted network, which may be scikit-learn's own."""
+        """Return the curves of a fitted network of this package or of scikit-learn."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
         has_best = getattr(estimator, "early_stopping", False)
@@ -56,7 +56,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_history(cls, history: Any, name: str | None) -> Curves:
-        """Read the curves of a list of dicts, one per epoch, or of a DataFrame of them."""
+        """Return the curves of a list of dicts, one per epoch, or of a DataFrame."""
         records = getattr(history, "to_dict", None)
         rows = list(history) if records is None else records("records")
         if not rows or any("epoch" not in row or "loss" not in row for row in rows):

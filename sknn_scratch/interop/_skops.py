@@ -116,7 +116,7 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
 
 
 def _check_whole(path: Path) -> None:
-    """Raise unless the checksum of every part is right."""
+    """Raise BadZipFile unless all checksums are correct."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:

@@ -155,7 +155,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
-    """Return the file that ``path`` leads to; raise unless it is, or could be, a plain file."""
+    """Return the target of ``path``; raise unless it is, or can become, a regular file."""
     try:
         where = Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError) as error:
