@@ -184,7 +184,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if not loss.target_range.contains(encoded):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
                 f"{y.max():g}: choose another loss or transform y."
             )
         return encoded, unit

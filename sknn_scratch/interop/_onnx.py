@@ -310,7 +310,7 @@ _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
 def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **options: Any) -> Any:
-    """Return a fitted estimator or pipeline as an ONNX model.
+    """Convert a fitted estimator or pipeline to an ONNX model.
 
     Classifiers have the outputs "label" and "probabilities", (rows, n_classes). Regressors have
     one output of shape (rows, n_outputs), with one column for a single target.

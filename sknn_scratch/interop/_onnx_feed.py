@@ -100,7 +100,7 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -
     if None in levels:
         raise ValueError(
             f"Column {columns.name(k)!r} of X must have no missing values, because the graph "
-            f"declares it as {kind}. Got some: pass rows with missing values to to_onnx for a graph "
-            "that supports them."
+            f"declares it as {kind}. Got some: pass rows with missing values to to_onnx for a "
+            "graph that supports them."
         )
     return np.array(levels, dtype=_DTYPES[kind])

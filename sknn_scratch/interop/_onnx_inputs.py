@@ -252,7 +252,7 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
 
 
 def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
-    """Note in a graph which unit its inputs of times have; ``parts`` are a model's estimators."""
+    """Store the unit of datetime inputs in a graph; ``parts`` are the estimators of a model."""
     fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
     for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
         made.metadata_props.add(key=_TIME_UNIT, value=unit)

@@ -43,7 +43,7 @@ class Table:
         #: Input of each column, and its position in that input.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
-        #: The numbers by which strings went in, if they did.
+        #: Numbers that replace strings in the input, if any.
         self.codes_of_strings = packed.codes if (packed := step_before(operator)) else {}
 
     def kind(self, k: int) -> str:
