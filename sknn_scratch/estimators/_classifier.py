@@ -334,6 +334,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : array-like, default=None
@@ -411,6 +412,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         classes : array-like of shape (n_classes,), default=None
