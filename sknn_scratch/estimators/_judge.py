@@ -107,7 +107,7 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
     truth = targets.truth(data.y[..., rows])
     weight = None if data.weight is None else data.weight[rows]
     if estimator.scoring is None:
-        return lambda theta, raw, loss: estimator._score_rows(
+        return lambda theta, raw, loss: estimator._score(
             loss_function, truth, targets.predict(raw, loss_function), weight
         )
     stand_in = _evaluation_copy(estimator, plan, targets)
