@@ -212,7 +212,11 @@ def changed(state, change):
             r"\['m'\] is not an array",
         ),
         ("averaged Adam", lambda memory: memory.update(inner=3), r"\['inner'\] is not a dict"),
-        ("averaged Adam", lambda memory: memory["inner"].pop("m"), r"\['inner'\]\['m'\] is no arr"),
+        (
+            "averaged Adam",
+            lambda memory: memory["inner"].pop("m"),
+            r"\['inner'\]\['m'\] is not an arr",
+        ),
         ("chain", lambda memory: memory.pop("clip"), r"\['clip'\] is not a dict"),
     ],
 )
