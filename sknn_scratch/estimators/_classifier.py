@@ -527,7 +527,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             return weight
         if how.one_pass and not isinstance(self.class_weight, dict | list):
             raise ValueError(
-                "class_weight='balanced' is not supported by partial_fit, which sees only a part "
+                "class_weight='balanced' is not supported by partial_fit, which gets only a part "
                 "of the data: pass a dict, for example from "
                 "sklearn.utils.class_weight.compute_class_weight."
             )
