@@ -48,16 +48,17 @@ State = dict[str, Any]
 
 
 def as_float(value: Any) -> float:
-    """Return a real number as a float: infinite beyond the range of floats, nan if it is none.
+    """Convert a real number to a float.
 
     Parameters
     ----------
     value : object
-        Integers of any size, fractions, decimals and numpy's numbers are real numbers.
+        Integer of any size, fraction, decimal, numpy number, or another object.
 
     Returns
     -------
     x : float
+        Value as a float; infinite beyond the range of floats, nan if it is not a real number.
 
     Examples
     --------
@@ -77,21 +78,22 @@ def as_float(value: Any) -> float:
 class Component(ABC):
     """Immutable value with named parameters; every subclass is a frozen dataclass.
 
-    Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
-    with :meth:`require_number` and its like.  An attribute without an annotation is a
-    constant of the class.  ``@dataclass(frozen=True)`` may be written on top, and need not be.
+    Fields hold numbers, strings, tuples and components.  Validate them in ``__post_init__``
+    with :meth:`require` and the methods whose names start with ``require_``.  An attribute
+    without a type annotation is a class constant.  The decorator ``@dataclass(frozen=True)``
+    is allowed, but not necessary.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # What dill or @dataclass(slots=True) makes of the dict of a dataclass is one already.
+        # Classes that dill or @dataclass(slots=True) creates are dataclasses already.
         if "__dataclass_fields__" not in vars(cls):
             factories = {key: copy(part) for key, part in vars(cls).items() if _has_factory(part)}
             dataclass(frozen=True)(cls)
-            # That took them away, and a decorator on top looks for them again.
+            # dataclass removes the factories, but a decorator on the class needs them again.
             for key, part in factories.items():
                 setattr(cls, key, part)
-        # The two below do for all, and a class with its own takes no decorator on top.
+        # The base class has both methods, and a class with its own rejects a decorator.
         for name in {"__setattr__", "__delattr__"} & vars(cls).keys():
             delattr(cls, name)
 
@@ -171,10 +173,9 @@ class Component(ABC):
             )
 
     def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
-        """Make ``field`` a float; raise ValueError unless it is one from ``low`` to ``high``.
+        """Convert ``field`` to a float; raise ValueError unless it is from ``low`` to ``high``.
 
-        Integers and fractions become floats, so that powers and products of fields are those of
-        floats: they neither overflow nor take for ever.
+        Powers and products of floats, unlike those of integers and fractions, take constant time.
 
         Parameters
         ----------
@@ -196,9 +197,9 @@ class Component(ABC):
         object.__setattr__(self, field, x)
 
     def require_integer(self, field: str, low: int) -> None:
-        """Make ``field`` an int; raise ValueError unless it is an integer of at least ``low``.
+        """Convert ``field`` to an int; raise ValueError unless it is an integer >= ``low``.
 
-        numpy's integers become Python's, which do not overflow.
+        numpy integers are converted to Python integers, which do not overflow.
 
         Parameters
         ----------
@@ -215,7 +216,7 @@ class Component(ABC):
         object.__setattr__(self, field, int(value))
 
     def require_bool(self, field: str) -> None:
-        """Make ``field`` a bool; raise ValueError unless it is True or False.
+        """Convert ``field`` to a bool; raise ValueError unless it is True or False.
 
         Parameters
         ----------
@@ -227,29 +228,29 @@ class Component(ABC):
         object.__setattr__(self, field, bool(value))
 
     def require_choice(self, field: str, choices: Sequence[str]) -> None:
-        """Raise ValueError unless ``field`` is one of some strings.
+        """Raise ValueError unless ``field`` is one of ``choices``.
 
         Parameters
         ----------
         field : str
             Name of the field.
         choices : sequence of str
-            What it may be.
+            Allowed strings.
         """
         value = getattr(self, field)
         is_choice = isinstance(value, str) and value in choices
         self.require(is_choice, field, " or ".join(map(repr, choices)))
 
     def require_path(self, field: str) -> None:
-        """Raise ValueError unless ``field`` is a path, not empty; make a string of it.
+        """Convert ``field`` to a string; raise ValueError unless it is a path, and not empty.
 
         Parameters
         ----------
         field : str
-            Name of the field, which takes a string or a ``pathlib.Path``.
+            Name of the field, whose value is a string or a ``pathlib.Path``.
         """
         path = getattr(self, field)
-        # Bytes would be a second spelling of a path, and a number is an open file.
+        # Bytes would be a second form of a path, and an integer is an open file.
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
         is_path = isinstance(text, str) and text != "" and "\0" not in text
         self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")
@@ -268,7 +269,7 @@ class Component(ABC):
 
 
 def _has_factory(value: Any) -> bool:
-    """Tell whether a class attribute is ``field(default_factory=...)``."""
+    """Return True if a class attribute is ``field(default_factory=...)``."""
     return isinstance(value, Field) and value.default_factory is not MISSING
 
 
@@ -674,22 +675,22 @@ class Run(ABC):
 
     @abstractmethod
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Raise now if a checkpoint could not be written there.
+        """Raise an error if a checkpoint cannot be written to ``path``.
 
         Parameters
         ----------
         path : str or path-like
-            The file.
+            Path of the checkpoint file.
         """
 
     @abstractmethod
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
+        """Request a checkpoint, written after all callbacks of the epoch have run.
 
         Parameters
         ----------
         path : str or path-like
-            The file.
+            Path of the checkpoint file.
         """
 
 

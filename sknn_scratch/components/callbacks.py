@@ -87,8 +87,9 @@ class CSVLog(Callback):
     Parameters
     ----------
     path : str or path-like
-        The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
-        parameters and data, so that the fits of a search do not overwrite one another.
+        Path of the file. Each fit overwrites it. ``{fingerprint}`` in the path is replaced by
+        a short hash of parameters and data, so that the fits of a search write to different
+        files.
 
     See Also
     --------
@@ -154,8 +155,8 @@ class Checkpoint(Callback):
     Parameters
     ----------
     path : str or path-like
-        The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
-        that the fits of a search do not overwrite one another.
+        Path of the file. ``{fingerprint}`` in the path is replaced by a short hash of
+        parameters and data, so that the fits of a search write to different files.
     every : int >= 1, default=1
         Number of epochs between checkpoints.
 

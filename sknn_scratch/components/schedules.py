@@ -69,7 +69,7 @@ class InvScaling(Schedule):
     def __call__(self, progress: Progress) -> float:
         try:
             return 1.0 / (progress.samples + 1.0) ** self.power_t
-        except OverflowError:  # of the power: its inverse is nothing
+        except OverflowError:  # the inverse of the power is 0
             return 0.0
 
 
@@ -330,7 +330,7 @@ class RangeTest(Schedule):
         self.require_number("high", 0, inf, closed="neither")
 
     def __call__(self, progress: Progress) -> float:
-        # Not the ratio of the ends, which overflows for far ones.
+        # Not as a power of the ratio of the ends, which may overflow.
         t = progress.fraction
         return self.low ** (1.0 - t) * self.high**t
 

@@ -55,7 +55,7 @@ def too_large(estimator: Any) -> str:
 
 
 def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
-    """Return what to do if training ended at a limit or diverged; None if it ended well."""
+    """Return a remedy if training ended at a limit or diverged, or None."""
     reason = state.stop_reason
     if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
         return None
@@ -67,7 +67,7 @@ def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
 
 
 def warn_of(advice: str | None) -> None:
-    """Warn of training that did not end well."""
+    """Issue a ConvergenceWarning with the advice, if any."""
     if advice is not None:
         warn(advice, ConvergenceWarning)
 
@@ -88,7 +88,7 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
     end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
     try:
         return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
-    except LookupError:  # of a list of factors, which ends where training does
+    except LookupError:  # a schedule that reads a list of factors has none after the end
         return False
 
 
@@ -106,7 +106,7 @@ def _lbfgs_ended(estimator: Any, reason: str) -> str:
 
 def _epochs_ended(estimator: Any) -> str:
     patience, last = estimator.n_iter_no_change, "or raise tol"
-    if patience >= estimator.max_iter:  # then no tol ends training
+    if patience >= estimator.max_iter:  # no value of tol can stop training
         last = f"or lower n_iter_no_change (it is {patience})"
     return (
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "

@@ -101,7 +101,7 @@ def component(estimator: Any, kind: str, parameter: str) -> Any:
 
 
 def _flat(estimator: Any, name: str) -> Any:
-    """Return a flat parameter as a component takes it: True is no number there."""
+    """Return a flat parameter, converted for a component, which does not accept True."""
     value = getattr(estimator, name)
     return as_float(value) if isinstance(CONSTRAINTS[name][0], Interval) else value
 

@@ -82,12 +82,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
-        # Last, so that nothing is lost where warnings are turned into errors.
+        # Last, so that no result is lost if warnings are turned into errors.
         _advice.warn_of(advice)
         return self
 
     def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
-        """Do what resume does: as fit, from the state in a file."""
+        """Implement resume: fit from the state in a file."""
         path = _resume.check_path(path)
         with unchanged_on_error(self):
             check_params(self)
@@ -184,7 +184,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if not loss.target_range.contains(encoded):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
                 f"{y.max():g}: choose another loss or transform y."
             )
         return encoded, unit
@@ -440,6 +440,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         Returns
         -------
         self : the estimator
+            The estimator itself.
 
         Raises
         ------

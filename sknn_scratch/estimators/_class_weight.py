@@ -57,7 +57,9 @@ def _of_classes(class_weight: Any, codes: Array, classes: Any) -> Array:
     known = classes.tolist()
     unknown = [key for key in class_weight if key not in known]
     if unknown:
-        raise ValueError(f"class_weight names classes that y has not: {unknown}. It has {known}.")
+        raise ValueError(
+            f"class_weight must name classes of y, {known}. Got unknown {unknown}: remove them."
+        )
     values = [as_float(class_weight.get(key, 1.0)) for key in known]
     if not all(0 <= value < np.inf for value in values):
         raise ValueError(f"class_weight must hold finite numbers >= 0. Got {class_weight!r}.")

@@ -332,7 +332,9 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : array-like, default=None
@@ -367,7 +369,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         path : str or path-like
-            A file that a ``Checkpoint`` callback wrote.
+            Path of a file written by the callback ``Checkpoint``.
         X, y, sample_weight, X_val, y_val, sample_weight_val
             Data of the original fit.
 
@@ -379,9 +381,9 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         TypeError
-            If ``path`` is no path.
+            If ``path`` is not a path.
         ValueError
             If the file is damaged, or of a fit with other parameters or other data. The
             estimator is then unchanged.
@@ -408,7 +410,9 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
         y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         classes : array-like of shape (n_classes,), default=None
@@ -523,7 +527,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             return weight
         if how.one_pass and not isinstance(self.class_weight, dict | list):
             raise ValueError(
-                "class_weight='balanced' is not supported by partial_fit, which sees only a part "
+                "class_weight='balanced' is not supported by partial_fit, which gets only a part "
                 "of the data: pass a dict, for example from "
                 "sklearn.utils.class_weight.compute_class_weight."
             )

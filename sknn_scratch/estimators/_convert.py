@@ -118,7 +118,7 @@ def _copies(arrays: Iterable[Array]) -> list[Array]:
 
 
 def _check_params(theirs: Any) -> None:
-    """Raise unless scikit-learn's own check lets its estimator be fitted with its parameters."""
+    """Raise ValueError unless scikit-learn's estimator accepts its parameters."""
     try:
         theirs._validate_params()
     except ValueError as error:
@@ -126,9 +126,9 @@ def _check_params(theirs: Any) -> None:
 
 
 def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
-    """Return what scikit-learn's training goes on from, as it looks there.
+    """Return the attributes from which training continues in scikit-learn.
 
-    ``loss_`` is the last one, and a score of another kind than theirs is not compared with.
+    ``loss_`` is the last loss.  Scores of another metric than scikit-learn's are not comparable.
     """
     curve = list(ours.loss_curve_)
     found = {"loss_": (curve or [ours.loss_])[-1], "loss_curve_": curve, "_no_improvement_count": 0}
@@ -186,8 +186,8 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
         elif value not in _aliases.OWN_NAMES[name]:
             raise ValueError(_impossible(f"{name}={value!r}"))
     if params["solver"] == "adam" and not isinstance(_aliases.schedule(ours), components.Constant):
-        raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} beside Adam"))
-    # Theirs know one order that is drawn.
+        raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} and solver='adam'"))
+    # scikit-learn has a single kind of shuffling.
     params["shuffle"] = bool(_aliases.shuffle(ours))
     return {name: params[name] for name in cls().get_params()}
 

@@ -56,8 +56,8 @@ def _stratified(
         change = "increase" if n_test < n_strata else "lower"
         warn(
             f"The early-stopping split cannot be stratified: {n_test} of {len(rows)} samples "
-            f"cannot hold all {n_strata} classes. It is drawn without regard to classes; "
-            f"{change} validation_fraction to have it stratified.",
+            f"cannot hold all {n_strata} classes. It is drawn without stratification; {change} "
+            "validation_fraction to stratify it.",
         )
         return _plain(rows, fraction, rng)
     return _plain(rows, fraction, rng, stratify=strata[rows])

@@ -132,7 +132,7 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
 
 
 def _remedy(absent: list[Any]) -> str:
-    """Return what to do where a scorer fails; ``absent`` are classes that it has not seen."""
+    """Return the remedy for a scorer that fails; ``absent`` are missing classes."""
     if absent:
         return (
             f"The validation data lacks a class, as it has no example of {absent}: pass X_val and "

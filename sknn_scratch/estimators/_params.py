@@ -18,7 +18,7 @@ from sknn_scratch.registry import KINDS, names
 
 
 class Interval(_param_validation.Interval):
-    """scikit-learn's interval, for fractions and for integers beyond the range of floats, too."""
+    """Constraint: scikit-learn's interval, also for fractions and for very large integers."""
 
     def __contains__(self, value: Any) -> bool:
         inside = super().__contains__(as_float(value) if self.type is Real else value)
@@ -150,7 +150,7 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
 
 
 def count(value: Any) -> int:
-    """Return a number of epochs, rows or the like; none gets to the largest that numpy holds."""
+    """Return a count, such as of epochs or rows, limited to the largest integer of numpy."""
     return min(int(value), sys.maxsize)
 
 

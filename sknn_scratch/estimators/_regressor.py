@@ -353,7 +353,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Parameters
         ----------
         path : str or path-like
-            A file that a ``Checkpoint`` callback wrote.
+            Path of a file written by the callback ``Checkpoint``.
         X, y, sample_weight, X_val, y_val, sample_weight_val
             Data of the original fit.
 
@@ -365,9 +365,9 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         TypeError
-            If ``path`` is no path.
+            If ``path`` is not a path.
         ValueError
             If the file is damaged, or of a fit with other parameters or other data. The
             estimator is then unchanged.

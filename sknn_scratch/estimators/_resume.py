@@ -90,7 +90,7 @@ def _written(value: Any) -> str:
 
 
 def check_path(path: Any) -> str:
-    """Return the path of a checkpoint as a string; raise if there can be none."""
+    """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
     return os.fspath(path)
 
@@ -168,7 +168,7 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Make an estimator with the same parameters a fitted one."""
+    """Restore the fitted attributes of an estimator with the same parameters."""
     found = tree.keys() if isinstance(tree, Mapping) else set()
     wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
     if wanted - found:
@@ -200,28 +200,28 @@ def set_state(estimator: Any, tree: State) -> None:
 
 
 def _check_optimizer(estimator: Any, tree: State, plan: Plan, theta: Array) -> None:
-    """Raise unless the parameters make the optimizer whose state is stored."""
+    """Raise ValueError unless parameters give the optimizer whose state is stored."""
     optimizer = getattr(plan.strategy, "optimizer", None)
     stored, made = tree["optimizer"], _classes(optimizer) or "lbfgs"
     if stored != made:
         raise ValueError(
             f"state must come from get_state of a {type(estimator).__name__} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
-            "set them as they were, and change them after set_state."
+            "set them to their original values, and change them after set_state."
         )
     held = tree["state"]["optimizer"]
-    # A state without any begins anew, as that of an estimator of scikit-learn's.
+    # An empty state starts again, for example after conversion from scikit-learn.
     form = optimizer.init(theta, plan.network.layout.groups) if optimizer and held else {}
     difference = misfit(held, form, "optimizer")
     if difference:
         raise ValueError(
             f"state must hold the state of {made} for {theta.size} parameters, but {difference}: "
-            "set solver and ema_decay as they were."
+            "set solver and ema_decay to their original values."
         )
 
 
 def _classes(value: Any) -> str:
-    """Return the names of the classes of a component and of those in it, such as "Chain(Adam)"."""
+    """Return the class names of a component and its inner components, such as "Chain(Adam)"."""
     if isinstance(value, Component):
         inner = _classes(tuple(value.get_params(deep=False).values()))
         return type(value).__name__ + (f"({inner})" if inner else "")

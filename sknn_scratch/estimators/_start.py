@@ -51,7 +51,7 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
 
 
 def check_plugins(plan: Plan, data: Data) -> None:
-    """Raise for a plug-in that breaks its contract where no later step would show it."""
+    """Raise an error if a plug-in violates its contract in a way that no later step reveals."""
     strategy = plan.strategy
     rules = () if isinstance(strategy, LBFGS) else (strategy.optimizer, strategy.schedule)
     some = data.targets(slice(0, 2))
@@ -102,7 +102,7 @@ def _reject_with_lbfgs(estimator: Any) -> None:
 
 
 def _batch_size(estimator: Any) -> int:
-    """Return the rows per step; training clips it to the rows that there are."""
+    """Return the number of rows per step, which training clips to the number of rows."""
     return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
 
 

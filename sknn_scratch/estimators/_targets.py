@@ -45,17 +45,17 @@ class NumericTargets:
         return np.where(self.location, self.location, self.scale)[None]
 
     def check_form(self, y: Any, name: str = "y", like: str = "as in fit") -> None:
-        """Raise unless y has as many columns as in training."""
+        """Raise ValueError unless y has as many columns as in training."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         if n_targets != self.n_targets:
             raise ValueError(f"{name} must have {self.n_targets} columns, {like}. Got {n_targets}.")
 
     def check_validation(self, y: Any) -> None:
-        """Raise unless y has as many columns as in training."""
+        """Raise ValueError unless y has as many columns as in training."""
         self.check_form(y, "y_val", "as y has")
 
     def absent(self, truth: Array) -> list[Any]:
-        """Return the classes that are not in encoded targets: there are none."""
+        """Return an empty list: continuous targets have no classes."""
         return []
 
     def strata(self, y: Array) -> None:
@@ -116,11 +116,11 @@ class ClassTargets:
         return len(self.classes)
 
     def check_numbers(self, classes: Any) -> None:
-        """Raise unless the first call of partial_fit names the numbers of the labels."""
+        """Raise ValueError unless the first call of partial_fit passes the numbers of labels."""
         if classes is not None and not np.array_equal(self.classes, classes):
             n = self.n_targets
             raise ValueError(
-                f"classes must be the numbers of the labels, 0 to {n - 1}, where y holds 0/1 "
+                f"classes must be the numbers of the labels, 0 to {n - 1}, if y holds 0/1 "
                 f"indicators of {n} labels. Got {classes}: pass classes=np.arange({n})."
             )
 
@@ -137,7 +137,7 @@ class ClassTargets:
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
     def check_form(self, y: Any, like: str = "as in the calls before") -> None:
-        """Raise unless y holds labels, or indicators of as many labels as those learnt."""
+        """Raise ValueError unless y holds labels, or indicators of the same number of labels."""
         multilabel = self.task == "multilabel"
         if (_kind(y) == "multilabel") != multilabel or (
             multilabel and y.shape[1] != self.n_targets
@@ -148,11 +148,11 @@ class ClassTargets:
             check_indicators(y)
 
     def check_validation(self, y: Any) -> None:
-        """Raise unless y_val holds known classes."""
+        """Raise ValueError unless all classes in y_val are known."""
         self.check_known(y, all_of_them=False, like="as y does")
 
     def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
-        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
         self.check_form(y, like)
         if self.task == "multilabel":
             return
@@ -181,7 +181,7 @@ class ClassTargets:
         return y if y.ndim == 1 else y[0].astype(int)
 
     def absent(self, truth: Array) -> list[Any]:
-        """Return the classes that are not in encoded targets; labels that all rows agree on."""
+        """Return classes missing in encoded targets; for multilabel, labels without variation."""
         if self.task == "multilabel":
             is_there = truth.any(axis=0) & ~truth.all(axis=0)
         else:
@@ -216,9 +216,9 @@ class ClassTargets:
 
 
 def as_labels(labels: Any, name: str = "y") -> Any:
-    """Return class labels, which have an order, in an array of strings or of numbers.
+    """Return class labels, which must be sortable, as an array of strings or of numbers.
 
-    Objects that are all numbers, or all booleans, become an array of these.
+    Objects that are all numbers, or all booleans, are converted to an array of these.
     """
     if issparse(labels) or labels.dtype.kind != "O":
         return labels
@@ -243,20 +243,20 @@ def as_labels(labels: Any, name: str = "y") -> Any:
 
 
 def check_indicators(y: Any) -> None:
-    """Raise unless a matrix of labels holds 0 and 1 only."""
+    """Raise ValueError unless a matrix of labels contains only 0 and 1."""
     values = y.data if issparse(y) else y
     others = values[(values != 0) & (values != 1)]
     if others.size:
         found = np.unique(values).tolist()
         raise ValueError(
-            "y must hold 0/1 indicators where it has a column for each label. Got the values "
+            "y must hold 0/1 indicators if it has a column for each label. Got the values "
             f"{found}: if {found[-1]} marks a label that a sample has, pass "
             f"(y == {found[-1]}).astype(int)."
         )
 
 
 def _kind(y: Any) -> str:
-    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    """Return "labels" or "multilabel" for the type of y; raise ValueError for other types."""
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"
@@ -274,6 +274,6 @@ def _kind(y: Any) -> str:
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"Unknown label type: {kind}. y must hold one class label for each sample, or 0/1 "
-            f"indicators of several labels. Got an array of {y.dtype} of shape {y.shape}."
+            f"multilabel indicators. Got an array of {y.dtype} of shape {y.shape}."
         )
     return "labels"

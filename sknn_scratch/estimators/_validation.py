@@ -26,9 +26,9 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
-#: Types that are no numbers, although numpy makes numbers of some.
+#: Types that are not numbers, although numpy converts some of them to numbers.
 NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
-#: Rows of a mapped X that are looked at together.
+#: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
 
@@ -36,8 +36,8 @@ CHUNK_ROWS = 2**10
 def naming(name: str, estimator: Any) -> Iterator[None]:
     """Add the names of argument and estimator to messages of other packages that lack them.
 
-    The outermost call decides: what is wrong with "y" inside is wrong with "y_val" outside.
-    Arrays of other libraries become numpy's, whatever scikit-learn is told to do with them.
+    The outermost call decides: an error of "y" inside is reported as one of "y_val".
+    Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
     own = type(estimator).__name__
     try:
@@ -151,14 +151,14 @@ def _numbers(y: Array) -> Array:
 
 
 def _labels(y: Any, given: Any, name: str) -> Any:
-    """Return class labels in the type in which they were given."""
+    """Return class labels in their original type."""
     if issparse(y):
         return y
     if y.dtype.kind == "U" and isinstance(given, list | tuple):
-        # numpy makes strings of all numbers among strings.
+        # numpy converts numbers among strings to strings.
         as_labels(np.asarray(given, dtype=object), name)
     if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
-        # scikit-learn makes floats of the integers and booleans of pandas that may be missing.
+        # scikit-learn converts nullable integers and booleans of pandas to floats.
         y = np.asarray(given)
     return as_labels(y, name)
 
@@ -209,7 +209,7 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
 
 
 def check_finite(estimator: Any, name: str, a: Any) -> None:
-    """Raise if values were too large for the dtype that they have now."""
+    """Raise ValueError if values were too large for their new dtype."""
     if not np.isfinite(a.data if issparse(a) else a).all():
         raise ValueError(
             f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "

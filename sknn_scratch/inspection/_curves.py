@@ -33,7 +33,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_networks(cls, estimator: Any, name: str | None) -> list[Curves]:
-        """Read the curves of a fitted network, or of each member of an ensemble."""
+        """Return the curves of a fitted network, or of each member of an ensemble."""
         networks = _access.networks(estimator)
         if len(networks) == 1:
             return [cls.of_estimator(networks[0], name)]
@@ -42,7 +42,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
-        """Read the curves of a fitted network, which may be scikit-learn's own."""
+        """Return the curves of a fitted network of this package or of scikit-learn."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
         has_best = getattr(estimator, "early_stopping", False)
@@ -56,7 +56,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_history(cls, history: Any, name: str | None) -> Curves:
-        """Read the curves of a list of dicts, one per epoch, or of a DataFrame of them."""
+        """Return the curves of a list of dicts, one per epoch, or of a DataFrame."""
         records = getattr(history, "to_dict", None)
         rows = list(history) if records is None else records("records")
         if not rows or any("epoch" not in row or "loss" not in row for row in rows):
@@ -68,7 +68,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: Any, name: str | None, best: int | None = None) -> Curves:
-        """Read the curves of a list of dicts, of which any may be missing."""
+        """Return the curves of a list of dicts, in which any value may be missing."""
         curves = {key: _numbers([row.get(key) for row in rows]) for key in CURVES}
         return cls.put_together(name, np.array([row["epoch"] for row in rows]), curves, best)
 
@@ -154,13 +154,13 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Draw the curves of one fitted network, or of each member of an ensemble.
+        """Plot the curves of one fitted network, or of each member of an ensemble.
 
         Parameters
         ----------
-        estimator : fitted MLPClassifier or MLPRegressor, or an estimator that holds some
-            A pipeline, a search or a TransformedTargetRegressor holds one; a
-            TabularMLPClassifier or TabularMLPRegressor, or scikit-learn's Bagging, several.
+        estimator : fitted MLPClassifier or MLPRegressor, or an estimator that contains some
+            Fitted network. A pipeline, a search or a TransformedTargetRegressor contains one; a
+            TabularMLPClassifier, a TabularMLPRegressor or an ensemble contains several.
         ax : matplotlib Axes, default=None
             Axes to draw on, which several displays may share. If None, create a figure.
         name : str, default=None

@@ -194,7 +194,7 @@ class _Scores(NamedTuple):
 
 
 def _results(search: Any) -> Any:
-    """Return the results of a search: as they are, or those of the estimator that has them."""
+    """Return the results of a search: the argument itself, or the attribute of an estimator."""
     found = [one.cv_results_ for one in _access.chain(search) if hasattr(one, "cv_results_")]
     if not found and not hasattr(search, "keys"):
         raise ValueError(
@@ -210,7 +210,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    """Tell whether a candidate lacks a parameter: masked, or nan in a DataFrame."""
+    """Return True if a candidate lacks a parameter: masked, or nan in a DataFrame."""
     return value is np.ma.masked or (_is_number(value) and value != value)
 
 

@@ -120,7 +120,8 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     Parameters
     ----------
     estimator : fitted MLPClassifier or MLPRegressor, or a search for one
-        It is not changed. What changes X or y, such as a pipeline, is refused.
+        Fitted network, which is not changed. Estimators that transform X or y, such as
+        pipelines, are rejected.
     X : {array-like, sparse matrix} of shape (rows, n_features)
         Inputs.
     y : array-like of shape (rows,) or (rows, n_outputs)

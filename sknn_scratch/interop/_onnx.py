@@ -100,9 +100,9 @@ def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
 
 
 def _scores(g: Graph, estimator: Any, raw: str) -> str:
-    """Return what ``decision_function`` does, of two classes as [-score, score].
+    """Return the scores, like ``decision_function``, for two classes as [-score, score].
 
-    skl2onnx's converters of meta-estimators read the second column of two classes.
+    For two classes, skl2onnx's converters of meta-estimators read the second column.
     """
     if estimator._targets.task != "binary" or len(estimator.classes_) == 1:
         return raw
@@ -111,14 +111,14 @@ def _scores(g: Graph, estimator: Any, raw: str) -> str:
     return g.op("MatMul", raw, _DIFFERENCES)
 
 
-#: Makes [first - second, second - first] of two columns.
+#: Matrix that maps two columns to [first - second, second - first].
 _DIFFERENCES = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
 def _asks_scores(operator: Any, container: Any) -> bool:
-    """Tell whether a meta-estimator's converter, or the user, asked for raw scores.
+    """Return True if the converter of a meta-estimator, or the user, requests raw scores.
 
-    Some of skl2onnx's converters tell only the container.
+    Some converters of skl2onnx set the option only in the container.
     """
     options = container.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
     return bool(options and options["raw_scores"])
@@ -201,7 +201,7 @@ def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> No
 
 
 def _log_odds(g: Graph, p: str, n_classes: int) -> str:
-    """Return log p, of two classes as [-score, score] like :func:`_scores`."""
+    """Return log p, for two classes as [-score, score] like :func:`_scores`."""
     log_p = g.op("Log", p)
     return g.op("MatMul", log_p, _DIFFERENCES) if n_classes == 2 else log_p
 
@@ -241,16 +241,16 @@ def _shape_preprocessor(operator: Any) -> None:
 
 
 def _precision_of_encoded(operator: Any) -> Any:
-    """Return float32, as ``transform`` does; in a graph of packed columns that of all results."""
+    """Return float32, like ``transform``, or in a graph of packed columns the common dtype."""
     return np.dtype(np.float32 if step_before(operator) is None else np.float64)
 
 
-#: What was asked of ``to_onnx``.
+#: Options of the converters.
 _OPTIONS: dict[str, list[Any]] = {"dtype": [None, "float32", "float64"]}
 
 
 def _classifier_options(cls: type) -> dict[str, list[Any]]:
-    """Return what can be asked of a classifier's converter: of scores, if it has any."""
+    """Return the options of a classifier's converter, with raw scores if the class has them."""
     options: dict[str, list[Any]] = {
         "zipmap": [True, False, "columns"],
         "output_class_labels": [False, True],
@@ -261,7 +261,7 @@ def _classifier_options(cls: type) -> dict[str, list[Any]]:
     return _OPTIONS | options
 
 
-#: What is converted: class, its name in skl2onnx, shapes, nodes, options.
+#: Converters: class, its name in skl2onnx, functions for shapes and nodes, options.
 CONVERTERS: tuple[tuple[Any, ...], ...] = (
     (
         MLPClassifier,
@@ -310,7 +310,7 @@ _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
 def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **options: Any) -> Any:
-    """Return a fitted estimator or pipeline as an ONNX model.
+    """Convert a fitted estimator or pipeline to an ONNX model.
 
     Classifiers have the outputs "label" and "probabilities", (rows, n_classes). Regressors have
     one output of shape (rows, n_outputs), with one column for a single target.
@@ -318,10 +318,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     Parameters
     ----------
     model : fitted MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-        Or a pipeline or a search that ends in one of them, a TabularPreprocessor, or a
-        meta-estimator of scikit-learn around them, as far as skl2onnx converts it: calibration,
+        Fitted model, or a pipeline or search that ends in one of these, a TabularPreprocessor,
+        or a meta-estimator of scikit-learn around them that skl2onnx supports: calibration,
         stacking, voting, bagging, boosting, one-vs-rest, one-vs-one, multi-output. The check
-        below finds those that skl2onnx gets wrong, such as isotonic calibration.
+        below detects models that skl2onnx converts incorrectly, such as isotonic calibration.
     X : array or DataFrame of shape (n_samples, n_features)
         Sample rows in the form of the training data, which determine the names and types of
         inputs. For an array, the graph has one input, "X". For a DataFrame whose columns are
@@ -334,14 +334,15 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
         so, and :func:`feed` follows. If tabular models are inside a meta-estimator, the graph's
         results are float64.
     dtype : {"float32", "float64"}, default=None
-        Precision of the results, and of the graph's real inputs: None is that of X, float64
-        where X has no reals. Categories of real numbers of a tabular model keep X's precision.
+        Precision of the results, and of real inputs of the graph. If None, use that of X, or
+        float64 if X has no real numbers. Categorical columns of real numbers keep their
+        precision.
     check : bool, default=True
-        Whether the graph is run on X, by onnxruntime, and compared with the model. Labels must
-        be equal unless two classes tie. Probabilities may differ by 1e-4; predictions and
-        scores, in each column, by 1e-4 of their range over X (the largest less the smallest),
-        plus rounding in float32: 4e-6 of the largest plus 1e-6. If X has no rows, or rows that
-        the model refuses, nothing is compared.
+        If True, run the graph on X with onnxruntime, and compare the results with the model.
+        Labels must be equal unless two classes tie. Probabilities may differ by 1e-4, and each
+        column of predictions and scores by 1e-4 of its range over X, plus rounding error in
+        float32 (4e-6 of the largest value plus 1e-6). If X has no rows, or rows that the model
+        rejects, nothing is compared.
     **options
         Options of ``skl2onnx.to_onnx``, such as ``target_opset``.
 
@@ -395,7 +396,7 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
 
 
 def _converted(model: Any, **options: Any) -> Any:
-    """Return what skl2onnx makes of a model; its own errors say what to do."""
+    """Return the graph that skl2onnx makes of a model; add a remedy to its errors."""
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     try:
         return skl2onnx.to_onnx(model, **options)

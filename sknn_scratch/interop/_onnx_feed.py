@@ -99,8 +99,8 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -
     levels = columns.levels(k)
     if None in levels:
         raise ValueError(
-            f"Column {columns.name(k)!r} of X must have no missing values, as its type in the "
-            f"graph is {kind}. Got some: pass rows with missing values to to_onnx for a graph that "
-            "supports them."
+            f"Column {columns.name(k)!r} of X must have no missing values, because the graph "
+            f"declares it as {kind}. Got some: pass rows with missing values to to_onnx for a "
+            "graph that supports them."
         )
     return np.array(levels, dtype=_DTYPES[kind])

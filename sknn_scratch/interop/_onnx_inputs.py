@@ -73,7 +73,7 @@ def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]
 
 
 def types_of(inputs: list[Input]) -> list[tuple[str, Any]]:
-    """Return names and skl2onnx's types of inputs."""
+    """Return the names of inputs with their skl2onnx types."""
     return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
 
 
@@ -123,7 +123,7 @@ def _real(kind: DType) -> DType:
 
 
 def unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, what is frozen, else the model itself."""
+    """Return the best estimator of a search, a frozen estimator, or the model itself."""
     if isinstance(model, FrozenEstimator):
         return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
@@ -148,7 +148,7 @@ def last_step(model: Any) -> Any:
 
 
 def is_tabular(model: Any) -> bool:
-    """Tell whether an estimator takes tables as they are."""
+    """Return True if an estimator accepts mixed-type tables."""
     return isinstance(model, TabularPreprocessor | BaseTabularMLP)
 
 
@@ -162,7 +162,7 @@ def _splits_columns(model: Any) -> bool:
 
 
 def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
-    """Return the inputs of a table: one for an array of one type, else one for each column."""
+    """Return the inputs of a table: one for an array of a single type, else one per column."""
     own = getattr(model, "preprocessor_", model)
     columns = read(X, "to_onnx")
     places = _places(own, columns)
@@ -252,7 +252,7 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
 
 
 def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
-    """Note in a graph which unit its inputs of times have; ``parts`` are a model's estimators."""
+    """Store the unit of datetime inputs in a graph; ``parts`` are the estimators of a model."""
     fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
     for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
         made.metadata_props.add(key=_TIME_UNIT, value=unit)

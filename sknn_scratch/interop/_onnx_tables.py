@@ -43,7 +43,7 @@ class Table:
         #: Input of each column, and its position in that input.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
-        #: The numbers by which strings went in, if they did.
+        #: Numbers that replace strings in the input, if any.
         self.codes_of_strings = packed.codes if (packed := step_before(operator)) else {}
 
     def kind(self, k: int) -> str:
@@ -164,7 +164,7 @@ def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> s
 
 
 def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> str:
-    """Return the columns of a category in float32."""
+    """Return the features of a categorical column in float32."""
     numbers, kind = table.codes_of_strings, table.kind(k)
     codes = {numbers.get(level, level): code for level, code in levels.codes.items()}
     type_of_levels: Any = str if kind == "StringTensorType" else Real | np.bool_

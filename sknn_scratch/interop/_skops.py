@@ -83,9 +83,9 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     FileNotFoundError
         If the file does not exist.
     TypeError
-        If the file holds other types, which the message names; or if ``path`` is no path.
+        If the file contains other types, which the message names; or if ``path`` is not a path.
     ValueError
-        If the file is no plain one, damaged, cut short or of another kind.
+        If the file is not a regular one, damaged, truncated or of another format.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
 
 
 def _check_whole(path: Path) -> None:
-    """Raise unless the checksum of every part is right."""
+    """Raise BadZipFile unless all checksums are correct."""
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()
     if damaged is not None:

@@ -164,7 +164,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
             Table to learn from. Tensors of other libraries are converted to numpy arrays. Dask
             DataFrames and lazy frames of polars are computed; other lazy frames are rejected,
             because their rows have no order.
@@ -196,7 +196,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
             Table to learn from.
         y : ignored
             Not used; present for API consistency.
@@ -216,7 +216,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
             Table.
 
         Returns

@@ -42,7 +42,7 @@ class FakeRun(Run):
         return self._history
 
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Find nothing wrong."""
+        """Accept any path."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write nothing."""
@@ -94,7 +94,7 @@ def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
 
 
 def check_hooks(callback: Callback) -> None:
-    """All hooks are called: there are no others than those of Callback."""
+    """All hooks are hooks of Callback, so that they are called."""
     hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
     for found, _ in probe.misnamed(callback):
         require(

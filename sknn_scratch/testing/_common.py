@@ -253,7 +253,7 @@ def check_frozen(component: Component) -> None:
 
 
 def check_names(component: Component) -> None:
-    """What is nearly a name of the contract overrides nothing."""
+    """No name is a misspelled name of the contract, which would override nothing."""
     for found, near in probe.misnamed(component):
         require(not near, probe.wrong_name(component, found, near))
 

@@ -111,14 +111,14 @@ def load(path: str | os.PathLike[str]) -> State:
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TypeError
-        If ``path`` is no path: an open file, its number, bytes or None.
+        If ``path`` is not a path, but an open file, its number, bytes or None.
     ValueError
-        If it is no plain file, or damaged, cut short, of another kind or of an unknown format
-        version.
+        If it is not a regular file, or if it is damaged, truncated, of another format or of an
+        unknown format version.
     """
-    # What is a device or a pipe may never end, or never begin.
+    # Reading from a device or a pipe might block, or never end.
     with open(plain_file(path), "rb") as file:
         try:
             return _read(file)
@@ -155,7 +155,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
-    """Return the file that ``path`` leads to; raise unless it is, or could be, a plain file."""
+    """Return the target of ``path``; raise unless it is, or can become, a regular file."""
     try:
         where = Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError) as error:
@@ -173,7 +173,7 @@ def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the file to write; raise unless one can be there."""
+    """Return the file to write; raise if it cannot be created."""
     where = plain_file(path)
     if not where.parent.is_dir():
         raise ValueError(

@@ -80,7 +80,7 @@ class Together:
     patience: float = inf
 
     def solve(self, task: Task, members: Sequence[Member]) -> None:
-        """Train all members to their end; they have equal numbers of rows."""
+        """Train all members, which have equal numbers of rows."""
         groups = task.network.layout.groups
         probe.check_optimizer(self.optimizer, members[0].theta, groups)
         for member in members:

@@ -57,11 +57,11 @@ class FitRun(Run):
         return "asked" if self.reasons else ""
 
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Raise now if a checkpoint could not be written there."""
+        """Raise an error if a checkpoint cannot be written to ``path``."""
         checkpoint.check_writable(path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
+        """Request a checkpoint, written after all callbacks of the epoch have run."""
         if path not in self._wanted:
             self._wanted.append(path)
 

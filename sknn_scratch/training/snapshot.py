@@ -39,17 +39,18 @@ def restore(tree: State) -> TrainingState:
 
 
 def misfit(found: Any, form: Any, place: str) -> str:
-    """Return where plain data is not of the form of other data, or nothing.
+    """Return how plain data differs in form from ``form``, or an empty string.
 
-    Dicts have all names of the form's, and perhaps more; arrays its shape and dtype.
+    Dicts must have all keys of the form, and may have more; arrays must have its shape and dtype.
     """
     if isinstance(form, dict):
         if not isinstance(found, dict):
-            return f"{place} is no dict"
+            return f"{place} is not a dict"
         parts = (misfit(found.get(key), part, f"{place}[{key!r}]") for key, part in form.items())
         return next(filter(None, parts), "")
     if isinstance(form, np.ndarray):
         kind = (getattr(found, "shape", None), getattr(found, "dtype", None))
         wanted = (form.shape, form.dtype)
-        return "" if kind == wanted else f"{place} is no array of shape {form.shape}, {form.dtype}"
+        message = f"{place} is not an array of shape {form.shape}, {form.dtype}"
+        return "" if kind == wanted else message
     return f"{place} is missing" if found is None and form is not None else ""
