@@ -32,11 +32,10 @@ TERMS = {
 
 
 def add_terms(app, docname, source):
-    """Put the terms of a page into the index, below its title."""
+    """Put the terms of a page into the index, above its title."""
     if docname in TERMS:
-        title, text = source[0].split("\n", 1)
         entries = ", ".join(f"! {term}" for term in TERMS[docname].split(", "))
-        source[0] = f"{title}\n\n```{{index}} {entries}\n```\n{text}"
+        source[0] = f"```{{index}} {entries}\n```\n\n{source[0]}"
 
 
 def missing(entries, docnames):
