@@ -4,7 +4,7 @@ Fit a mixed-type table without preprocessing
 
 ``TabularMLPRegressor`` takes a DataFrame with numeric, categorical, boolean and datetime columns
 and missing values. The price of a parcel, the target here, rises in steps with its weight. The
-estimator learns the steps, and its error is lower than that of a pipeline that scales, encodes and
+estimator learns the steps. Its error is lower than that of a pipeline that encodes, scales and
 imputes the columns for an ``MLPRegressor``.
 """
 
