@@ -4,8 +4,9 @@ Find a good learning rate with a range test
 
 The learning rate is the first parameter to tune, and one short fit is enough to find its range.
 The schedule ``RangeTest`` raises the learning rate in each epoch. Choose a rate 3 to 30 times
-smaller than the one at minimum loss, shaded green. The example also uses two callbacks, which run after
-each epoch. A custom one prints the progress, and ``StopOnRise`` stops the fit when the loss rises.
+smaller than the one at minimum loss, shaded green. The example also uses two callbacks, which run
+after each epoch. A custom one prints the progress, and ``StopOnRise`` stops the fit when the loss
+rises.
 """
 
 import matplotlib.pyplot as plt
