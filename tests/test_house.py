@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "_warning contracts registry core components training preprocessing inspection"
+LAYERS = "_warning _floats contracts registry core components training preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
@@ -48,14 +48,15 @@ RULES = {
     "core": Rule("contracts"),
     "core.linalg": Rule("contracts", "scipy"),
     "core.compiled": Rule("core.linalg", "numba"),
-    "components": Rule("contracts core.linalg registry", "scipy"),
-    "training": Rule("contracts core", "scipy"),
+    "components": Rule("_floats contracts core.linalg registry", "scipy"),
+    "training": Rule("_floats contracts core", "scipy"),
     "_warning": Rule(),
-    "preprocessing": Rule("_warning", "sklearn scipy joblib narwhals"),
+    "_floats": Rule(),
+    "preprocessing": Rule("_floats _warning", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),
-    "inspection": Rule("contracts core", "matplotlib"),
-    "testing": Rule("contracts core registry", "pytest"),
+    "inspection": Rule("_floats contracts core", "matplotlib"),
+    "testing": Rule("_floats contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} estimators", ANY),
     "distributed": Rule("interop"),
     "onnx": Rule("interop"),

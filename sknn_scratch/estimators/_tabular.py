@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
@@ -111,12 +112,12 @@ class BaseTabularMLP(BaseEstimator, ABC):
     # --- Fitting.
 
     def _fit(self, rows: Rows, given: Rows) -> Any:
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             self._check_params()
             validate_data(self, rows.X, skip_check_array=True)
             weight = _validation.check_weight(self, rows.sample_weight, rows.X)
             self.preprocessor_ = self._preprocessor()
-            Z = self.preprocessor_.fit_transform(rows.X, sample_weight=weight)
+            Z = self.preprocessor_._fit_encode(rows.X, weight)
             y = _validation.check_y(self, rows.y, Z, self._y_is_numeric)
             given = self._check_given(given)
             self._targets, problems = self._problems(Rows(Z, y, weight), given)
@@ -166,7 +167,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
         if not _validation.is_given(given.X, given.y, given.sample_weight):
             return given
         with _validation.naming("X_val", self):
-            Z = self.preprocessor_.transform(given.X)
+            Z = self.preprocessor_._encode_new(given.X)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, Z, self._y_is_numeric)
         with _validation.naming("sample_weight_val", self):
@@ -318,7 +319,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
     def _transform(self, X: Any) -> Array:
         """Return X as the members take it."""
         check_is_fitted(self)
-        Z: Array = self.preprocessor_.transform(X)
+        Z: Array = self.preprocessor_._encode_new(X)
         return Z
 
     def __sklearn_tags__(self) -> Any:

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 
 FLOATS = (np.float64, np.float32)
@@ -30,7 +31,7 @@ CHUNK_ROWS = 2**10
 def naming(name: str, estimator: Any) -> Iterator[None]:
     """Add the argument's name to messages of scikit-learn and numpy that lack it."""
     try:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with quiet_floats():
             yield
     except (ValueError, TypeError) as error:
         if re.search(rf"\b{name}\b", str(error)):
@@ -88,7 +89,7 @@ def _is_valid(estimator: Any, X: Any) -> bool:
         return False
     if X.ndim != 2 or len(X) == 0 or X.shape[1] != getattr(estimator, "n_features_in_", None):
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet_floats():
         return bool(np.isfinite(X.sum()))
 
 
@@ -153,8 +154,7 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
     """Return a in ``dtype``; raise if values are too large for it."""
     if a.dtype == dtype:
         return a
-    with np.errstate(over="ignore"):
-        out = a.astype(dtype)
+    out = a.astype(dtype)
     if not np.isfinite(out.data if issparse(out) else out).all():
         raise ValueError(
             f"{name} of {type(estimator).__name__} must be within the range of {dtype}, the "
@@ -187,10 +187,8 @@ def is_given(X_val: Any, y_val: Any, weight: Any) -> bool:
 
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
-    with np.errstate(over="ignore", divide="ignore"):
-        total = np.float64(1.0 if weight is None else weight.sum())
-        usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
-    if not usable:
+    total = np.float64(1.0 if weight is None else weight.sum())
+    if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):
         raise ValueError(
             f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."

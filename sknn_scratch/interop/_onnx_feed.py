@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_tables import MS_PER_DAY
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
@@ -87,7 +88,7 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) 
         ms = columns.days(k) * MS_PER_DAY
         return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))
     if kind in ("float", "double"):
-        with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both
+        with quiet_floats():  # what is far out is infinite: a graph's clip takes both
             return columns.numbers([k])[0].astype(_DTYPES[kind])
     levels = columns.levels(k)
     if None in levels:

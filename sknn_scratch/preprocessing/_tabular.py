@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
@@ -149,7 +150,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         -------
         self : TabularPreprocessor
         """
-        self._learn(X, sample_weight)
+        with quiet_floats():
+            self._learn(X, sample_weight)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -165,8 +167,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
         """
-        columns, numbers = self._learn(X, sample_weight)
-        return self._encode(columns, list(range(columns.n_columns)), numbers)
+        return self._fit_encode(X, sample_weight)
 
     def transform(self, X: Any) -> Array:
         """Return X as float32 columns.
@@ -179,10 +180,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
         """
-        check_is_fitted(self)
-        columns = read(X)
-        places = self._places(X, columns)
-        return self._encode(columns, places, self._numbers(columns, places))
+        return self._encode_new(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return a name for each column that comes out.
@@ -350,7 +348,19 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             validate_data(self, X, reset=False, skip_check_array=True)
         return [place[name] for name in known]
 
-    # --- Writing.
+    # --- Writing.  Estimators call these two: ``set_output`` of whomever does not reach them.
+
+    def _fit_encode(self, X: Any, sample_weight: Any) -> Array:
+        with quiet_floats():
+            columns, numbers = self._learn(X, sample_weight)
+            return self._encode(columns, list(range(columns.n_columns)), numbers)
+
+    def _encode_new(self, X: Any) -> Array:
+        check_is_fitted(self)
+        with quiet_floats():
+            columns = read(X)
+            places = self._places(X, columns)
+            return self._encode(columns, places, self._numbers(columns, places))
 
     def _encode(
         self, columns: FrameColumns | ArrayColumns, places: list[int], numbers: Array
