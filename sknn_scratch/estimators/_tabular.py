@@ -116,6 +116,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
             self._check_params()
             validate_data(self, rows.X, skip_check_array=True)
             weight = _validation.check_weight(self, rows.sample_weight, rows.X)
+            _validation.check_weight_sum(self, weight, "all samples")
             self.preprocessor_ = self._preprocessor()
             Z = self.preprocessor_._fit_encode(rows.X, weight)
             y = _validation.check_y(self, rows.y, Z, self._y_is_numeric)

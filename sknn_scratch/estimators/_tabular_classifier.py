@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _validation
@@ -292,8 +293,9 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         y_proba : ndarray of shape (n_samples, n_classes)
         """
         Z = self._transform(X)
-        total = sum(member.predict_proba(Z).astype(np.float64) for member in self.estimators_)
-        return total / total.sum(axis=1, keepdims=True)
+        with quiet_floats():
+            total = sum(member.predict_proba(Z).astype(np.float64) for member in self.estimators_)
+            return total / total.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Predict the logarithms of probabilities.

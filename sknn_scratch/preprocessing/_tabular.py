@@ -246,6 +246,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             return None
         rows = np.empty((columns.n_rows, 1))
         weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        total = weight.sum()
+        if not np.isfinite([total, 1.0 / total]).all():
+            raise ValueError(
+                f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
+                f"not too small to divide by. Got a sum of {total:g}: scale all weights alike."
+            )
         return weight
 
     def _kinds(self, columns: FrameColumns | ArrayColumns) -> tuple[Kind, ...]:
