@@ -19,6 +19,8 @@ from sknn_scratch.components import Adam, Constant, LeakyRelu, Normal, Orthogona
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.registry import names
 
+#: Each fit takes milliseconds; there are many tests.
+fewer, fewest = (settings(max_examples=settings().max_examples // k) for k in (2, 5))
 NAMED = re.compile(r"\b(X|y|sample_weight|Sample weights|class_weight|learning_rate_init)\b")
 LARGEST = float(np.finfo(np.float64).max)
 #: Ends of ranges: of denormal and of normal numbers, of float32 and of float64, of squares.
@@ -93,11 +95,8 @@ def checked(call):
     return results
 
 
-#: For tests of many parameters.
-fewer = settings(max_examples=settings().max_examples // 4)
-
-
 @each_model
+@fewer
 @given(problem=problems())
 def test_models(model, problem):
     X, far, y, w = problem
@@ -105,6 +104,7 @@ def test_models(model, problem):
     checked(lambda: answers(model, X, far, y, w))
 
 
+@fewer
 @given(problem=problems(), n_bins=st.sampled_from([0, 2, 16]))
 def test_preprocessor(problem, n_bins):
     X, far, _, w = problem
@@ -116,7 +116,7 @@ def test_preprocessor(problem, n_bins):
 
 
 @pytest.mark.parametrize("name", names("activation"))
-@fewer
+@fewest
 @given(problem=problems())
 def test_activations(name, problem):
     X, far, y, w = problem
@@ -142,7 +142,7 @@ def test_activations(name, problem):
     ],
     ids=str,
 )
-@fewer
+@fewest
 @given(problem=problems())
 def test_extreme_parameters(params, problem):
     X, far, _, w = problem
