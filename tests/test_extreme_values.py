@@ -73,10 +73,12 @@ def problems(draw):
 
 
 def answers(model, X, far, y, w):
-    """Return all that a model predicts after a fit."""
+    """Return all that a model predicts after a fit, and its score."""
     fitted = clone(model).fit(X, y, w)
     verbs = ("predict", "predict_proba", "predict_log_proba", "decision_function")
-    return [getattr(fitted, verb)(far) for verb in verbs if hasattr(fitted, verb)]
+    predicted = [getattr(fitted, verb)(far) for verb in verbs if hasattr(fitted, verb)]
+    assert fitted.score(X, y, w) <= 1
+    return predicted
 
 
 def checked(call):

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.contracts import Array, Component, Loss, State
+from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
@@ -49,7 +48,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     """Base of MLPClassifier and MLPRegressor; not to be used itself."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -160,31 +159,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, dtype: Any
     ) -> Data:
         y, unit = self._encode_y(y, targets, loss, dtype)
-        weight = self._encode_weight(weight, dtype, "all samples")
+        weight = _validation.encode_weight(self, weight, dtype, "all samples")
         return Data(_validation.cast_X(self, X, dtype), y, unit, weight)
 
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         with _validation.naming("y", self):
-            y, unit = targets.encode(y, loss, dtype)
-        if unit is None and not (loss.target_range.contains(y) and np.isfinite(y).all()):
+            encoded, unit = targets.encode(y, loss, dtype)
+        if unit is None and not (
+            loss.target_range.contains(encoded) and np.isfinite(encoded).all()
+        ):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
                 f"loss={self.loss!r}, and within the range of {dtype}. Got values from "
                 f"{y.min():g} to {y.max():g}: choose another loss or transform y."
             )
-        return y, unit
-
-    def _encode_weight(self, weight: Array | None, dtype: Any, part: str) -> Array | None:
-        if weight is not None:
-            weight = np.asarray(_validation.cast(self, "sample_weight", weight, dtype))
-        _validation.check_weight_sum(self, weight, part)
-        return weight
+        return encoded, unit
 
     def _encode_given(
         self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
         """Return the validation data that the user gave, checked as training data is."""
-        if not _validation.is_given(given.X, given.y, given.sample_weight):
+        if not _validation.is_given(self, *given):
             return None
         with _validation.naming("X_val", self):
             X = _validation.check_X(self, given.X, reset=False)
@@ -196,7 +191,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         with _validation.naming("sample_weight_val", self):
             weight = _validation.check_weight(self, given.sample_weight, X)
             weight = self._weigh(weight, y, targets, how, reference=train_y)
-            weight = self._encode_weight(weight, dtype, "the validation data")
+            weight = _validation.encode_weight(self, weight, dtype, "the validation data")
         return Data(X, encoded, unit, weight)
 
     def _resolve_loss(self, task: str) -> Loss:
@@ -323,48 +318,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
                 out[block] = part
         return out
 
-    def _checked_score(self, X: Any, y: Any, sample_weight: Any) -> float:
-        """Return the score of predictions, with messages that name y."""
-        y_pred = self.predict(X)
-        y = _validation.check_y(self, y, X, self._y_is_numeric)
-        sample_weight = _validation.check_weight(self, sample_weight, X)
-        with _validation.naming("y", self):
-            return self._score(self._loss, y, y_pred, sample_weight)
-
     # --- scikit-learn's manners.
-
-    def set_params(self, **params: Any) -> Any:
-        """Set parameters: plain names first, then ``a__b`` inside the component ``a``.
-
-        Parameters
-        ----------
-        **params : values of parameters
-            By name, or by ``a__b``.
-
-        Returns
-        -------
-        self : the estimator
-        """
-        plain = {key: value for key, value in params.items() if "__" not in key}
-        inner: dict[str, dict[str, Any]] = {}
-        for key in params.keys() - plain.keys():
-            name, _, rest = key.partition("__")
-            inner.setdefault(name, {})[rest] = params[key]
-        for name, changes in inner.items():
-            plain[name] = self._evolved(name, plain.get(name, getattr(self, name, None)), changes)
-        known = self.get_params(deep=False)
-        # Unknown names first: they raise before anything has been set.
-        return super().set_params(**dict(sorted(plain.items(), key=lambda item: item[0] in known)))
-
-    def _evolved(self, name: str, value: Any, changes: dict[str, Any]) -> Component:
-        """Return the component with changed parameters."""
-        if isinstance(value, Component):
-            return value.evolve(**changes)
-        raise ValueError(
-            f"Invalid parameter {name}__{next(iter(changes))} for {type(self).__name__}: {name} "
-            f"is {value!r}, which has no parameters of its own. Pass an instance of a component "
-            "from sknn_scratch.components to set them, or use the estimator's flat parameters."
-        )
 
     @classmethod
     def from_sklearn(cls, model: Any) -> Any:

@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
-from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._class_weight import row_weights
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import CLASS_WEIGHT, CONSTRAINTS
+from sknn_scratch.estimators._scores import ClassifierScore
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import ClassTargets
 from sknn_scratch.estimators._validation import naming
 from sknn_scratch.training.state import Plan, TrainingState
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierScore, BaseMLP):
     """Multi-layer perceptron for classification: softmax outputs and cross-entropy.
 
     Two classes or more, or several labels at once (multilabel).
@@ -486,22 +485,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raw = np.concatenate([-raw, raw], axis=1)
         return link(raw, raw)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; for multilabel targets that of whole rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_labels)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-            1 at best.
-        """
-        return self._checked_score(X, y, sample_weight)
-
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
@@ -529,9 +512,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 self.class_weight, y, y if reference is None else reference, targets
             )
         return of_class if weight is None else weight * of_class
-
-    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        return float(accuracy_score(truth, y_pred, sample_weight=weight))
 
     def _fitted_attributes(
         self, plan: Plan, state: TrainingState, targets: Any, theta: Array

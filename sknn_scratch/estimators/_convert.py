@@ -105,6 +105,8 @@ def to_sklearn(ours: Any, cls: type) -> Any:
         if ours._targets.task == "binary" and ours.n_outputs_ == 2:
             coefs[-1], intercepts[-1] = _one_logistic(coefs[-1], intercepts[-1])
             attributes |= {"n_outputs_": 1, "out_activation_": "logistic"}
+    else:
+        coefs[-1], intercepts[-1] = ours._targets.folded(coefs[-1], intercepts[-1], ours._loss)
     vars(theirs).update(
         attributes,
         coefs_=coefs,

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.metrics import d2_pinball_score, r2_score
 from sklearn.utils.metaestimators import available_if
 
+from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.estimators._scores import RegressorScore
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
 
+#: With fewer values of y that a dtype tells apart, rounding takes away what is to be learnt.
+FEWEST_VALUES = 100
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+
+class MLPRegressor(RegressorScore, BaseMLP):
     """Multi-layer perceptron for regression: squared error, quantiles, counts and more.
 
     Parameters
@@ -407,35 +410,32 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
         )
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; with several quantile levels the mean of their D² pinball scores.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        score : float
-            1 at best.
-        """
-        return self._checked_score(X, y, sample_weight)
-
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
-        return NumericTargets(1 if y.ndim == 1 else y.shape[1])
+        n_targets = 1 if y.ndim == 1 else y.shape[1]
+        # Weights that are kept are of a scale; of another width, they are refused later.
+        keeps = not how.is_new and self._targets.n_targets == n_targets
+        return self._targets if keeps else NumericTargets(n_targets)
 
-    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        if not loss.levels:
-            return float(r2_score(truth, y_pred, sample_weight=weight))
-        scores = [
-            d2_pinball_score(truth, y_pred[:, k], sample_weight=weight, alpha=level)
-            for k, level in enumerate(loss.levels)
-        ]
-        return float(np.mean(scores))
+    def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
+        encoded, unit = super()._encode_y(y, targets, loss, dtype)
+        if dtype == np.float32 and targets.scale is None:
+            _warn_if_blurred(self, y)
+        return encoded, unit
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.positive_only = _aliases.needs_positive_targets(self)
         return tags
+
+
+def _warn_if_blurred(estimator: Any, y: Array) -> None:
+    """Warn if float32 has only a few numbers between the lowest and the highest y."""
+    low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    n_values = (high - low) / np.spacing(largest.astype(np.float32))
+    if np.any((n_values > 0) & (n_values < FEWEST_VALUES)):
+        warn(
+            f"y of {type(estimator).__name__} lies between {low} and {high}, where float32 has "
+            f"fewer than {FEWEST_VALUES} different numbers: set dtype='float64' and scale y, for "
+            "example with sklearn.compose.TransformedTargetRegressor, or use TabularMLPRegressor."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -193,7 +193,7 @@ def set_state(estimator: Any, tree: State) -> None:
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
     if isinstance(targets, NumericTargets):
-        return {"task": targets.task, "n_targets": targets.n_targets}
+        return asdict(targets)
     classes = targets.classes
     if classes.dtype == object:
         return {"task": targets.task, "labels": classes.tolist(), "sparse": targets.sparse}
@@ -202,6 +202,6 @@ def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
 
 def _targets_from(tree: State) -> ClassTargets | NumericTargets:
     if tree["task"] == "regression":
-        return NumericTargets(tree["n_targets"])
+        return NumericTargets(**tree)
     classes = tree["classes"] if "classes" in tree else np.array(tree["labels"], dtype=object)
     return ClassTargets(classes, tree["task"], tree["sparse"])

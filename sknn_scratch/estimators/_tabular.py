@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -36,6 +35,7 @@ from sknn_scratch.estimators._params import (
     positive,
 )
 from sknn_scratch.estimators._start import own_seed, plan_without_data
+from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
@@ -69,14 +69,14 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class Problem(NamedTuple):
-    """What members learn: y as they see it, and the way back from their raw outputs."""
+    """What members learn, and the codec of y: there and back."""
 
     loss: Loss
     data: Data
     validation: Data  #: what held-out rows are counted in: ``data``, unless it was given
     judge: _tabular_scores.Judge
-    factor: Any = 1.0  #: raw outputs times this, plus ``shift``, are those of y as it was given
-    shift: Any = 0.0
+    targets: ClassTargets | NumericTargets
+    factor: float = 1.0  #: what raw outputs of published members are multiplied by
 
 
 class Trained(NamedTuple):
@@ -87,7 +87,7 @@ class Trained(NamedTuple):
     member: Member
 
 
-class BaseTabularMLP(BaseEstimator, ABC):
+class BaseTabularMLP(_aliases.ComponentParams, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; not to be used itself."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -99,31 +99,37 @@ class BaseTabularMLP(BaseEstimator, ABC):
     # --- What the two estimators answer in their own way.
 
     @abstractmethod
-    def _problems(self, train: Rows, given: Rows) -> tuple[Any, list[Problem]]:
-        """Return the codec of y, and what members are to learn, in turn.
+    def _problems(self, train: Rows, given: Rows) -> list[Problem]:
+        """Return what members are to learn, in turn, and keep what ``score`` needs.
 
         X is preprocessed and y is checked; ``given`` is all None without validation data.
         """
 
     @abstractmethod
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        """Return the problem with the factor and the shift for published weights."""
+        """Return the problem with the factor for published weights."""
 
     # --- Fitting.
 
     def _fit(self, rows: Rows, given: Rows) -> Any:
         with quiet_floats(), unchanged_on_error(self):
             self._check_params()
-            validate_data(self, rows.X, skip_check_array=True)
-            weight = _validation.check_weight(self, rows.sample_weight, rows.X)
-            _validation.check_weight_sum(self, weight, "all samples")
-            self.preprocessor_ = self._preprocessor()
-            Z = self.preprocessor_._fit_encode(rows.X, weight)
-            y = _validation.check_y(self, rows.y, Z, self._y_is_numeric)
-            given = self._check_given(given)
-            self._targets, problems = self._problems(Rows(Z, y, weight), given)
-            self._publish(self._train(problems, splits=given.X is None))
+            is_given = _validation.is_given(self, *given)
+            train = self._learn_columns(rows)
+            given = self._check_given(given) if is_given else given
+            problems = self._problems(train, given)
+            self._publish(self._train(problems, splits=not is_given))
         return self
+
+    def _learn_columns(self, rows: Rows) -> Rows:
+        """Fit the preprocessor; return its columns, with y and weights checked."""
+        weight = _validation.check_weight(self, rows.sample_weight, rows.X)
+        self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
+        self.preprocessor_ = self._preprocessor()
+        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
+            Z = self.preprocessor_._fit_encode(rows.X, weight)
+        validate_data(self, rows.X, skip_check_array=True)  # the names and the number of columns
+        return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
 
     def _check_params(self) -> None:
         self._validate_params()
@@ -157,22 +163,19 @@ class BaseTabularMLP(BaseEstimator, ABC):
             return loss.for_task(task)
         raise _aliases.unfit_loss(self, loss, task)
 
-    def _float_weight(self, weight: Array | None) -> Array | None:
+    def _float_weight(self, weight: Array | None, part: str) -> Array | None:
         """Return the weights of rows in float32, with a sum that can be divided by."""
-        weight = None if weight is None else np.asarray(weight, np.float32)
-        _validation.check_weight_sum(self, weight, "all samples")
-        return weight
+        return _validation.encode_weight(self, weight, np.float32, part)
 
     def _check_given(self, given: Rows) -> Rows:
         """Return the user's validation data, preprocessed and checked."""
-        if not _validation.is_given(given.X, given.y, given.sample_weight):
-            return given
         with _validation.naming("X_val", self):
-            Z = self.preprocessor_._encode_new(given.X)
+            Z = self._transform(given.X)
         with _validation.naming("y_val", self):
             y = _validation.check_y(self, given.y, Z, self._y_is_numeric)
         with _validation.naming("sample_weight_val", self):
             weight = _validation.check_weight(self, given.sample_weight, Z)
+            self._float_weight(weight, "the validation data")
         return Rows(Z, y, weight)
 
     def _train(self, problems: list[Problem], splits: bool) -> list[Trained]:
@@ -290,7 +293,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
 
     def _plain(self, network: Network, problem: Problem, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""
-        theta = _tabular_members.folded(network, member.kept, problem.factor, problem.shift)
+        theta = _tabular_members.folded(network, member.kept, problem.factor)
         plain = self._plain_class(
             hidden_layer_sizes=self._hidden(),
             activation=self._setting("activation"),
@@ -299,7 +302,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
             dtype="float32",
         )
         n_in = network.n_in
-        plan = plan_without_data(plain, n_in, self._targets, np.float32)
+        plan = plan_without_data(plain, n_in, problem.targets, np.float32)
         state = TrainingState(
             theta,
             member.rng,
@@ -311,7 +314,7 @@ class BaseTabularMLP(BaseEstimator, ABC):
                 for k, (step, score) in enumerate(member.scores)
             ],
         )
-        vars(plain).update(plain._fitted_attributes(plan, state, self._targets, theta))
+        vars(plain).update(plain._fitted_attributes(plan, state, problem.targets, theta))
         plain.n_features_in_ = n_in
         return plain
 
@@ -319,9 +322,19 @@ class BaseTabularMLP(BaseEstimator, ABC):
 
     def _transform(self, X: Any) -> Array:
         """Return X as the members take it."""
-        check_is_fitted(self)
-        Z: Array = self.preprocessor_._encode_new(X)
+        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
+            Z: Array = self.preprocessor_._encode_new(X)
         return Z
+
+    def _sum_of_members(self, method: str, X: Any) -> Array:
+        """Return the sum of what a method of each member returns for X, in float64."""
+        check_is_fitted(self)
+        with quiet_floats():
+            Z, total = self._transform(X), np.float64(0.0)
+            for member in self.estimators_:
+                with _validation.speaking_for(self, member):
+                    total = total + getattr(member, method)(Z)
+        return np.asarray(total)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

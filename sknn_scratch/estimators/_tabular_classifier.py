@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 
-from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _validation
@@ -15,6 +13,7 @@ from sknn_scratch.estimators._class_weight import row_weights
 from sknn_scratch.estimators._classifier import MLPClassifier
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import CLASS_WEIGHT
+from sknn_scratch.estimators._scores import ClassifierScore
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
 from sknn_scratch.estimators._tabular_scores import (
     class_judge,
@@ -26,7 +25,7 @@ from sknn_scratch.estimators._targets import ClassTargets
 from sknn_scratch.training.members import Member, Task, raw_of_members
 
 
-class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
+class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     """Classifier for tables as they are: an ensemble of small networks behind a preprocessor.
 
     Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
@@ -292,10 +291,8 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         -------
         y_proba : ndarray of shape (n_samples, n_classes)
         """
-        Z = self._transform(X)
-        with quiet_floats():
-            total = sum(member.predict_proba(Z).astype(np.float64) for member in self.estimators_)
-            return total / total.sum(axis=1, keepdims=True)
+        total = self._sum_of_members("predict_proba", X)
+        return total / total.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Predict the logarithms of probabilities.
@@ -310,6 +307,25 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         y_log_proba : ndarray of shape (n_samples, n_classes)
         """
         return np.log(self.predict_proba(X))
+
+    def decision_function(self, X: Any) -> Array:
+        """Return scores of which ``predict_proba`` is the logistic function or the softmax.
+
+        Members' probabilities, at the temperature of all, are averaged to p. For two classes
+        the score is log(p₁ / p₀), above 0 where ``classes_[1]`` is predicted; for more it is
+        log p, and ``predict`` returns the class of the highest one.
+
+        Parameters
+        ----------
+        X : data frame or array-like of shape (n_samples, n_features)
+            With the columns of ``fit``; of frames, in any order.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+        """
+        log_proba = self.predict_log_proba(X)
+        return log_proba[:, 1] - log_proba[:, 0] if log_proba.shape[1] == 2 else log_proba
 
     def predict(self, X: Any) -> Array:
         """Predict the most probable class.
@@ -328,7 +344,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
 
     # --- The parts of a fit.
 
-    def _problems(self, train: Rows, given: Rows) -> tuple[ClassTargets, list[Problem]]:
+    def _problems(self, train: Rows, given: Rows) -> list[Problem]:
         with _validation.naming("y", self):
             targets = ClassTargets.read(train.y)
         if targets.task == "multilabel":
@@ -340,11 +356,12 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
         data = self._data(train, train.y, targets, loss)
         validation = data
         if given.X is not None:
-            targets.check_validation(given.y)
-            validation = self._data(given, train.y, targets, loss)
-        self.classes_ = targets.classes
+            with _validation.naming("y_val", self):
+                targets.check_validation(given.y)
+                validation = self._data(given, train.y, targets, loss)
+        self.classes_, self._loss = targets.classes, loss
         judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
-        return targets, [Problem(loss, data, validation, judge)]
+        return [Problem(loss, data, validation, judge, targets)]
 
     def _data(self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss) -> Data:
         """Return rows as networks see them; "balanced" goes by the classes in ``reference``."""
@@ -354,7 +371,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             with _validation.naming("class_weight", self):
                 of_class = row_weights(self.class_weight, rows.y, reference, targets)
             weight = of_class if weight is None else weight * of_class
-        return Data(rows.X, codes, unit, self._float_weight(weight))
+        return Data(rows.X, codes, unit, self._float_weight(weight, "all samples"))
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
         """Fit the temperature on held-out rows, of all members together."""
@@ -365,7 +382,7 @@ class TabularMLPClassifier(ClassifierMixin, BaseTabularMLP):
             raw = raw_of_members(task.network, problem.validation.X, thetas, index)
             factor = self._inverse_temperature(problem, raw, index)
         self.temperature_ = 1.0 / factor
-        return problem._replace(factor=np.float32(factor))
+        return problem._replace(factor=factor)
 
     def _inverse_temperature(self, problem: Problem, raw: Array, index: Array) -> float:
         data, flat = problem.validation, raw.reshape(-1, raw.shape[2])

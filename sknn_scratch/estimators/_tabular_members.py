@@ -93,7 +93,7 @@ def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]
     return stack
 
 
-def folded(network: Network, theta: Array, factor: Any, shift: Any) -> Array:
+def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Array:
     """Return a plain network's parameters: factors on inputs and outputs, and a shift, built in.
 
     (x ∘ s) W is x (diag(s) W), and factor (a W + b) + shift is a (W ∘ factor) + the rest.

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import RegressorMixin
 from sklearn.utils._param_validation import StrOptions
 
 from sknn_scratch.components import Poisson, SquaredError
-from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.contracts import Array, Loss, TargetRange
 from sknn_scratch.core.data import Data
+from sknn_scratch.estimators import _validation
 from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._params import invalid
 from sknn_scratch.estimators._regressor import MLPRegressor
+from sknn_scratch.estimators._scores import RegressorScore, in_powers_of_two
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
 from sknn_scratch.estimators._tabular_scores import loss_judge
 from sknn_scratch.estimators._targets import NumericTargets
 from sknn_scratch.training.members import Member, Task
 
+#: Targets whose squares, and sums of these over rows, are floats.
+LARGEST = TargetRange(-1e150, 1e150)
+#: How many standard deviations, or means, float32 can square and add up over rows.
+FARTHEST = 1e15
+#: The least ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c
+#: by c²/2: with less variation by under a twentieth, so that effects that multiply are effects that
+#: add up, while a network has to learn them as the ever smaller differences of its outputs.
+LEAST_VARIATION = 0.1
 
-class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
+
+class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     """Regressor for tables as they are: an ensemble of small networks behind a preprocessor.
 
     Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
@@ -55,7 +66,7 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         'tweedie', or an instance; ``Quantile((0.1, 0.5, 0.9))`` predicts one column per
         level. Members see y less its mean and divided by its standard deviation (with
         exponential outputs, y divided by its mean), so the ``delta`` of 'huber' is in units
-        of that.
+        of that. Mean and deviation may be of any size up to 1e150.
 
     solver : str or Optimizer, default='adam'
         Rule of the steps; any stochastic one that ``MLPRegressor`` takes. 'adam' has
@@ -103,8 +114,11 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
     link : {'auto', 'identity', 'log'}, default='auto'
         With ``loss='squared_error'`` and y >= 0: whether members have linear outputs
         ('identity'), or exponential ones and Poisson's deviance as their loss ('log'), which
-        makes effects multiply; 'auto' gives every other member the one and the other. All
-        are judged by the squared error. Where y has negative values 'auto' is 'identity'.
+        makes effects multiply. 'auto' alternates both if y >= 0 varies by a factor: if the
+        standard deviation of each target is at least a tenth of its mean. Otherwise 'auto' is
+        'identity': effects that multiply are then, to a twentieth, effects that add up, and
+        exponential outputs learn them worse the less y varies (years, times, temperatures in
+        kelvin). All members are judged by the squared error.
 
     clip : bool, default=True
         Whether predictions are kept inside the range of y in ``fit``.
@@ -127,8 +141,10 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
 
     estimators_ : list of MLPRegressor
         The members, plain networks: they take what ``preprocessor_`` returns, and give
-        predictions on their own. Factors on inputs and the scale of y are part of their
-        weights. Their ``history_`` has a row for each check of the held-out rows.
+        predictions on their own. Factors on inputs are part of their weights. Location and
+        scale of y are not: ``predict`` applies them, in float64, since float32 holds no digits
+        of a small spread about a large mean. Their ``history_`` has a row for each check of
+        the held-out rows.
 
     held_out_ : list of ndarray
         The rows that each member held out (or numbers of the validation data's).
@@ -286,28 +302,33 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         -------
         y_pred : ndarray of shape (n_samples,), or (n_samples, n_targets) or (n_samples, n_levels)
         """
-        Z = self._transform(X)
-        total = sum(member.predict(Z).astype(np.float64) for member in self.estimators_)
+        total = self._sum_of_members("predict", X)
         mean = total / len(self.estimators_)
         return np.clip(mean, *self.target_range_) if self.clip else mean
 
     # --- The parts of a fit.
 
-    def _problems(self, train: Rows, given: Rows) -> tuple[NumericTargets, list[Problem]]:
+    def _problems(self, train: Rows, given: Rows) -> list[Problem]:
         y = np.asarray(train.y, np.float64)
-        targets = NumericTargets(1 if y.ndim == 1 else y.shape[1])
-        loss = self._resolve_loss(targets.task)
+        codec = NumericTargets(1 if y.ndim == 1 else y.shape[1])
+        loss = self._resolve_loss(codec.task)
         self._check_targets(y, loss)
         if given.X is not None:
-            targets.check_validation(given.y)
-            self._check_targets(given.y, loss)
-        self.target_range_ = y.min(axis=0), y.max(axis=0)
-        return targets, [self._problem(one, loss, train, given) for one in self._losses(loss, y)]
+            with _validation.naming("y_val", self):
+                codec.check_validation(given.y)
+                self._check_targets(given.y, loss)
+        self.target_range_, self._loss = (y.min(axis=0), y.max(axis=0)), loss
+        moments = _moments(y, train.sample_weight)
+        return [
+            self._problem(own, loss, _in_units(codec, own, *moments), train, given)
+            for own in self._losses(loss, y, *moments)
+        ]
 
-    def _losses(self, loss: Loss, y: Array) -> list[Loss]:
+    def _losses(self, loss: Loss, y: Array, mean: Array, deviation: Array) -> list[Loss]:
         """Return the losses that members minimise, in turn."""
-        suits = isinstance(loss, SquaredError) and y.min() >= 0 and (y.mean(axis=0) > 0).all()
-        if self.link == "identity" or (self.link == "auto" and not suits):
+        suits = isinstance(loss, SquaredError) and y.min() >= 0 and bool((mean > 0).all())
+        helps = suits and bool((deviation >= LEAST_VARIATION * mean).all())
+        if self.link == "identity" or (self.link == "auto" and not helps):
             return [loss]
         if not suits:
             raise invalid(
@@ -316,29 +337,43 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
             )  # fmt: skip
         return [Poisson()] if self.link == "log" else [loss, Poisson()]
 
-    def _problem(self, own: Loss, criterion: Loss, train: Rows, given: Rows) -> Problem:
+    def _problem(
+        self, own: Loss, criterion: Loss, targets: NumericTargets, train: Rows, given: Rows
+    ) -> Problem:
         """Return what members learn that minimise ``own``, and are judged by ``criterion``."""
-        factor, shift = _scaling(train.y, train.sample_weight, own)
-        data = self._data(train, own, factor, shift)
-        validation = data if given.X is None else self._data(given, own, factor, shift)
+        data = self._data(train, own, targets)
+        validation = data
+        if given.X is not None:
+            with _validation.naming("y_val", self):
+                validation = self._data(given, own, targets)
         criterion = own if type(own) is type(criterion) else criterion
         judge = loss_judge(criterion, own, validation)
-        return Problem(own, data, validation, judge, factor, shift)
+        return Problem(own, data, validation, judge, targets)
 
-    def _data(self, rows: Rows, loss: Loss, factor: Any, shift: Any) -> Data:
-        columns = np.asarray(rows.y, np.float64).reshape(len(rows.y), -1)
-        is_log = loss.out_activation == "exp"
-        columns = columns / np.exp(shift) if is_log else (columns - shift) / factor
-        y = np.ascontiguousarray(columns.T, np.float32)
-        return Data(rows.X, y, None, self._float_weight(rows.sample_weight))
+    def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
+        y, unit = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
+        if rows.sample_weight is not None:
+            # What weighs nothing may lie anywhere: 0 times its loss must not be nan.
+            y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
+        limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
+        if not np.abs(y).max() <= limit:
+            raise ValueError(
+                f"The targets y of {type(self).__name__} must be at most {limit:g} units of their "
+                f"scale in fit. Got values from {rows.y.min():g} to {rows.y.max():g}: remove "
+                "wrong values, or transform y."
+            )
+        return Data(rows.X, y, unit, self._float_weight(rows.sample_weight, "all samples"))
 
     def _check_targets(self, y: Array, loss: Loss) -> None:
-        if not loss.target_range.contains(y):
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: choose another "
-                "loss or transform y."
-            )
+        for wanted, remedy in (
+            (loss.target_range, "choose another loss or transform y"),
+            (LARGEST, "divide y by a constant"),
+        ):
+            if not wanted.contains(y):
+                raise ValueError(
+                    f"The targets y of {type(self).__name__} must be {wanted} with "
+                    f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
+                )
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
         return problem
@@ -349,13 +384,18 @@ class TabularMLPRegressor(RegressorMixin, BaseTabularMLP):
         return tags
 
 
-def _scaling(y: Any, weight: Array | None, loss: Loss) -> tuple[Any, Any]:
-    """Return factor and shift of raw outputs: networks see targets of a usual size."""
-    columns = np.asarray(y, np.float64).reshape(len(y), -1)
+def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Return the mean and the standard deviation of each target; no square vanishes."""
+    columns, exponents = in_powers_of_two(y.reshape(len(y), -1))
     mean = np.average(columns, axis=0, weights=weight)
+    variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
+    return np.ldexp(mean, exponents), np.ldexp(np.sqrt(variance), exponents)
+
+
+def _in_units(targets: NumericTargets, loss: Loss, mean: Array, deviation: Array) -> NumericTargets:
+    """Return the codec of targets of a usual size, where the inverse link allows for it."""
     if loss.out_activation == "exp":
-        return 1.0, np.log(np.where(mean > 0, mean, 1.0))
+        return replace(targets, location=np.zeros_like(mean), scale=np.where(mean > 0, mean, 1.0))
     if loss.out_activation != "identity":
-        return 1.0, 0.0
-    deviation = np.sqrt(np.average((columns - mean) ** 2, axis=0, weights=weight))
-    return np.where(deviation > 0, deviation, 1.0), mean
+        return targets
+    return replace(targets, location=mean, scale=np.where(deviation > 0, deviation, 1.0))

@@ -9,23 +9,40 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
 
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """Real targets: one column or several."""
+    """Real targets: one column or several, as they are or in the units of a scale.
+
+    With ``scale`` a network's targets are (y - ``location``) / ``scale``. Both stay outside of
+    its weights and in float64: float32 holds no number of 1e9 and a difference of 1 as well.
+    """
 
     n_targets: int
     task: str = "regression"
+    location: Array | None = None  #: (n_targets,) in float64
+    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for y as it is
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
-        """Return y as (n_targets, n_samples)."""
-        return np.ascontiguousarray(y.reshape(len(y), -1).T, dtype=dtype), None
+        """Return y as (n_targets, n_samples), in units of the scale."""
+        columns = y.reshape(len(y), -1)
+        with quiet_floats():
+            if self.scale is not None:
+                columns = (columns - self.location) / self.scale
+            return np.ascontiguousarray(columns.T, dtype=dtype), None
 
     def blank(self) -> Array:
         """Return one row of encoded predictions, of no meaning."""
         return np.zeros((1, self.n_targets))
+
+    def typical(self) -> Array:
+        """Return one row of y that a network sees as 0 or 1."""
+        if self.location is None or self.scale is None:
+            return np.ones((1, self.n_targets))
+        return np.where(self.location, self.location, self.scale)[None]
 
     def check_validation(self, y: Any) -> None:
         """Raise unless y has as many columns as in training."""
@@ -40,11 +57,26 @@ class NumericTargets:
 
     def truth(self, y: Array) -> Array:
         """Return encoded targets in the form of :meth:`predict`."""
-        return y.T
+        return self.in_units_of_y(y.T)
 
     def predict(self, raw: Array, loss: Loss) -> Array:
         """Return predictions, (rows, n_targets)."""
-        return loss.predict(raw, raw)
+        return self.in_units_of_y(loss.predict(raw, raw))
+
+    def in_units_of_y(self, values: Array) -> Array:
+        """Return (rows, n_targets) values of a network in those of y: in float64 if scaled."""
+        if self.scale is None:
+            return values
+        scaled: Array = self.location + self.scale * values.astype(np.float64)
+        return scaled
+
+    def folded(self, W: Array, b: Array, loss: Loss) -> tuple[Array, Array]:
+        """Return the last layer's weights with the scale multiplied in, in float64."""
+        if self.scale is None:
+            return W, b
+        if loss.out_activation == "exp":
+            return W.astype(np.float64), b + np.log(self.scale)
+        return W * self.scale, b * self.scale + self.location
 
     def decode(self, y_pred: Array) -> Array:
         """Return the predictions in y's shape."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,20 @@ CHUNK_ROWS = 2**10
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the argument's name to messages of scikit-learn and numpy that lack it."""
+    """Add the names of argument and estimator to messages of others that lack one of them.
+
+    The outermost call decides: what is wrong with "y" inside is wrong with "y_val" outside.
+    """
+    own = type(estimator).__name__
     try:
         with quiet_floats():
             yield
-    except (ValueError, TypeError) as error:
-        if re.search(rf"\b{name}\b", str(error)):
+    except (ValueError, TypeError, OverflowError) as error:
+        message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
+        if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
             raise
-        kind = ValueError if isinstance(error, ValueError) else TypeError
-        raise kind(f"{error} (in {name} of {type(estimator).__name__})") from error
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{message} (in {name} of {own})") from error
 
 
 def is_mapped(X: Any) -> bool:
@@ -100,6 +106,11 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
             "target y is None."
         )
+    if isinstance(y, str | bytes | Mapping | Set | Number):
+        raise TypeError(
+            f"The targets y of {type(estimator).__name__} must be an array, a list or a Series "
+            f"of one target for each sample. Got {type(y).__name__}: pass a list of its values."
+        )
     with naming("y", estimator):
         y = check_array(
             y,
@@ -150,6 +161,7 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     return known
 
 
+@quiet_floats()
 def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
     """Return a in ``dtype``; raise if values are too large for it."""
     if a.dtype == dtype:
@@ -157,8 +169,8 @@ def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
     out = a.astype(dtype)
     if not np.isfinite(out.data if issparse(out) else out).all():
         raise ValueError(
-            f"{name} of {type(estimator).__name__} must be within the range of {dtype}, the "
-            "dtype of its weights. Got larger values: scale them."
+            f"{name} of {type(estimator).__name__} must be within the range of "
+            f"{np.dtype(dtype)}, the dtype of its weights. Got larger values: scale them."
         )
     return out
 
@@ -173,18 +185,25 @@ def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
     return X
 
 
-def is_given(X_val: Any, y_val: Any, weight: Any) -> bool:
+def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
     """Tell whether there is validation data; raise if only a part of it was given."""
     if X_val is None and y_val is None:
         if weight is not None:
-            raise ValueError("sample_weight_val must come with X_val and y_val. Got it alone.")
+            raise ValueError(
+                f"sample_weight_val of {type(estimator).__name__} must come with X_val and y_val. "
+                "Got it alone: pass them, too."
+            )
         return False
     if X_val is None or y_val is None:
         missing = "X_val" if X_val is None else "y_val"
-        raise ValueError(f"X_val and y_val must come together. {missing} is missing.")
+        raise ValueError(
+            f"X_val and y_val of {type(estimator).__name__} must come together. {missing} is "
+            "missing: pass both or none."
+        )
     return True
 
 
+@quiet_floats()
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
     total = np.float64(1.0 if weight is None else weight.sum())
@@ -193,3 +212,22 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
             f"sample_weight of {type(estimator).__name__} must have a sum above 0 and finite "
             f"over {part}. Got a sum of {total:g}: give other weights."
         )
+
+
+def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:
+    """Return the weights of rows in ``dtype``, with a sum that can be divided by."""
+    if weight is not None:
+        weight = np.asarray(cast(estimator, "sample_weight", weight, dtype))
+    check_weight_sum(estimator, weight, part)
+    return weight
+
+
+@contextmanager
+def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
+    """Let errors of a part of the estimator name the estimator, which is what the user called."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        inner, outer = type(part).__name__, type(estimator).__name__
+        error.args = tuple(re.sub(rf"\b{inner}\b", outer, str(arg)) for arg in error.args)
+        raise

@@ -84,7 +84,8 @@ class Trace:
     penalty : float
         α / (2 Σ w) Σ W², without ``l1_ratio``.
     y : (rows, n_targets)
-        The targets as the loss sees them: classes are columns of 0 and 1.
+        The targets as the loss sees them: classes are columns of 0 and 1, and those of a
+        member of a tabular regressor are in units of its scale.
     sample_weight : (rows,) or None
         With the weights of classes.
     layers : tuple of LayerTrace
@@ -99,7 +100,7 @@ class Trace:
 
     @property
     def y_pred(self) -> Array:
-        """The prediction for each row: ``a`` of the output layer."""
+        """The prediction for each row, in the units of ``y``: ``a`` of the output layer."""
         return self.layers[-1].a
 
     def __repr__(self) -> str:

@@ -107,12 +107,18 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     g = Graph(scope, container, _precision(operator))
     raw = _raw(g, estimator, _input(g, operator))
-    g._rename(_linked(g, estimator, raw), operator.outputs[0].full_name)
+    y_pred = g.cast(_linked(g, estimator, raw), g.kind)
+    g._rename(y_pred, operator.outputs[0].full_name)
 
 
 def _linked(g: Graph, estimator: Any, raw: str) -> str:
-    """Return the predictions of a regressor."""
-    return form_of(estimator._loss)(estimator._loss, g, raw)
+    """Return the predictions of a regressor; those in units of a scale in float64."""
+    own, targets = form_of(estimator._loss)(estimator._loss, g, raw), estimator._targets
+    if targets.scale is None:
+        return own
+    wide = g._of(np.float64)
+    scaled = wide.op("Mul", wide.cast(own, wide.kind), targets.scale)
+    return wide.op("Add", scaled, targets.location)
 
 
 def _shape_classifier(operator: Any) -> None:

@@ -1,0 +1,107 @@
+"""``score`` of all estimators: what it checks, and what it measures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
+
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.estimators import _validation
+
+
+class ClassifierScore(ClassifierMixin):
+    """``score`` of a classifier: the accuracy."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; for multilabel targets that of whole rows.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+            As in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative; None stands for ones.
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
+        return checked_score(self, X, y, sample_weight)
+
+    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+        """Return the score of predictions: both encoded, or both decoded."""
+        return float(accuracy_score(truth, y_pred, sample_weight=weight))
+
+
+class RegressorScore(RegressorMixin):
+    """``score`` of a regressor: R², or the mean of D² pinball scores."""
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R²; with several quantile levels the mean of their D² pinball scores.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
+            As in ``fit``.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Not negative; None stands for ones.
+
+        Returns
+        -------
+        score : float
+            1 at best.
+        """
+        return checked_score(self, X, y, sample_weight)
+
+    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+        """Return the score of predictions: both encoded, or both decoded."""
+        truth, y_pred, weight = _comparable(truth, y_pred, weight)
+        if not np.isfinite(y_pred).all():  # in units of y: too far off for a number
+            return -np.inf
+        if not loss.levels:
+            return float(r2_score(truth, y_pred, sample_weight=weight))
+        scores = [
+            d2_pinball_score(truth, y_pred[:, k], sample_weight=weight, alpha=level)
+            for k, level in enumerate(loss.levels)
+        ]
+        return float(np.mean(scores))
+
+
+def checked_score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
+    """Return the score of predictions, with messages that name y and sample_weight."""
+    y_pred = estimator.predict(X)  # as many rows as X, whatever that is
+    y = _validation.check_y(estimator, y, y_pred, estimator._y_is_numeric)
+    weight = _validation.check_weight(estimator, sample_weight, y_pred)
+    _validation.check_weight_sum(estimator, weight, "all samples")
+    with _validation.naming("y", estimator):
+        score: float = estimator._score(estimator._loss, y, y_pred, weight)
+    return score
+
+
+def _comparable(
+    truth: Array, y_pred: Array, weight: Array | None
+) -> tuple[Array, Array, Array | None]:
+    """Return arguments of the same score whose squares neither overflow nor vanish.
+
+    Both scores are ratios, and stay what they are if y, or all weights, are multiplied: here by
+    powers of two, which rounds nothing. Rows without weight, whose errors may be infinite, get
+    the values of another row: 0 times these is 0.
+    """
+    if weight is not None:
+        rows = np.where(weight > 0, np.arange(len(weight)), np.argmax(weight))
+        truth, y_pred, weight = truth[rows], y_pred[rows], in_powers_of_two(weight)[0]
+    truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))
+    own = exponent if y_pred.ndim == truth.ndim else exponent[..., None]
+    return truth, np.ldexp(np.asarray(y_pred, np.float64), -own), weight
+
+
+def in_powers_of_two(columns: Array) -> tuple[Array, Array]:
+    """Return (rows, ...) numbers divided by powers of two to at most 1, and their exponents."""
+    exponents = np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1]
+    return np.ldexp(columns, -exponents), exponents
