@@ -3,21 +3,23 @@
     python -m benchmarks tables
 
 A figure stands between ``<!-- benchmark: NAME -->`` and ``<!-- end of benchmark -->``; the names
-are those of ``BLOCKS`` and ``REPORTS``. Whatever is between them is replaced, if there is a result.
+are those of ``BLOCKS``, ``REPORTS`` and ``SHORT``. Whatever is between them is replaced, if there
+is a result.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import (
     _plots,
     _report,
+    _summary,
     anatomy,
     distributed,
     features,
@@ -33,7 +35,7 @@ from benchmarks import (
     tabular,
     verbs,
 )
-from benchmarks._frame import Row, heading, is_quick, read
+from benchmarks._frame import Row, heading, is_quick, read, stored_rows
 from benchmarks._tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -43,8 +45,11 @@ PAGES = [
         "README.md",
         "docs/index.md",
         "docs/benchmarks.md",
-        "docs/production.md",
+        "docs/production_onnx.md",
+        "docs/production_disk.md",
+        "docs/production_dask.md",
         "docs/tabular.md",
+        "docs/notes/tabular_experiments.md",
     )
 ]
 BLOCK = re.compile(r"(<!-- benchmark: (.+?) -->\n).*?(<!-- end of benchmark -->)", re.DOTALL)
@@ -60,6 +65,7 @@ class Block(NamedTuple):
 
 
 BLOCKS = {
+    "step, in four rows": Block("step", step.four_rows),
     "step, in short": Block("step", step.short_table, "step"),
     "step, everything": Block("step", step.table, "parts"),
     "anatomy": Block("anatomy", anatomy.table),
@@ -78,29 +84,55 @@ BLOCKS = {
 
 
 class Report(NamedTuple):
-    """A report of ``benchmarks.tabular``: its file of rows, and what its command names."""
+    """A report of ``benchmarks.tabular``: its rows, and what its command names."""
 
-    file: str
+    benchmark: str
     models: tuple[str, ...]
     ablate: str | None = None
 
 
 REPORTS = {
     "tabular": Report(
-        "tabular.jsonl",
+        "tabular",
         (*tabular.OURS, "sklearn_mlp", "hist_gradient_boosting", "random_forest", "linear"),
     ),
-    "tabular, part by part": Report("tabular_ablation.jsonl", ("balanced",), "balanced"),
+    "tabular, part by part": Report("tabular_ablation", ("balanced",), "balanced"),
 }
 
 
 def reported(name: str, folder: Path) -> str | None:
     """Return a report as it is printed; None without rows."""
-    file, models, ablate = REPORTS[name]
-    if not (folder / file).exists():
-        return None
-    rows = [json.loads(line) for line in (folder / file).read_text("utf-8").splitlines()]
-    return f"```text\n{tabular.report(rows, models, ablate)}\n```\n"
+    benchmark, models, ablate = REPORTS[name]
+    rows = stored_rows(benchmark, folder)
+    return f"```text\n{tabular.report(rows, models, ablate)}\n```\n" if rows else None
+
+
+def summary(lines: Sequence[_summary.Line], page: Path, folder: Path) -> str | None:
+    """Return a table of a few lines from several benchmarks."""
+    table = _summary.table(lines, page, folder)
+    return f"{table.markdown()}\n" if table else None
+
+
+def four_models(page: Path, folder: Path) -> str | None:
+    """Return the short table of models on whole tables."""
+    rows = stored_rows("tabular", folder)
+    return f"{_summary.short_tables(rows).markdown()}\n" if rows else None
+
+
+def lone_picture(name: str, page: Path, folder: Path) -> str | None:
+    """Return a picture without its table."""
+    stored = (stored_rows(benchmark, folder) for benchmark in _plots.PLOTS[name].benchmarks)
+    return f"{picture(name, page)}\n" if all(stored) else None
+
+
+#: Figures that are not the table of one benchmark: name -> text from a page and a folder.
+SHORT: dict[str, Callable[[Path, Path], str | None]] = {
+    "summary": partial(summary, _summary.SUMMARY),
+    "limits": partial(summary, _summary.LIMITS),
+    "tabular, in four rows": four_models,
+    "picture of speed": partial(lone_picture, "speed"),
+    "picture of tables": partial(lone_picture, "tables"),
+}
 
 
 def rendered(name: str, page: Path, folder: Path) -> str | None:
@@ -109,6 +141,8 @@ def rendered(name: str, page: Path, folder: Path) -> str | None:
         return f"{_report.table(folder).markdown()}\n" if any(folder.glob("*.json")) else None
     if name in REPORTS:
         return reported(name, folder)
+    if name in SHORT:
+        return SHORT[name](page, folder)
     block = BLOCKS[name]
     found = read(block.benchmark, folder)
     if found is None:

@@ -278,6 +278,15 @@ def read(name: str, folder: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def stored_rows(name: str, folder: Path) -> list[Row] | None:
+    """Return the rows of a stored result, or None; those of tables are lines of JSON."""
+    lines = folder / f"{name}.jsonl"
+    if lines.exists():
+        return [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    found = read(name, folder)
+    return found["rows"] if found else None
+
+
 def heading(found: dict[str, Any]) -> str:
     """Return the line above a table: what was measured, on what, when."""
     where = found["environment"]

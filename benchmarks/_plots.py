@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import _summary
 from benchmarks import features as _features
 from benchmarks import growth as _growth
 from benchmarks import predict as _predict
 from benchmarks import step as _step
+from benchmarks import tabular as _tabular
 from benchmarks._frame import (
     BARE,
     COMPILED,
@@ -23,7 +25,7 @@ from benchmarks._frame import (
     Row,
     quartiles,
     ratios,
-    read,
+    stored_rows,
 )
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images" / "benchmarks"
@@ -54,7 +56,7 @@ STYLE: Any = {
 
 
 class Plot(NamedTuple):
-    """A picture: its words, what it is made of, its size in inches, who draws it."""
+    """A picture: its title, its benchmarks, its size in inches, its function."""
 
     title: str
     benchmarks: tuple[str, ...]
@@ -98,6 +100,68 @@ def legend_above(axes: Sequence[Any], columns: int) -> None:
     axes[0].figure.legend(list(once.values()), list(once), **where)
 
 
+# ---------------------------------------------------------------------------------- first screen
+def paint_speed(axes: Sequence[Any], fits: list[Row], steps: list[Row]) -> None:
+    """Draw the speedups of whole fits, and those of a step from small to wide networks."""
+    usual = [row for row in _step.usual(steps) if row["dtype"] == "float32"]
+    panels = [row for row in fits if row["threads"] == 1], usual
+    titles = "whole fits", "one training step, float32"
+    for ax, rows, title in zip(axes, panels, titles, strict=True):
+        axis_of_cases(ax, [row["case"] for row in rows])
+        ax.set_title(title)
+        ax.set_xlabel("times as fast (1 = same speed)")
+        for at, row in enumerate(rows):
+            found = {who: r for who in (SKLEARN, TORCH) if (r := ratios(row, who, OURS))}
+            for k, (who, r) in enumerate(found.items()):
+                _paint_speedup(ax, at + 0.38 * (k - (len(found) - 1) / 2), r[1], who)
+        ax.axvline(1, color="#333333", linewidth=1)
+        ax.margins(x=0.1)
+    legend_above(axes, 2)
+
+
+def _paint_speedup(ax: Any, at: float, speedup: float, peer: str) -> None:
+    ax.barh(at, speedup, 0.36, color=COLOURS[peer], label=f"compared with {peer}")
+    ax.annotate(f"{speedup:.1f}", (speedup, at), (3, 0), textcoords="offset points", va="center")
+
+
+LOSSES = {"log_loss": "log-loss", "nrmse": "NRMSE"}
+#: Where a name is written: offset from the dot, in points, and horizontal alignment.
+BELOW, RIGHT = ((0, -15), "center"), ((8, -3), "left")
+#: Name, colour, and place of the name.
+TABULAR = {
+    "fast": ("fast", OURS, BELOW),
+    "balanced": ("balanced", OURS, BELOW),
+    "best": ("best", OURS, BELOW),
+    "hist_gradient_boosting": ("HistGradientBoosting", SKLEARN, RIGHT),
+    "random_forest": ("RandomForest", TORCH, RIGHT),
+    "sklearn_mlp": ("scikit-learn's MLP", SKORCH, RIGHT),
+}
+
+
+def paint_tables(axes: Sequence[Any], rows: list[Row]) -> None:
+    """Draw the loss of models on whole tables by the seconds of a fit."""
+    for ax, task, metric in zip(axes, _tabular.METRICS, LOSSES, strict=True):
+        points = {
+            model: (_summary.seconds(rows, model, task), _summary.score(rows, model, task, metric))
+            for model in TABULAR
+        }
+        ours = [points[model] for model in _tabular.OURS]
+        ax.plot(*zip(*ours, strict=True), color=COLOURS[OURS], alpha=0.4)
+        for model, point in points.items():
+            _paint_model(ax, point, *TABULAR[model])
+        ax.set(xscale="log", title=task, xlabel="seconds per fit", ylabel=LOSSES[metric])
+        plain_numbers(ax.xaxis, [0.2, 0.5, 1, 2, 5, 10])
+        ax.margins(x=0.15)
+        ax.set_ylim(0, 1.1 * max(loss for _, loss in points.values()))
+
+
+def _paint_model(ax: Any, point: tuple[float, float], name: str, who: str, place: Any) -> None:
+    offset, side = place
+    style = {"textcoords": "offset points", "color": COLOURS[who], "fontsize": 8}
+    ax.plot(*point, "o", color=COLOURS[who], markersize=8)
+    ax.annotate(name, point, xytext=offset, ha=side, **style)
+
+
 # ------------------------------------------------------------------------------------------ step
 def paint_step(axes: Sequence[Any], rows: list[Row]) -> None:
     """Draw how many times as long scikit-learn and PyTorch take, by shape."""
@@ -107,7 +171,7 @@ def paint_step(axes: Sequence[Any], rows: list[Row]) -> None:
         axis_of_cases(ax, cases)
         ax.axvline(1, color="#333333", linewidth=1)
         ax.set_xscale("log")
-        ax.set_title(f"{peer} / sknn_scratch")
+        ax.set_title(f"speedup vs {peer}")
         for row in rows:
             _paint_ratios(ax, row, peer, cases.index(row["case"]))
         plain_numbers(ax.xaxis, [t for t in (0.5, 1, 2, 5, 10, 20, 50) if t <= ax.get_xlim()[1]])
@@ -182,7 +246,7 @@ def paint_predict(axes: Sequence[Any], rows: list[Row]) -> None:
             line(axes[0], who, at, [1e3 * quartiles(row["seconds"][who])[1] for row in rows])
     for who in OURS, SKLEARN:
         line(axes[1], who, at, [row["memory"][who] / 1e6 for row in rows])
-    for ax, title in zip(axes, ("milliseconds of a call", "megabytes beside X"), strict=True):
+    for ax, title in zip(axes, ("milliseconds per call", "memory besides X, in MB"), strict=True):
         ax.set(xscale="log", yscale="log", title=title, xlabel="rows")
         ax.set_xticks(at, [f"{n:,}" for n in at])
     legend_above(axes, 3)
@@ -202,12 +266,12 @@ def paint_growth(axes: Sequence[Any], rows: list[Row]) -> None:
     some = [row for row in rows if row["case"] == "rows"]
     for who in OURS, SKLEARN:
         line(axes[2], who, [r["at"] for r in some], [r["memory"][who] / 1e6 for r in some])
-    axes[2].set(xscale="log", yscale="log", title="megabytes beside X and y", xlabel="rows")
+    axes[2].set(xscale="log", yscale="log", title="memory besides X and y, in MB", xlabel="rows")
     legend_above(axes, 3)
 
 
 def _paint_times(ax: Any, rows: list[Row], grows: str) -> None:
-    ax.set(xscale="log", yscale="log", title="milliseconds of an epoch", xlabel=grows)
+    ax.set(xscale="log", yscale="log", title="milliseconds per epoch", xlabel=grows)
     some = [row for row in rows if row["case"] == grows]
     for who in OURS, COMPILED, SKLEARN:
         found = _growth.exponent(rows, grows, who)
@@ -217,7 +281,9 @@ def _paint_times(ax: Any, rows: list[Row], grows: str) -> None:
             end = {"xy": (some[-1]["at"], times[-1]), "xytext": (6, -3)}
             ax.annotate(f"{found[1]:.2f}", **end, textcoords="offset points", color=COLOURS[who])
     ax.margins(x=0.14)
-    ax.text(0.97, 0.03, "exponents at the ends", transform=ax.transAxes, ha="right", fontsize=8)
+    ax.text(
+        0.97, 0.03, "number at the end: exponent", transform=ax.transAxes, ha="right", fontsize=8
+    )
 
 
 # ------------------------------------------------------------------------------------- footprint
@@ -225,7 +291,7 @@ def paint_footprint(axes: Sequence[Any], rows: list[Row]) -> None:
     """Draw the time of an import, and what of an installation weighs how much."""
     [row] = rows
     everybody = list(row["bytes"])
-    for ax, title in zip(axes, ("seconds of an import", "megabytes on the disk"), strict=True):
+    for ax, title in zip(axes, ("seconds to import", "size on disk, in MB"), strict=True):
         axis_of_cases(ax, everybody)
         ax.set_title(title)
     for at, who in enumerate(everybody):
@@ -266,13 +332,31 @@ def paint_features(axes: Sequence[Any], rows: list[Row]) -> None:
 
 # ------------------------------------------------------------------------------------------ draw
 PLOTS = {
-    "step": Plot("A step beside scikit-learn's and PyTorch's", ("step",), (9, 4), 2, paint_step),
-    "parts": Plot("Microseconds of a step", ("step",), (9, 3.8), 1, paint_parts),
+    "speed": Plot(
+        "Speedup of sknn_scratch in fits and training steps",
+        ("fits", "step"),
+        (9, 3.6),
+        2,
+        paint_speed,
+    ),
+    "tables": Plot(
+        "Loss and fit time on public tables: lower and further left is better",
+        ("tabular",),
+        (9, 3.2),
+        2,
+        paint_tables,
+    ),
+    "step": Plot(
+        "Speedup of a training step vs scikit-learn and PyTorch", ("step",), (9, 4), 2, paint_step
+    ),
+    "parts": Plot("Microseconds per training step", ("step",), (9, 3.8), 1, paint_parts),
     "fits": Plot("Whole fits and searches", ("fits", "lbfgs", "search"), (8, 3.8), 1, paint_fits),
     "predict": Plot("Time and memory of predict", ("predict",), (8, 3), 2, paint_predict),
-    "growth": Plot("Growth with rows and width", ("growth",), (10, 3.2), 3, paint_growth),
+    "growth": Plot(
+        "Time and memory by number of rows and width", ("growth",), (10, 3.2), 3, paint_growth
+    ),
     "footprint": Plot("Import and installation", ("footprint",), (8, 2), 2, paint_footprint),
-    "features": Plot("Cost of a feature", ("features",), (7.5, 4), 1, paint_features),
+    "features": Plot("Cost of each feature", ("features",), (7.5, 4), 1, paint_features),
 }
 
 
@@ -297,11 +381,11 @@ def draw(folder: Path, to: Path = FOLDER, form: str = "svg") -> None:
 
     to.mkdir(parents=True, exist_ok=True)
     for name, plot in PLOTS.items():
-        found = [read(benchmark, folder) for benchmark in plot.benchmarks]
+        found = [stored_rows(benchmark, folder) for benchmark in plot.benchmarks]
         if not all(found):
             print(f"{name} is not drawn, as there is no result of {', '.join(plot.benchmarks)}")
             continue
-        made = figure(plot, [stored["rows"] for stored in found if stored])
+        made = figure(plot, [rows for rows in found if rows])
         with mpl.rc_context(STYLE):
             metadata = {"Date": None} if form == "svg" else None
             made.savefig(to / f"{name}.{form}", metadata=metadata, dpi=110)

@@ -105,7 +105,7 @@ def step_aim(case: str, dtype: str, names: tuple[str, str], bar: float) -> Aim:
     over, under = names
     find = partial(times, {"case": case, "dtype": dtype, **USUAL}, over, under)
     suffix = ", compiled" if under == COMPILED else ""
-    return Aim(f"step {case}, {dtype}: over {over}{suffix}", ">=", bar, "step", find)
+    return Aim(f"step {case}, {dtype}: vs {over}{suffix}", ">=", bar, "step", find)
 
 
 def speed(name: str, bar: float, benchmark: str, **where: Any) -> Aim:
@@ -116,29 +116,27 @@ def speed(name: str, bar: float, benchmark: str, **where: Any) -> Aim:
 def prediction_aims() -> Iterator[Aim]:
     for dtype in DTYPES:
         one = {"case": "1 row", "method": "predict_proba", "dtype": dtype}
-        yield speed(f"predict_proba, 1 row, {dtype}: over scikit-learn", 1.0, "predict", **one)
+        yield speed(f"predict_proba, 1 row, {dtype}: vs scikit-learn", 1.0, "predict", **one)
         many = {"case": "1,000,000 rows", "method": "predict", "dtype": dtype}
         name = f"predict, 1,000,000 rows, {dtype}"
-        yield speed(f"{name}: over scikit-learn", 1.2, "predict", **many)
-        yield Aim(
-            f"{name}: memory over scikit-learn's", "<=", 0.2, "predict", partial(memory, many)
-        )
+        yield speed(f"{name}: vs scikit-learn", 1.2, "predict", **many)
+        yield Aim(f"{name}: memory vs scikit-learn", "<=", 0.2, "predict", partial(memory, many))
 
 
 def aims() -> Iterator[Aim]:
     """Yield every bar."""
     for shape in STEPS:
         yield from step_aims(shape)
-    yield speed("L-BFGS, digits: over scikit-learn", 1.3, "lbfgs", case="digits")
+    yield speed("L-BFGS, digits: vs scikit-learn", 1.3, "lbfgs", case="digits")
     yield from prediction_aims()
     for case, bar in FITS.items():
-        yield speed(f"whole fit, {case}: over scikit-learn", bar, "fits", case=case)
+        yield speed(f"whole fit, {case}: vs scikit-learn", bar, "fits", case=case)
     slope = partial(growth.exponent, grows="rows", who=OURS)
     yield Aim("time of an epoch: exponent in rows, 1e4 to 1e6", "<=", 1.02, "growth", slope)
-    name = "memory beside X and y: bytes for each row more"
+    name = "memory besides X and y: bytes per additional row"
     yield Aim(name, "<=", MOST_BYTES_PER_ROW, "growth", memory_per_row)
     imports = partial(times, {}, OURS, SKLEARN)
-    yield Aim("import: over sklearn.neural_network's", "<=", 1.15, "footprint", imports)
+    yield Aim("import time vs sklearn.neural_network", "<=", 1.15, "footprint", imports)
 
 
 # ------------------------------------------------------------------------------------------ show
@@ -146,7 +144,7 @@ def table(folder: Path) -> Table:
     """Return every bar, what was measured, and whether that is enough."""
     signs = {">=": "≥", "<=": "≤"}
     lines = [[aim.name, f"{signs[aim.sign]} {aim.bar:g}", *aim.judge(folder)] for aim in aims()]
-    return Table(["aim", "bar", "measured", ""], lines)
+    return Table(["target", "bar", "measured", ""], lines)
 
 
 def show(folder: Path) -> None:

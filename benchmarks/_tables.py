@@ -52,9 +52,9 @@ def spread(found: Sequence[float], digits: int = 2) -> str:
 
 
 def over(mine: Sequence[str], peers: Sequence[str]) -> list[str]:
-    """Return the heads of the columns of ratios."""
+    """Return the heads of the columns of speedups."""
     words = {OURS: "", COMPILED: ", compiled"}
-    return [f"over {who}{words[me]}" for me in mine for who in peers]
+    return [f"vs {who}{words[me]}" for me in mine for who in peers]
 
 
 def duration(row: Row, name: str) -> str:

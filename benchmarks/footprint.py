@@ -109,7 +109,7 @@ def measure(settings: Settings) -> Iterator[Row]:
 
 
 def table(rows: list[Row]) -> Table:
-    """Return the import's time over scikit-learn's, and the sizes."""
+    """Return the import's time divided by scikit-learn's, and the sizes."""
     row = rows[0]
     lines = [
         [
@@ -121,7 +121,9 @@ def table(rows: list[Row]) -> Table:
         ]
         for who, found in row["bytes"].items()
     ]
-    return Table(["package", "import", "over scikit-learn's", "size", "of it, in MB"], lines)
+    return Table(
+        ["package", "import", "time vs scikit-learn", "size", "largest parts, in MB"], lines
+    )
 
 
 def largest(found: dict[str, int]) -> list[tuple[str, int]]:

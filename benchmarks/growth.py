@@ -146,4 +146,4 @@ def _exponents(rows: list[Row], mine: list[str]) -> Iterator[list[str]]:
         yield [f"exponent in {grows} from {least:,}", *["-"] * len(mine), *words, "-", "-"]
     growth = (bytes_per_row(rows, who) for who in (OURS, SKLEARN))
     words = ("-" if each is None else f"{each:.1f} B" for each in growth)
-    yield ["memory for each row more", *["-"] * (2 * len(mine) + 1), *words]
+    yield ["memory per additional row", *["-"] * (2 * len(mine) + 1), *words]

@@ -66,6 +66,8 @@ SHAPES = (
     Shape(500, (1024, 1024), 10, 256, 9),
     Shape(5000, (100,), 10, 200, 90, density=0.005),
 )
+#: Sizes for the README, from small to wide.
+FOUR = tuple(str(SHAPES[k]) for k in (0, 3, 5, 6))
 #: Solver and activation; the first is the usual one.
 KINDS = ("adam", "relu"), ("sgd", "relu"), ("adam", "tanh"), ("adam", "gelu")
 
@@ -138,8 +140,13 @@ def usual(rows: list[Row], threads: int = 1) -> list[Row]:
     return [row for row in rows if (row["solver"], row["activation"], row["threads"]) == wanted]
 
 
+def four_rows(rows: list[Row]) -> Table:
+    """Return the speedups of four sizes, from small to wide, in float32."""
+    return short_table([r for r in rows if r["case"] in FOUR and r["dtype"] == "float32"])
+
+
 def short_table(rows: list[Row]) -> Table:
-    """Return what a reader in a hurry wants to know: adam and relu at one thread."""
+    """Return the speedups with adam and relu at one thread."""
     rows = usual(rows)
     mine = taking_part(rows, [OURS, COMPILED])
     peers = taking_part(rows, [SKLEARN, TORCH])

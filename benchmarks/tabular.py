@@ -63,16 +63,16 @@ METRICS = {"classification": ("error", "log_loss", "auc_loss"), "regression": ("
 #: Each ingredient of the recipe, and the parameters that leave it out or change it.
 COMMON_ABLATIONS = {
     "one member": "n_ensemble=1",
-    "no encoding of numbers": "n_bins=0",
-    "no factors on inputs": "input_scaling=False",
+    "no numeric encoding": "n_bins=0",
+    "no learned feature scales": "input_scaling=False",
     "four cosine cycles": "learning_rate='coslog4'",
-    "no early end": "patience=inf",
+    "no early stopping": "patience=inf",
     "relu": "activation='relu'",
 }
 ABLATIONS = {
     "classification": COMMON_ABLATIONS
     | {
-        "mean of weights": "ema_decay=0.98",
+        "weight averaging": "ema_decay=0.98",
         "no temperature": "calibrate=False",
         "label smoothing": "loss=LogLoss(label_smoothing=0.1)",
     },

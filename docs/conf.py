@@ -27,7 +27,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
-    "sphinx-mathjax-offline",  # MathJax beside the pages: no network, neither here nor there
+    "sphinx-mathjax-offline",  # MathJax next to the pages: needs no network
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
 ]
@@ -42,7 +42,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_default_options = {"member-order": "bysource"}
 autosummary_generate = False
-toc_object_entries_show_parents = "hide"  # the column beside a page is narrow
+toc_object_entries_show_parents = "hide"  # the column next to a page is narrow
 numpydoc_show_class_members = False
 nitpicky = True
 
@@ -70,7 +70,7 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "sknn_scratch"},
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 5,
     "show_prev_next": True,
     "navigation_with_keys": False,
     "show_toc_level": 2,
@@ -80,9 +80,9 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-# Pages that stand alone have the width of the empty sidebar, too.
+# Pages without siblings use the width of the empty sidebar.
 ALONE = "index getting_started equations differences benchmarks changelog contributing"
-ALONE += " tabular production"
+ALONE += " tabular"
 html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

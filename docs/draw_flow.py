@@ -1,4 +1,4 @@
-"""Draw ``images/flow.svg``, the way of the data through fit and predict.
+"""Draw ``images/flow.svg``, the data flow through fit and predict.
 
 python docs/draw_flow.py
 """
@@ -18,9 +18,9 @@ ROOMS = {
 BOXES = [
     ("check", (1.2, 6.6), "check", "_validation.py", "estimators"),
     ("encode", (3.5, 6.6), "encode targets", "_targets.py", "estimators"),
-    ("resolve", (5.8, 6.6), "names → parts", "_aliases.py", "estimators"),
-    ("start", (8.1, 6.6), "first weights", "_start.py", "estimators"),
-    ("publish", (10.4, 6.6), "publish", "_base.py", "estimators"),
+    ("resolve", (5.8, 6.6), "resolve names", "_aliases.py", "estimators"),
+    ("start", (8.1, 6.6), "initial weights", "_start.py", "estimators"),
+    ("publish", (10.4, 6.6), "set attributes", "_base.py", "estimators"),
     ("batch", (1.2, 4.2), "gather a batch", "core/data.py", "core"),
     ("forward", (3.5, 4.2), "forward: raw", "core/network.py", "core"),
     ("loss", (5.8, 4.2), "loss and ∂J/∂raw", "losses.py", "components"),

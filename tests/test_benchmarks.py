@@ -21,6 +21,7 @@ from benchmarks import (
     _peers,
     _plots,
     _report,
+    _summary,
     _tables,
     anatomy,
     features,
@@ -28,6 +29,7 @@ from benchmarks import (
     growth,
     predict,
     step,
+    tabular,
     verbs,
 )
 from benchmarks._frame import COMPILED, OURS, SKLEARN, SKORCH, TORCH, Settings
@@ -142,7 +144,7 @@ def test_a_quick_run_is_stored_only_on_request(monkeypatch, tmp_path, capsys):
     assert not (tmp_path / "kept").exists()
     command.main(["step", "--quick", "--engine", "numpy", "--results", str(tmp_path)])
     assert _frame.is_quick(tmp_path)
-    assert "over PyTorch" in capsys.readouterr().out
+    assert "vs PyTorch" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="quick"):
         command.main(["tables", "--results", str(tmp_path)])
 
@@ -210,11 +212,25 @@ TIMED = ["step", "fits", "lbfgs", "predict", "search", "growth", "footprint", "f
 STORED = [*TIMED, "anatomy", "verbs"]
 
 
+def write_tables(folder):
+    """Store a table of each task: ours loses by error and wins by all else."""
+    losses = {"error": 0.2, "log_loss": 0.3, "auc_loss": 0.1, "nrmse": 0.4}
+    with (folder / "tabular.jsonl").open("w", encoding="utf-8") as out:
+        for task, metrics in tabular.METRICS.items():
+            for model in _docs.REPORTS["tabular"].models:
+                sign = 1 if model in tabular.OURS else -1
+                scores = {m: losses[m] - sign * (0.1 if m != "error" else -0.1) for m in metrics}
+                row = {"model": model, "data": task, "task": task, "seed": 0, **scores}
+                row |= {"fit_seconds": 2.0, "predict_seconds": 0.1}
+                out.write(json.dumps(row) + "\n")
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("results")
     for name in STORED:
         _frame.write(synthetic(name), folder)
+    write_tables(folder)
     return folder
 
 
@@ -237,7 +253,7 @@ def test_pages(page, results, tmp_path):
     text = page.read_text(encoding="utf-8")
     names = [match[2] for match in _docs.BLOCK.finditer(text)]
     assert names
-    assert {*names} <= {*_docs.BLOCKS, *_docs.REPORTS, "report"}
+    assert {*names} <= {*_docs.BLOCKS, *_docs.REPORTS, *_docs.SHORT, "report"}
     assert _docs.filled(text, page, tmp_path) == text
     new = _docs.filled(text, page, results)
     assert "Not measured yet" not in new
@@ -254,6 +270,30 @@ def test_pages_show_what_was_measured(page):
     for match in _docs.BLOCK.finditer(text):
         for picture in _docs.PICTURE.findall(match[0]):
             assert (page.parent / picture).exists()
+
+
+def test_a_summary_shows_what_is_stored(results, tmp_path):
+    page = _docs.ROOT / "README.md"
+    assert _summary.table(_summary.SUMMARY, page, tmp_path) is None
+    found = {
+        line[0]: line[1:]
+        for lines in (_summary.SUMMARY, _summary.LIMITS)
+        for line in _summary.table(lines, page, results).rows
+    }
+    fits = "`fit`, default parameters: diabetes, iris, digits"
+    assert found[fits] == [
+        "30.00, 30.00, 30.00× as fast as scikit-learn",
+        "[benchmarks](docs/benchmarks.md#whole-fits)",
+    ]
+    wins, link = found["classification splits won: `TabularMLP*` vs `HistGradientBoosting*`"]
+    assert (wins, link) == (
+        "1 of 1 by log-loss, 0 of 1 by error, 0 tied",
+        "[tables](docs/tabular.md)",
+    )
+    assert any(
+        "30.00× as fast as scikit-learn, 40.00× as fast as PyTorch" in result
+        for result, _ in found.values()
+    )
 
 
 # ------------------------------------------------------------------------------------------ report

@@ -46,10 +46,10 @@ def target(kind):
 
 
 def test_every_row_has_a_test():
-    table = DOC.read_text(encoding="utf-8").split("\n## ")[0]
-    rows = re.findall(r"^\| (.+?) \|", table, re.MULTILINE)
+    tables = DOC.read_text(encoding="utf-8").split("\n## Kept on purpose")[0]
+    rows = [row for row in re.findall(r"^\| (.+?) \|", tables, re.MULTILINE) if row != "what"]
     tests = [f for name, f in globals().items() if name.startswith("test_") and f.__doc__]
-    assert [f.__doc__.splitlines()[0] for f in tests] == rows[1:]
+    assert sorted(f.__doc__.splitlines()[0] for f in tests) == sorted(rows)
 
 
 def test_two_softmax_outputs():

@@ -15,7 +15,12 @@ README = ROOT / "README.md"
 PAGES = [README, *sorted(ROOT.glob("docs/**/*.md"))]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 #: Pages whose examples need extras.
-NEEDS = {"production.md": ["skops", "skl2onnx", "onnxruntime", "dask", "distributed", "pyarrow"]}
+NEEDS = {
+    "production_skops.md": ["skops"],
+    "production_onnx.md": ["skl2onnx", "onnxruntime"],
+    "production_disk.md": ["pyarrow"],
+    "production_dask.md": ["dask", "distributed"],
+}
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 
 

@@ -37,7 +37,8 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "_warning _floats contracts registry core components training preprocessing inspection"
+LAYERS = "_floats _warning _tables contracts registry core components training "
+LAYERS += "preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
@@ -52,7 +53,8 @@ RULES = {
     "training": Rule("_floats contracts core", "scipy"),
     "_warning": Rule(),
     "_floats": Rule(),
-    "preprocessing": Rule("_floats _warning", "sklearn scipy joblib narwhals"),
+    "_tables": Rule("", "scipy narwhals"),
+    "preprocessing": Rule("_floats _warning _tables", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),
     "inspection": Rule("_floats contracts core", "matplotlib"),

@@ -46,7 +46,7 @@ KEPT = {
     2: ["the L2 penalty is divided by the weight sum of the minibatch"],
     6: ["`early_stopping` needs at least two rows to hold out"],
     8: ["`warm_start`"],
-    10: ["training stops after *more than* `n_iter_no_change` epochs without gain"],
+    10: ["training stops after *more than* `n_iter_no_change` epochs without improvement"],
     11: ["`tol` is absolute"],
     12: [
         "the L2 penalty is divided by the weight sum of the minibatch",

@@ -530,3 +530,86 @@ def test_what_cannot_be_fed():
     gone.loc[3, "count"] = None
     with pytest.raises(ValueError, match=r"'count' of X must have no missing values.* as int64"):
         feed(session, gone)
+
+
+# --------------------------------------------------------------- fine times, and names of any type
+STEPS = np.random.default_rng(0).permutation(900)[:60] + 1
+UNITS = {"s": None, "ms": None, "us": "us", "ns": "ns"}
+
+
+def stamped(unit):
+    """Return times that lie a few units apart, one of them missing, beside a whole number."""
+    times = np.datetime64("2024-02-28T23:59", unit) + STEPS.astype(f"m8[{unit}]")
+    times[3] = "NaT"
+    return pandas.DataFrame({"when": times, "count": STEPS % 7})
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("as_array", [False, True])
+def test_graphs_take_times_in_the_unit_of_fit(unit, as_array):
+    X = stamped(unit)
+    X = X[["when"]].to_numpy() if as_array else X
+    model = TabularPreprocessor(n_bins=4).fit(X)
+    assert (
+        np.unique(model.transform(X)[:, 0 if as_array else 1]).size == len(STEPS) - 1
+    )  # the missing one is at the median
+    session = session_of(model, X)
+    assert session.get_modelmeta().custom_metadata_map.get("sknn_scratch.time_unit") == UNITS[unit]
+    (out,) = session.run(None, feed(session, X))
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+
+
+def test_fine_times_in_a_pipeline_and_in_an_estimator():
+    X = stamped("ns")
+    y = np.nan_to_num(STEPS * 1.0)
+    network = MLPRegressor(
+        hidden_layer_sizes=(4,), solver="lbfgs", alpha=10, max_iter=3000, random_state=0
+    )
+    for model in (
+        make_pipeline(TabularPreprocessor(), network),
+        TabularMLPRegressor("fast", max_iter=4, random_state=0),
+        GridSearchCV(TabularMLPRegressor("fast", max_iter=2, random_state=0), {"n_bins": [4]}),
+    ):
+        session = session_of(model.fit(X, y), X)
+        (out,) = session.run(None, feed(session, X))
+        np.testing.assert_allclose(out[:, 0], model.predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "names", [[7, 3], ["7", 7], [("a", 1), ("a", 2)], [None, 0.5], [True, "True"]], ids=repr
+)
+def test_graphs_of_names_that_are_no_strings(names):
+    X = FRAME[["count", "single"]].set_axis(
+        pandas.Index(names, dtype=object, tupleize_cols=False), axis=1
+    )
+    model = TabularPreprocessor().fit(X)
+    session = session_of(model, X[X.columns[::-1]])
+    assert [one.type for one in session.get_inputs()] == ["tensor(int64)", "tensor(float)"]
+    assert len({one.name for one in session.get_inputs()}) == 2
+    (out,) = session.run(None, feed(session, X))
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
+    with pytest.raises(ValueError, match=r"X of to_onnx must have all columns of fit\. Got none"):
+        to_onnx(model, X.set_axis(["other", "names"], axis=1))
+
+
+@pytest.mark.parametrize("later", [["a", "b"], [1.5, 2.5], [None, None], [3, 4]])
+def test_graphs_ignore_columns_that_were_missing_throughout(later):
+    X = pandas.DataFrame({"x": np.arange(9.0), "s": pandas.Series([None] * 9, dtype=object)})
+    model = TabularPreprocessor().fit(X)
+    rows = pandas.DataFrame({"x": [1.0, 2.0], "s": later})
+    session = session_of(model, rows)
+    (out,) = session.run(None, feed(session, rows))
+    np.testing.assert_allclose(out, model.transform(rows), rtol=0, atol=2e-6)
+
+
+def test_times_of_day_and_durations_as_objects():
+    times = (
+        [np.timedelta64(int(k), "us") for k in STEPS],
+        [HOURS[k].item().time() for k in STEPS % N],
+    )
+    X = pandas.DataFrame({"span": times[0], "clock": times[1]}, dtype=object)
+    model = TabularPreprocessor().fit(X)
+    session = session_of(model, X)
+    assert inputs_of(model, X) == {"span": "double", "clock": "double"}
+    (out,) = session.run(None, feed(session, X))
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
@@ -37,6 +37,7 @@ from sknn_scratch.estimators._params import (
 from sknn_scratch.estimators._start import own_seed, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._columns import read
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
 
@@ -123,13 +124,24 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _learn_columns(self, rows: Rows) -> Rows:
         """Fit the preprocessor; return its columns, with y and weights checked."""
-        weight = _validation.check_weight(self, rows.sample_weight, rows.X)
+        owner = type(self).__name__
+        with _validation.naming("X", self):
+            columns = read(rows.X, owner)
+        as_many = np.empty((columns.n_rows, 1))
+        weight = _validation.check_weight(self, rows.sample_weight, as_many)
         self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
         self.preprocessor_ = self._preprocessor()
-        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
-            Z = self.preprocessor_._fit_encode(rows.X, weight)
-        validate_data(self, rows.X, skip_check_array=True)  # the names and the number of columns
+        with _validation.naming("X", self):
+            Z = self.preprocessor_._fit_transform(columns, weight, owner)
+        self._share_names()
         return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
+
+    def _share_names(self) -> None:
+        """Publish the preprocessor's names as scikit-learn's attributes."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+            if hasattr(self.preprocessor_, name):
+                setattr(self, name, getattr(self.preprocessor_, name))
 
     def _check_params(self) -> None:
         self._validate_params()
@@ -322,9 +334,8 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _transform(self, X: Any) -> Array:
         """Return X as the members take it."""
-        with _validation.naming("X", self), _validation.speaking_for(self, self.preprocessor_):
-            Z: Array = self.preprocessor_._encode_new(X)
-        return Z
+        with _validation.naming("X", self):
+            return self.preprocessor_._transform(X, type(self).__name__)
 
     def _sum_of_members(self, method: str, X: Any) -> Array:
         """Return the sum of what a method of each member returns for X, in float64."""

@@ -145,7 +145,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Number of columns in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame.
+        Their names, of a frame whose names are all strings.
 
     See Also
     --------

@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
 )
 
 from sknn_scratch._floats import quiet_floats
+from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
 
 FLOATS = (np.float64, np.float32)
@@ -62,6 +63,7 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Any:
     Integers that are mapped from a file stay what they are: in floats they may not fit into
     memory, so rows are cast when they are used.
     """
+    X = in_memory(X, type(estimator).__name__)
     as_is = is_mapped(X) and X.dtype.kind in "biu"
     with naming("X", estimator):
         X = validate_data(

@@ -23,6 +23,7 @@ from sknn_scratch.interop._onnx_inputs import (
     last_step,
     tensor,
     unwrapped,
+    write_time_unit,
 )
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
@@ -269,7 +270,9 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
         takes strings as they are (any that was not in ``fit`` where they are missing), times as
         int64 milliseconds since 1970, and durations and times of day in seconds; integers of
         which some are missing, here or in ``fit``, and booleans of which X misses some, are
-        real numbers, nan where they are missing.
+        real numbers, nan where they are missing. Where ``fit`` met times finer than
+        milliseconds, all times are micro- or nanoseconds: ``metadata_props`` of the graph say
+        so, and :func:`feed` follows.
     dtype : {"float32", "float64"}, default=None
         Precision of the results, and of the graph's real inputs: None is that of X, float64
         where X has no reals. Categories of real numbers of a tabular model keep X's precision.
@@ -313,7 +316,8 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, **options: Any) -> Any:
     types = initial_types(model, X, dtype)
     names = [name for name, _ in types]
     options["options"] = _with_own(options.get("options"), last_step(model), dtype)
-    return _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+    made = _with_names(skl2onnx.to_onnx(model, initial_types=types, **options), names)
+    return write_time_unit(made, model)
 
 
 def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:

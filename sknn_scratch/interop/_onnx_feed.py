@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
-from sknn_scratch.interop._onnx_tables import MS_PER_DAY
+from sknn_scratch.interop._onnx_inputs import time_unit_of
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 
-_NAT = np.iinfo(np.int64).min
 #: Numpy's dtypes by the names of ONNX's.
 _DTYPES = {"float": np.float32, "double": np.float64, "int64": np.int64, "bool": np.bool_}
 
@@ -19,7 +18,8 @@ _DTYPES = {"float": np.float32, "double": np.float64, "int64": np.int64, "bool":
 def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
     """Return rows as the inputs of a graph that :func:`to_onnx` made: what ``run`` takes.
 
-    Times become milliseconds since 1970, durations and times of day seconds.
+    Times become milliseconds since 1970, or the finer unit that the graph asks for; durations and
+    times of day become seconds.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
     >>> session.run(None, inputs)[0].shape
     (3, 3)
     """
-    inputs, columns = session.get_inputs(), read(X)
-    names = columns.names if isinstance(columns, FrameColumns) else None
-    if len(inputs) == 1 and inputs[0].name not in (names or ()):
+    inputs, columns = session.get_inputs(), read(X, "feed")
+    form = _Form(missing, time_unit_of(session))
+    places = [columns.label(k) for k in range(columns.n_columns)]
+    if len(inputs) == 1 and (columns.names is None or inputs[0].name not in places):
         kind = _kind(inputs[0])
-        every = [_fed(columns, k, kind, missing) for k in range(columns.n_columns)]
+        every = [_fed(columns, k, kind, form) for k in range(columns.n_columns)]
         return {inputs[0].name: np.stack(every, axis=1)}
-    places = names if names is not None else [f"x{k}" for k in range(columns.n_columns)]
     absent = [each.name for each in inputs if each.name not in places]
     if absent:
         raise ValueError(
@@ -69,7 +69,7 @@ def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
             "pass rows with the columns that the model was fitted on."
         )
     return {
-        each.name: _fed(columns, places.index(each.name), _kind(each), missing)[:, None]
+        each.name: _fed(columns, places.index(each.name), _kind(each), form)[:, None]
         for each in inputs
     }
 
@@ -79,14 +79,20 @@ def _kind(given: Any) -> str:
     return str(given.type).removeprefix("tensor(").removesuffix(")")
 
 
-def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, missing: str) -> Array:
+class _Form(NamedTuple):
+    """How values go in that ONNX's types do not tell apart."""
+
+    missing: str  #: what stands for a missing string
+    time_unit: str  #: of times
+
+
+def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -> Array:
     """Return a column (rows,) in one of ONNX's types."""
     if kind == "string":
-        levels = [missing if level is None else str(level) for level in columns.levels(k)]
+        levels = [form.missing if level is None else str(level) for level in columns.levels(k)]
         return np.array(levels, dtype=object)
     if kind == "int64" and columns.dtype(k).kind == "M":
-        ms = columns.days(k) * MS_PER_DAY
-        return np.where(np.isnan(ms), _NAT, np.rint(np.nan_to_num(ms)).astype(np.int64))
+        return columns.times(k).astype(f"M8[{form.time_unit}]").astype(np.int64)
     if kind in ("float", "double"):
         with quiet_floats():  # what is far out is infinite: a graph's clip takes both
             return columns.numbers([k])[0].astype(_DTYPES[kind])

@@ -6,7 +6,7 @@ the types that hold such columns they have.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,6 +23,8 @@ from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 DType = np.dtype[Any]
 Input = tuple[str, DType, int]
 _F4, _F8, _I8, _TEXT = np.dtype("f4"), np.dtype("f8"), np.dtype("i8"), np.dtype("U1")
+#: Where a graph says which unit its times have, if not milliseconds.
+_TIME_UNIT = "sknn_scratch.time_unit"
 #: What a column may hold, and the kinds of numpy's dtypes that hold it.
 _HOLDING = {"numbers": "biufm", "times": "M", "strings": "OUS"}
 #: The types of levels, narrow ones first, and the dtype of each.
@@ -86,12 +88,16 @@ def _check_width(model: Any, X: Any) -> None:
     shape = X.shape if hasattr(X, "shape") else np.asarray(X, dtype=object).shape
     n = getattr(model, "n_features_in_", None)
     if len(shape) != 2 or shape[1] != (shape[1] if n is None else n):
-        width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
-        now = "None" if X is None else f"the shape {tuple(shape)}"
-        raise ValueError(
-            f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that "
-            "the model was fitted on."
-        )
+        raise _unfit_width(n, None if X is None else tuple(shape))
+
+
+def _unfit_width(n: int | None, shape: tuple[int, ...] | None) -> ValueError:
+    width = "the columns of fit" if n is None else f"{n} column(s), as in fit"
+    now = "None" if shape is None else f"the shape {shape}"
+    return ValueError(
+        f"X of to_onnx must be rows of {width}. Got {now}: pass some rows of the data that the "
+        "model was fitted on."
+    )
 
 
 def _input_dtype(kind: Any, asked: DType | None) -> DType:
@@ -145,32 +151,30 @@ def _splits_columns(model: Any) -> bool:
 
 def _of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
     """Return the inputs of a table: one for an array of one type, else one for each column."""
-    names = list(getattr(model, "feature_names_in_", []))
-    if not (names and hasattr(X, "columns")):
-        _check_width(model, X)
-    columns = read(X)
-    places = _places(names, columns)
-    _check_width(model, X)
     own = getattr(model, "preprocessor_", model)
+    columns = read(X, "to_onnx")
+    places = _places(own, columns)
     kinds = [_column_dtype(own, k, columns, place, asked) for k, place in enumerate(places)]
     is_plain = isinstance(columns, ArrayColumns) and not columns.is_mixed
     if is_plain and len({kind == _TEXT for kind in kinds}) == 1:
         return [("X", np.result_type(*kinds), len(kinds))]
-    names = names or getattr(columns, "names", [f"x{k}" for k in places])
+    names = list(getattr(model, "feature_names_in_", [])) or [columns.label(k) for k in places]
     return [(name, kind, 1) for name, kind in zip(names, kinds, strict=True)]
 
 
-def _places(names: Sequence[str], columns: FrameColumns | ArrayColumns) -> list[int]:
+def _places(own: Any, columns: FrameColumns | ArrayColumns) -> list[int]:
     """Return where in X the columns of ``fit`` are: names decide where both have them."""
-    if not names or isinstance(columns, ArrayColumns):
-        return list(range(columns.n_columns))
-    absent = [name for name in names if name not in columns.names]
+    place = {name: k for k, name in enumerate(columns.names or [])}
+    names = own._names if place else None
+    absent = [name for name in names or [] if name not in place]
     if absent:
         raise ValueError(
             f"X of to_onnx must have all columns of fit. Got none for {absent}: pass some rows of "
             "the data that the model was fitted on."
         )
-    return [columns.names.index(name) for name in names]
+    if columns.n_columns != own.n_features_in_:
+        raise _unfit_width(own.n_features_in_, (columns.n_rows, columns.n_columns))
+    return [place[name] for name in names] if names else list(range(columns.n_columns))
 
 
 def _column_dtype(
@@ -181,6 +185,8 @@ def _column_dtype(
     levels = dict(own._levels).get(k)
     of_levels = None if levels is None else _dtype_of_levels(list(levels.codes))
     kind = own.kinds_[k]
+    if kind == "missing":
+        return _category(None, x, asked)
     if kind == "category":
         content = None if of_levels is None else "strings" if of_levels == _TEXT else "numbers"
     else:
@@ -228,3 +234,31 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
         if all(isinstance(level, types) for level in levels):
             return np.dtype(name)
     return None
+
+
+# --- The unit of times: milliseconds unless ``fit`` met finer ones.
+
+
+def write_time_unit(made: Any, model: Any) -> Any:
+    """Note in a graph which unit its inputs of times have."""
+    for unit in {own._time_unit for own in _preprocessors(model)} - {"ms"}:
+        made.metadata_props.add(key=_TIME_UNIT, value=unit)
+    return made
+
+
+def _preprocessors(model: Any) -> Iterator[TabularPreprocessor]:
+    """Yield the preprocessors of tables in a model, at any depth."""
+    model = unwrapped(model)
+    own = getattr(model, "preprocessor_", model)
+    if isinstance(own, TabularPreprocessor):
+        yield own
+    steps: Any = getattr(model, "transformers_", None) or getattr(model, "steps", ())
+    for _, step, *_ in steps:
+        yield from _preprocessors(step)
+
+
+def time_unit_of(session: Any) -> str:
+    """Return the unit that :func:`write_time_unit` noted."""
+    if not hasattr(session, "get_modelmeta"):
+        return "ms"
+    return str(session.get_modelmeta().custom_metadata_map.get(_TIME_UNIT, "ms"))

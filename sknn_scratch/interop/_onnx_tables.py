@@ -16,12 +16,11 @@ import numpy as np
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_forms import Graph
 from sknn_scratch.preprocessing import TabularPreprocessor
-from sknn_scratch.preprocessing._calendar import CYCLES
+from sknn_scratch.preprocessing._calendar import CYCLES, PER_DAY, shifts
 from sknn_scratch.preprocessing._categories import HOT, Levels
 
 #: An integer that no time comes near: NaT, which is the smallest one, lies below.
 _NOT_A_TIME = -9.2e18
-MS_PER_DAY = 86_400_000.0
 #: The attribute of LabelEncoder that holds levels of a type.
 _KEYS = {"StringTensorType": "keys_strings", "Int64TensorType": "keys_int64s"}
 _INT64 = np.iinfo(np.int64)
@@ -109,20 +108,33 @@ def _numbers(g: Graph, own: Any, table: Table) -> Iterator[str]:
     plain = own._of_kind("number")
     if plain:
         yield table.numbers(plain)
-    for k in own._of_kind("time"):
-        yield _time_parts(g, table.numbers([k]))
+    for k, origin in zip(own._of_kind("time"), own._origins, strict=True):
+        yield _time_parts(g, _days(g, table, k, origin, PER_DAY[own._time_unit]), origin)
 
 
-def _time_parts(g: Graph, ms: str) -> str:
+def _days(g: Graph, table: Table, k: int, origin: int, per_day: int) -> str:
+    """Return days since ``origin``, nan for NaT.
+
+    Integers are subtracted as such: so many nanoseconds as since 1970 are too many for float64.
+    """
+    x = table.numbers([k])
+    is_missing = g.op("Less", x, _NOT_A_TIME)
+    if table.kind(k) == "Int64TensorType":
+        since = g.cast(g.op("Sub", table.column(k), np.array([origin * per_day])), g.kind)
+    else:
+        since = g.op("Sub", x, float(origin * per_day))
+    return g.op("Div", g.op("Where", is_missing, np.nan, since), float(per_day))
+
+
+def _time_parts(g: Graph, days: str, origin: int) -> str:
     """Return the numbers that :func:`~sknn_scratch.preprocessing._calendar.parts` makes.
 
     A cosine is a sine a quarter of a turn later.
     """
-    known = g.op("Where", g.op("Less", ms, _NOT_A_TIME), np.nan, ms)
-    days = g.op("Mul", known, 1.0 / MS_PER_DAY)
-    lengths, starts = ([cycle[place] for cycle in CYCLES] for place in (1, 2))
+    lengths = [length for _, length, _ in CYCLES]
     quarter = np.tile([0.0, 0.5 * pi], len(CYCLES))
-    turns = g.op("Div", g.op("Sub", days, np.repeat(starts, 2)), np.repeat(lengths, 2))
+    shifted = g.op("Add", days, np.repeat(shifts(origin), 2))
+    turns = g.op("Div", shifted, np.repeat(lengths, 2))
     angle = g.op("Mul", g.op("Sub", turns, g.op("Floor", turns)), 2.0 * pi)
     waves = g.op("Mul", g.op("Sin", g.op("Add", angle, quarter)), 1e9)
     return g.op("Concat", days, g.op("Div", g.op("Round", waves), 1e9), axis=1)
@@ -195,11 +207,12 @@ def _whole(codes: dict[Any, int]) -> dict[int, int]:
 
 def _name(own: Any, k: int) -> Any:
     """Return the name of a column, or its number."""
-    return getattr(own, "feature_names_in_", range(own.n_features_in_))[k]
+    return k if own._names is None else own._names[k]
 
 
 def _not_strings(own: Any, k: int) -> str:
-    kind = {"number": "numbers", "time": "int64 milliseconds"}[own.kinds_[k]]
+    unit = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[own._time_unit]
+    kind = "numbers" if own.kinds_[k] == "number" else f"int64 {unit}"
     return (
         f"Column {_name(own, k)!r} must go into the graph as {kind}. Got strings, which skl2onnx "
         "makes of columns of several types side by side: make the tabular step the first of the "

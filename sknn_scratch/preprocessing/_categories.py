@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from math import isfinite, nan
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing._numeric import smooth_clip
+from sknn_scratch.preprocessing._objects import plain
 
 Array = NDArray[Any]
 #: What a level's own column holds in its rows: 2, clipped as numbers are.
@@ -48,7 +48,7 @@ class Levels:
         ):  # of what is met once in a long list, such as names, nothing is learnt
             common = [level for level in common if counts[level] > 1]
         kept, rare = sorted(common, key=_sort_key), counts.keys() - set(common)
-        return cls(tuple(map(_plain, kept)), tuple(map(_plain, sorted(rare, key=_sort_key))))
+        return cls(tuple(map(plain, kept)), tuple(map(plain, sorted(rare, key=_sort_key))))
 
     def __reduce__(self) -> Any:
         """Files hold tuples only: of the keys of a dict, some formats make strings."""
@@ -91,7 +91,7 @@ class Levels:
 
     def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
         """Warn if no level is known because all are of another type than in fit."""
-        known = [_plain(value) for value in values if value is not None]
+        known = [plain(value) for value in values if value is not None]
         now, then = ({type(level) for level in levels} for levels in (known, self.codes))
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
@@ -117,13 +117,6 @@ def look_measured(values: list[Any]) -> bool:
     if not all(map(isfinite, numbers)):
         return False
     return 2 * len(levels) > len(known) or any(not x.is_integer() for x in numbers)
-
-
-def _plain(level: Any) -> Any:
-    """Return Python's time for pandas' one that equals it, which fewer kinds of files hold."""
-    if isinstance(level, datetime) and not getattr(level, "nanosecond", 0):
-        return datetime.combine(level.date(), level.timetz())
-    return level
 
 
 def _to_float(level: Any) -> float:

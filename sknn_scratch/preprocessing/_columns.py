@@ -1,25 +1,41 @@
 """Tables as columns: what kind each one is, and its values in one of three plain forms.
 
 A column is a "number" (float64, nan for missing), a "category" (a list of levels, None for
-missing) or a "time" (float64 days since 1970, nan for missing).  Frames are read through
-narwhals, so that pandas, polars and others look alike; all else becomes an array.
+missing) or a "time" (numpy's times, NaT for missing).  Frames are read through narwhals, so that
+pandas, polars and others look alike; all else becomes an array.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from numbers import Integral, Real
-from typing import Any, Literal, Protocol
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 
+from sknn_scratch._tables import in_memory
+from sknn_scratch.preprocessing._objects import (
+    Kind,
+    check_levels,
+    dtype_of_objects,
+    forms,
+    in_seconds,
+    infinity,
+    is_hashable,
+    is_missing,
+    kind_of_objects,
+    not_times,
+    shown,
+    to_numbers,
+    to_times,
+    usual_unit,
+    with_none,
+)
+
 Array = NDArray[Any]
-Kind = Literal["number", "category", "time"]
-_SECONDS_PER_DAY = 86_400.0
 
 
 class Columns(Protocol):
@@ -28,8 +44,15 @@ class Columns(Protocol):
     n_rows: int
     n_columns: int
 
+    @property
+    def names(self) -> list[Any] | None:
+        """The names, of any type; None for an array."""
+
     def name(self, k: int) -> Any:
         """Return the column's name, or its number where there are no names."""
+
+    def label(self, k: int) -> str:
+        """Return the name as a string that no other column has; x0, x1 ... without names."""
 
     def kind(self, k: int) -> Kind:
         """Return what the column's type says that it is."""
@@ -37,14 +60,17 @@ class Columns(Protocol):
     def is_text(self, k: int) -> bool:
         """Tell whether the column is of strings or of objects, and of no categorical type."""
 
+    def missing(self, k: int) -> Array:
+        """Tell for each row whether its value is missing."""
+
     def numbers(self, places: Sequence[int]) -> Array:
         """Return (columns, rows) numbers."""
 
     def levels(self, k: int) -> list[Any]:
         """Return one level for each row."""
 
-    def days(self, k: int) -> Array:
-        """Return (rows,) days since 1970."""
+    def times(self, k: int) -> Array:
+        """Return (rows,) of numpy's times in UTC, of a unit from milliseconds to nanoseconds."""
 
     def dtype(self, k: int) -> np.dtype[Any]:
         """Return numpy's plain dtype for the column: that of floats where any is missing."""
@@ -57,12 +83,20 @@ class FrameColumns:
         import narwhals as nw  # scikit-learn brings it
 
         self._nw, self._frame = nw, nw.from_native(frame, eager_only=True)
-        self.names: list[str] = [str(name) for name in self._frame.columns]
+        # A missing name equals no other, not even itself.
+        self.names = [None if is_missing(name) else name for name in self._frame.columns]
         self._dtypes = list(self._frame.schema.values())
         self.n_rows, self.n_columns = self._frame.shape
 
     def name(self, k: int) -> Any:
         return self.names[k]
+
+    def label(self, k: int) -> str:
+        return self._labels[k]
+
+    @cached_property
+    def _labels(self) -> list[str]:
+        return labels(self.names)
 
     def kind(self, k: int) -> Kind:
         column, nw = self._column(k), self._nw
@@ -71,7 +105,7 @@ class FrameColumns:
             return "number"
         if dtype in (nw.Date, nw.Datetime):
             return "time"
-        if dtype == nw.Object or dtype == nw.Unknown:
+        if dtype in (nw.Object, nw.Unknown):
             return kind_of_objects(self.levels(k), self.names[k])
         if dtype in (nw.List, nw.Struct, nw.Array, nw.Binary):
             raise TypeError(
@@ -84,36 +118,44 @@ class FrameColumns:
         nw = self._nw
         return self._column(k).dtype in (nw.String, nw.Object, nw.Unknown)
 
+    def missing(self, k: int) -> Array:
+        column, nw = self._column(k), self._nw
+        if column.dtype in (nw.Object, nw.Unknown):
+            return np.array([level is None for level in self.levels(k)])
+        gone = column.is_null()
+        gone = gone | column.is_nan() if column.dtype.is_float() else gone
+        return np.asarray(gone.to_numpy())
+
     def numbers(self, places: Sequence[int]) -> Array:
         out = np.empty((len(places), self.n_rows))
         # Plain columns at once: a call for each would take most of the time of a few rows.
         is_plain = [self._is_plain(k) for k in places]
         plain = [k for k, at_once in zip(places, is_plain, strict=True) if at_once]
         if plain:
-            out[is_plain] = self._frame[:, plain].to_numpy().T
+            values = self._frame[:, plain].to_numpy()
+            if values.dtype.kind == "O":  # Arrow's types in pandas, where some are missing
+                values = np.stack([self._numbers(k) for k in plain], axis=1)
+            out[is_plain] = values.T
         for row, k, done in zip(out, places, is_plain, strict=True):
             if not done:
                 row[:] = self._numbers(k)
         infinite = np.flatnonzero(np.isinf(out).any(axis=1))
         if len(infinite):
-            raise ValueError(_infinity(self.names[places[infinite[0]]]))
+            raise ValueError(infinity(self.names[places[infinite[0]]]))
         return out
 
     def levels(self, k: int) -> list[Any]:
-        column = self._column(k)
-        return _with_none(column.to_list(), column.is_null().to_numpy())
+        return with_none(self._column(k).to_list())
 
-    def days(self, k: int) -> Array:
+    def times(self, k: int) -> Array:
         column, nw = self._column(k), self._nw
         if column.dtype in (nw.Object, nw.Unknown):
-            return to_days(self.levels(k), self.names[k])
+            return to_times(self.levels(k), self.names[k])
         if column.dtype == nw.Date:
             column = column.cast(nw.Datetime("ms"))
         if column.dtype != nw.Datetime:
-            raise TypeError(
-                f"Column {self.names[k]!r} of X must hold times, as in fit. Got {column.dtype}."
-            )
-        return self._scaled(column.dt.timestamp("ms"), 1e-3 / _SECONDS_PER_DAY)
+            raise TypeError(not_times(self.names[k], column.dtype))
+        return np.asarray(usual_unit(column.to_numpy()))
 
     def dtype(self, k: int) -> np.dtype[Any]:
         column, nw = self._column(k), self._nw
@@ -140,21 +182,13 @@ class FrameColumns:
     def _numbers(self, k: int) -> Array:
         column, nw = self._column(k), self._nw
         if column.dtype == nw.Duration:
-            return self._scaled(column.dt.total_milliseconds(), 1e-3)
-        if column.dtype == nw.Time:
-            levels = self.levels(k)
-            return np.array([np.nan if t is None else _seconds(t) for t in levels])
-        if column.dtype.is_numeric() or column.dtype == nw.Boolean:
-            return self._scaled(column, 1.0)
-        return to_numbers(self.levels(k), self.names[k])
-
-    def _scaled(self, column: Any, factor: float) -> Array:
-        """Return numbers times ``factor``, nan where they are missing."""
+            return np.asarray(in_seconds(column.to_numpy()))
+        if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+            return to_numbers(self.levels(k), self.names[k])
         missing = column.is_null().to_numpy()
         if missing.any():
             column = column.fill_null(0)
         values = np.array(column.to_numpy(), dtype=np.float64)
-        values *= factor
         values[missing] = np.nan
         return values
 
@@ -166,10 +200,14 @@ class ArrayColumns:
         self._X = X
         #: Whether columns may be of different types.
         self.is_mixed = X.dtype.kind == "O"
+        self.names: list[Any] | None = None
         self.n_rows, self.n_columns = X.shape
 
     def name(self, k: int) -> Any:
         return k
+
+    def label(self, k: int) -> str:
+        return f"x{k}"
 
     def kind(self, k: int) -> Kind:
         letter = self._X.dtype.kind
@@ -180,51 +218,151 @@ class ArrayColumns:
         return kind_of_objects(self.levels(k), k) if letter == "O" else "category"
 
     def is_text(self, k: int) -> bool:
-        return self._X.dtype.kind in "OU"
+        return self._X.dtype.kind in "OUT"
+
+    def missing(self, k: int) -> Array:
+        column = self._X[:, k]
+        if column.dtype.kind == "f":
+            return np.isnan(column)
+        if column.dtype.kind in "mM":
+            return np.isnat(column)
+        if column.dtype.kind in "OT":
+            return np.array([level is None for level in self.levels(k)])
+        return np.zeros(self.n_rows, dtype=bool)
 
     def numbers(self, places: Sequence[int]) -> Array:
         if self._X.dtype.kind in "iufb":
             return np.ascontiguousarray(self._X[:, list(places)].T, dtype=np.float64)
         if self._X.dtype.kind == "m":
-            return _from_numpy_time(self._X[:, list(places)].T, "m8[ms]", 1e-3)
+            return np.ascontiguousarray(in_seconds(self._X[:, list(places)].T))
         out = [to_numbers(self.levels(k), k) for k in places]
         return np.array(out).reshape(len(out), self.n_rows)
 
     def levels(self, k: int) -> list[Any]:
-        values = self._X[:, k].tolist()
-        return _with_none(values, [_is_missing(value) for value in values])
+        column = self._X[:, k]
+        # As a list numpy's own times would be integers, where they have nanoseconds.
+        return with_none(list(column) if column.dtype.kind in "mM" else column.tolist())
 
-    def days(self, k: int) -> Array:
+    def times(self, k: int) -> Array:
         if self._X.dtype.kind == "O":
-            return to_days(self.levels(k), k)
-        return _from_numpy_time(self._X[:, k].astype("M8[ms]"), "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
+            return to_times(self.levels(k), k)
+        if self._X.dtype.kind != "M":
+            raise TypeError(not_times(k, self._X.dtype))
+        return np.asarray(usual_unit(self._X[:, k]))
 
     def dtype(self, k: int) -> np.dtype[Any]:
         own = self._X.dtype
         return dtype_of_objects(self.levels(k)) if own.kind == "O" else own
 
 
-def read(X: Any) -> FrameColumns | ArrayColumns:
-    """Return the columns of a frame, or of whatever makes an array."""
-    if is_frame(X):
-        return FrameColumns(X)
-    if not hasattr(X, "dtype") and not hasattr(X, "__array__"):
-        plain = _plain(X)
-        X = np.asarray(X, dtype=object) if plain.dtype.kind in "US" else plain
-    return ArrayColumns(check_array(X, dtype=None, ensure_all_finite="allow-nan", input_name="X"))
+# --- From whatever is given to columns.
 
 
-def _plain(X: Any) -> Array:
-    """Return nested sequences as an array: of objects, where rows or cells differ in length."""
+def read(X: Any, owner: str = "TabularPreprocessor") -> FrameColumns | ArrayColumns:
+    """Return the columns of a frame, or of whatever makes an array.
+
+    ``owner`` is the class or function that the user called, for messages.
+    """
+    X = in_memory(X, owner)
+    columns = FrameColumns(X) if is_frame(X) else ArrayColumns(_array(X, owner))
+    for n, what in ((columns.n_rows, "sample"), (columns.n_columns, "feature")):
+        if n == 0:
+            raise ValueError(
+                f"X of {owner} must have at least one row and one column. Got 0 {what}(s) "
+                f"(shape={(columns.n_rows, columns.n_columns)}) while a minimum of 1 is required: "
+                "look at what selected them."
+            )
+    return columns
+
+
+def _array(X: Any, owner: str) -> Array:
+    """Return X as an array of rows and columns."""
+    array = X if issparse(X) else _plain(X)
+    if not issparse(X):
+        _check_shape(X, array, owner)
+    how = {"ensure_all_finite": "allow-nan", "ensure_min_samples": 0, "ensure_min_features": 0}
+    return np.asarray(check_array(array, dtype=None, input_name="X", estimator=owner, **how))
+
+
+def _plain(X: Any) -> Any:
+    """Return X as an array: of objects, where nested sequences hold several types."""
+    if isinstance(X, np.ma.MaskedArray):
+        return _filled(X)
+    if isinstance(X, np.ndarray):
+        return np.asarray(X)  # of a matrix, which is always two-dimensional, too
     try:
-        return np.asarray(X)
-    except ValueError:
+        plain = np.asarray(X)
+    except (TypeError, ValueError):  # types without a common one, rows or cells of several lengths
+        return _of_objects(X)
+    if hasattr(X, "__array__") or plain.dtype.kind == "b":
+        return plain
+    is_plain = plain.dtype.kind in "iufc" and not _has_flags(X)
+    return plain if is_plain else _of_objects(X)
+
+
+def _of_objects(X: Any) -> Array:
+    """Return nested sequences as an array of objects; what is none as a single one."""
+    try:
         return np.asarray(X, dtype=object)
+    except (TypeError, ValueError):
+        return np.array(None, dtype=object)
+
+
+def _has_flags(X: Any) -> bool:
+    """Tell whether the first row has booleans, of which numpy makes numbers beside numbers."""
+    first = X[0] if isinstance(X, list | tuple) and X else ()
+    return isinstance(first, list | tuple) and "flag" in forms(first)
+
+
+def _filled(X: Any) -> Array:
+    """Return a masked array with what is missing in the place of what is masked."""
+    kind = X.dtype.kind
+    if kind in "mM":
+        return np.asarray(X.filled(X.dtype.type("NaT")))
+    if kind in "iuf":
+        return np.asarray(X.astype(np.float64).filled(np.nan))
+    out = np.asarray(X.astype(object))
+    out[np.ma.getmaskarray(X)] = None
+    return out
+
+
+def _check_shape(X: Any, array: Array, owner: str) -> None:
+    """Check that an array has rows and columns, and numbers that are real."""
+    if array.ndim == 2 and array.dtype.kind not in "cV":
+        return
+    now, remedy = f"an array of shape {array.shape}", _remedy(X, array)
+    if array.ndim == 0 or array.dtype.kind == "V":
+        now = "None" if X is None else shown(X)
+    elif array.dtype.kind == "c":
+        now = "complex numbers"
+    raise ValueError(
+        f"X of {owner} must be a DataFrame or a two-dimensional array, with a row for each sample. "
+        f"Got {now}: {remedy}."
+    )
+
+
+def _remedy(X: Any, array: Array) -> str:
+    """Return what to do with X that is no table."""
+    if array.dtype.kind == "c":
+        return "split it into real and imaginary parts (Complex data not supported)"
+    is_row = array.ndim and array.dtype.kind != "V"
+    if not is_row or any(isinstance(row, dict) for row in array.flat):
+        return "make a table of rows and columns of it, for example with pandas.DataFrame(X)"
+    if array.ndim > 2:
+        return "Reshape your data, for example with X.reshape(len(X), -1)"
+    if any(isinstance(row, list | tuple) for row in array):
+        return "give all rows the same number of values"
+    if hasattr(X, "to_frame"):
+        return "Reshape your data with X.to_frame() if it is a single column"
+    return (
+        "Reshape your data with X.reshape(-1, 1) if it is a single column, or X.reshape(1, -1) if "
+        "it is a single row"
+    )
 
 
 def is_frame(X: Any) -> bool:
     """Tell whether X is a data frame that narwhals can read."""
-    if isinstance(X, np.ndarray) or not hasattr(X, "columns"):
+    if isinstance(X, np.ndarray | list | tuple):
         return False
     import narwhals as nw
 
@@ -244,132 +382,36 @@ def _duplicates(frame: Any) -> str:
     )
 
 
-def kind_of_objects(levels: list[Any], name: Any) -> Kind:
-    """Tell what a column without a type of its own holds."""
-    known = [value for value in levels if value is not None]
-    if all(isinstance(value, Real | Decimal) and not isinstance(value, bool) for value in known):
-        return "number"
-    if all(isinstance(value, date) for value in known):
-        return "time"
-    check_levels(known, name)
-    return "category"
-
-
-def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
-    """Return numpy's plain dtype for what a column without a type of its own holds."""
-    known = [value for value in levels if value is not None]
-    if not known:
-        return np.dtype(object)
-    if all(isinstance(value, date) for value in known):
-        return np.dtype("M8[ms]")
-    if not all(isinstance(value, Real | Decimal | np.bool_) for value in known):
-        return np.dtype(object)
-    if len(known) == len(levels):
-        for kind, name in ((bool | np.bool_, "?"), (Integral, "i8")):
-            if all(isinstance(value, kind) for value in known):
-                return np.dtype(name)
-    return np.dtype(np.float64)
-
-
-def to_numbers(levels: list[Any], name: Any) -> Array:
-    """Return levels as numbers, nan for None."""
-    try:
-        values = np.fromiter((np.nan if v is None else v for v in levels), float, len(levels))
-    except (TypeError, ValueError) as error:
-        check_levels(levels, name)
-        raise ValueError(f"Column {name!r} of X must hold numbers, as in fit: {error}.") from error
-    if np.isinf(values).any():
-        raise ValueError(_infinity(name))
-    return values
-
-
-def _infinity(name: Any) -> str:
-    """Return scikit-learn's message, with the column's name."""
-    return (
-        f"Input X contains infinity or a value too large for dtype('float64') in column {name!r}."
-    )
-
-
-def to_days(levels: list[Any], name: Any) -> Array:
-    """Return dates and times as days since 1970, nan for None."""
-    odd = next((v for v in levels if not (v is None or isinstance(v, date))), None)
-    if odd is not None:
-        check_levels(levels, name)
-        raise TypeError(f"Column {name!r} of X must hold times, as in fit. Got {_shown(odd)}.")
-    values = np.array([np.datetime64(_naive(v), "ms") for v in levels])
-    return _from_numpy_time(values, "M8[ms]", 1e-3 / _SECONDS_PER_DAY)
-
-
-def _naive(time: date | None) -> date | None:
-    """Return a time of a time zone, which numpy does not know, as that of UTC."""
-    if isinstance(time, datetime) and time.utcoffset() is not None:
-        return time.astimezone(UTC).replace(tzinfo=None)
-    return time
-
-
 def categories(columns: Columns, k: int) -> list[Any]:
     """Return the levels of a column, which can be looked up."""
     levels = columns.levels(k)
-    try:
-        set(levels)
-    except TypeError:
+    if not all(map(is_hashable, levels)):
         check_levels(levels, columns.name(k))
-        raise
     return levels
 
 
-def check_levels(values: list[Any], name: Any) -> None:
-    """Raise for a value that is no level of a category either, such as a list."""
-    odd = next((value for value in values if not _is_level(value)), None)
-    if odd is not None:
-        # The end of the sentence is what scikit-learn's check_estimator asks of all estimators.
-        raise TypeError(
-            f"Column {name!r} of X must hold numbers, booleans, categories, strings or times. "
-            f"Got {_shown(odd)}: drop the column, or turn it into such columns (argument must be "
-            f"a string or a number, not {type(odd).__name__!r})."
-        )
+def unique(names: Sequence[Any]) -> list[str]:
+    """Return names as strings of which none occurs twice: a second "a" is "a_2", a third "a_3".
 
-
-def _is_level(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return not isinstance(value, complex)
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message, in one line, with its type."""
-    text = " ".join(repr(value).split())
-    return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
-
-
-def _is_missing(value: Any) -> bool:
-    """Tell whether it is None, nan, NaT or the like: what does not equal itself.
-
-    pandas' NA is neither equal nor unequal to itself: the comparison gives NA, too.
+    A name that was given is never moved by one that was made.
     """
-    if value is None:
-        return True
-    equal = value == value
-    return not equal if isinstance(equal, bool | np.bool_) else equal is value
+    given = list(map(str, names))
+    reserved, out = set(given), dict[str, None]()
+    for name in given:
+        new, n = name, 1
+        while new in out or (n > 1 and new in reserved):
+            n += 1
+            new = f"{name}_{n}"
+        out[new] = None
+    return list(out)
 
 
-def _with_none(values: list[Any], missing: Any) -> list[Any]:
-    """Return values with None for what is missing; nan, too."""
-    return [
-        None if gone or (isinstance(value, float) and value != value) else value
-        for value, gone in zip(values, missing, strict=True)
-    ]
+def labels(names: Sequence[Any]) -> list[str]:
+    """Return the names of columns as different strings, whatever the order of the columns.
 
-
-def _from_numpy_time(values: Array, unit: str, factor: float) -> Array:
-    """Return times as float64 in other units, nan for NaT."""
-    out = values.astype(unit).astype(np.int64) * factor
-    out[np.isnat(values)] = np.nan
-    return out
-
-
-def _seconds(time: Any) -> float:
-    """Return a time of day in seconds."""
-    return float(time.hour * 3600 + time.minute * 60 + time.second + time.microsecond * 1e-6)
+    Strings keep their names, so that 1 beside "1" is "1_2".
+    """
+    ranks = [(not isinstance(name, str), type(name).__name__, repr(name)) for name in names]
+    order = sorted(range(len(names)), key=ranks.__getitem__)
+    by_place = dict(zip(order, unique([names[k] for k in order]), strict=True))
+    return [by_place[k] for k in range(len(names))]

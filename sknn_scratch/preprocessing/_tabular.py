@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
-from sknn_scratch.preprocessing import _calendar, _numeric
+from sknn_scratch.preprocessing import _calendar, _names, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
 from sknn_scratch.preprocessing._columns import (
     Array,
     ArrayColumns,
     FrameColumns,
-    Kind,
     categories,
+    labels,
     read,
+    unique,
 )
+from sknn_scratch.preprocessing._objects import Kind, plain
 
+Table = FrameColumns | ArrayColumns
 #: A column has at most as many bins as leave this many rows for each bin of all columns.
 ROWS_PER_BIN = 2
 #: Fewer bins than this, unless fewer are asked for, are none: they cost more than they tell.
@@ -42,17 +46,19 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     - A **category** of two levels is -1 or 1; one of more has a column for each level. The
       levels beyond the ``max_categories`` most frequent share one.
     - A **time** becomes its date as a number, and sines and cosines of its place in the year,
-      in the week and in the day.
+      in the week and in the day. Durations and times of day are numbers, in seconds.
     - What is **missing**, or a level **unseen** in ``fit``, is 0 everywhere; a number that was
       missing in ``fit`` has one more column that says where.
 
     Columns without two different values say nothing and are left out; where no other is left,
-    one column of zeros comes out.
+    one column of zeros comes out. A column that is missing throughout ``fit`` is left out, too,
+    and may hold anything later.
 
     Parameters
     ----------
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories: numbers or names of columns, or one boolean for each.
+        Which columns are categories: names or numbers of columns, or one boolean for each.
+        Where a name of the frame is a number, all numbers are names.
         Strings, booleans and columns of a categorical type always are; with 'from_dtype', and
         None, they are the only ones. Strings that look like measurements get a warning, unless
         they are named here: more than 20 different ones, all finite numbers, of which one has a
@@ -76,10 +82,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Number of columns in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame.
+        Their names, of a frame whose names are all strings.
 
     kinds_ : tuple of str
-        What each column is: 'number', 'category' or 'time'.
+        What each column is: 'number', 'category', 'time', or 'missing' if ``fit`` met no value.
 
     n_features_out_ : int
         Number of columns that come out.
@@ -95,7 +101,22 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     Notes
     -----
     A weight of k is k repetitions of the row, and a weight of 0 none, for all that ``fit``
-    learns. Frames may have their columns in another order than in ``fit``: names decide.
+    learns.
+
+    Frames may have their columns in another order than in ``fit``: names decide, which may be
+    strings, numbers, tuples (of a MultiIndex) or others. scikit-learn's own transformers take
+    names that are not strings for positions; a pivoted table, whose columns are years, would
+    then be read in the wrong order without a word.
+
+    Columns of Python's or numpy's objects are read as typed ones: numbers, ``Decimal`` and
+    ``Fraction`` as numbers, ``timedelta`` and ``time`` as seconds, ``date``, ``datetime``,
+    ``datetime64`` and pandas' ``Period`` (by its start) as times; those of several such kinds,
+    and intervals, as categories. Times keep nanoseconds where those of ``fit`` lie within about
+    two months, and microseconds within two centuries; durations keep 15 digits, times of day
+    microseconds.
+
+    Names that come out are unique: of those that would be equal, a later one gets "_2" and so
+    on, and the name of a number goes before one that is made.
 
     References
     ----------
@@ -142,6 +163,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : data frame or array-like of shape (n_samples, n_features)
+            Tensors of other libraries become arrays of numpy. Frames of Dask and lazy frames of
+            polars are computed; other lazy frames have no order of rows, and are refused.
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Not negative; None stands for ones.
@@ -149,9 +172,19 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : TabularPreprocessor
+
+        Raises
+        ------
+        ValueError
+            If X has not two dimensions, no row or no column, two columns of one name, or an
+            infinite number; if ``categorical_features`` holds none of its columns.
+        TypeError
+            If X is sparse, lazy or on another device, or a column holds neither numbers,
+            booleans, categories, strings nor times.
         """
+        owner = type(self).__name__
         with quiet_floats():
-            self._learn(X, sample_weight)
+            self._learn(read(X, owner), sample_weight, owner)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -167,7 +200,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
         """
-        return self._fit_encode(X, sample_weight)
+        owner = type(self).__name__
+        return self._fit_transform(read(X, owner), sample_weight, owner)
 
     def transform(self, X: Any) -> Array:
         """Return X as float32 columns.
@@ -179,8 +213,16 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+
+        Raises
+        ------
+        ValueError
+            If X has other columns than in ``fit``, or an infinite number.
+        TypeError
+            If a column holds values of another kind than in ``fit``.
         """
-        return self._encode_new(X)
+        check_is_fitted(self)
+        return self._transform(X, type(self).__name__)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
         """Return a name for each column that comes out.
@@ -193,9 +235,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         Returns
         -------
         names : ndarray of str
+            All different.
         """
         check_is_fitted(self)
-        names = list(OneToOneFeatureMixin.get_feature_names_out(self, input_features))
+        given = self._names
+        if input_features is not None or given is None:
+            given = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        names = labels(given)
         number_names = self._number_names(names)
         out = [number_names[j] for j in self._shown]
         out += [f"{number_names[j]}_missing" for j in self._indicated]
@@ -203,25 +249,29 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             out += [f"{number_names[j]}_bin{t}" for t in range(len(bins.left))]
         for k, levels in self._levels:
             out += levels.names(names[k])
-        return np.array(out or ["nothing"], dtype=object)
+        return np.array(unique(out) or ["nothing"], dtype=object)
+
+    # --- For estimators around this one: ``owner`` is the class that the user called.
+
+    def _fit_transform(self, columns: Table, sample_weight: Any, owner: str) -> Array:
+        with quiet_floats():
+            numbers = self._learn(columns, sample_weight, owner)
+            return self._encode(columns, list(range(columns.n_columns)), numbers)
+
+    def _transform(self, X: Any, owner: str) -> Array:
+        with quiet_floats():
+            columns = read(X, owner)
+            places = _names.places_of(self._names, self.n_features_in_, columns, owner)
+            return self._encode(columns, places, self._numbers(columns, places))
 
     # --- Learning.
 
-    def _learn(self, X: Any, sample_weight: Any) -> tuple[FrameColumns | ArrayColumns, Array]:
+    def _learn(self, columns: Table, sample_weight: Any, owner: str) -> Array:
+        """Learn from the columns; return their (numbers, rows)."""
         self._validate_params()
-        columns = read(X)
-        validate_data(self, X, skip_check_array=True)
-        self._check_size(columns)
-        weight = self._weight(sample_weight, columns)
-        self.kinds_ = self._kinds(columns)
-        self._is_frame = isinstance(columns, FrameColumns)
-        places = list(range(columns.n_columns))
-        numbers = self._numbers(columns, places)
-        self._learn_numbers(numbers, weight)
-        measured = self._learn_levels(columns, weight)
-        widths = [len(bins.left) for _, bins in self._bins]
-        widths += [levels.width for _, levels in self._levels]
-        self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
+        learnt = copy(self)  # so that an error changes nothing
+        numbers, measured = learnt._learn_all(columns, sample_weight, owner)
+        self.__dict__ = learnt.__dict__
         # Last, so that nothing is lost where warnings are turned into errors.
         if measured:
             warn(
@@ -230,16 +280,23 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
                 "numbers, for example with astype(float), or name them in categorical_features, "
                 "if categories is what they are."
             )
-        return columns, numbers
+        return numbers
 
-    def _check_size(self, columns: FrameColumns | ArrayColumns) -> None:
-        for n, what in ((columns.n_rows, "sample"), (columns.n_columns, "feature")):
-            if n == 0:
-                shape = (columns.n_rows, columns.n_columns)
-                raise ValueError(
-                    f"Found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is "
-                    f"required by {type(self).__name__}."
-                )
+    def _learn_all(
+        self, columns: Table, sample_weight: Any, owner: str
+    ) -> tuple[Array, dict[Any, str]]:
+        weight = self._weight(sample_weight, columns)
+        chosen = _names.chosen(self.categorical_features, columns, owner)
+        self._learn_names(columns)
+        self.kinds_ = self._kinds(columns, chosen, weight)
+        self._learn_times(columns, weight)
+        numbers = self._numbers(columns, list(range(columns.n_columns)))
+        self._learn_numbers(numbers, weight)
+        measured = self._learn_levels(columns, chosen, weight)
+        widths = [len(bins.left) for _, bins in self._bins]
+        widths += [levels.width for _, levels in self._levels]
+        self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
+        return numbers, measured
 
     def _weight(self, sample_weight: Any, columns: Any) -> Array | None:
         if sample_weight is None:
@@ -254,32 +311,33 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             )
         return weight
 
-    def _kinds(self, columns: FrameColumns | ArrayColumns) -> tuple[Kind, ...]:
-        chosen = set(self._chosen(columns))
-        return tuple(
-            "category" if k in chosen else columns.kind(k) for k in range(columns.n_columns)
-        )
+    def _learn_names(self, columns: Table) -> None:
+        """Keep names of any type; scikit-learn knows of those that are all strings."""
+        names = columns.names
+        self._names = None if names is None else tuple(map(plain, names))
+        self.n_features_in_ = columns.n_columns
+        self.__dict__.pop("feature_names_in_", None)
+        if names is not None and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(names, dtype=object)
 
-    def _chosen(self, columns: FrameColumns | ArrayColumns) -> list[int]:
-        """Return the numbers of the columns in ``categorical_features``."""
-        given, n = self.categorical_features, columns.n_columns
-        if given is None or isinstance(given, str):
-            return []
-        given = list(given)
-        if given and all(isinstance(g, bool | np.bool_) for g in given):
-            if len(given) != n:
-                raise ValueError(
-                    f"categorical_features must have one boolean for each of {n} columns. Got "
-                    f"{len(given)}."
-                )
-            return [k for k, is_category in enumerate(given) if is_category]
-        names = getattr(columns, "names", [])
-        places = {name: k for k, name in enumerate(names)} | {k: k for k in range(n)}
-        unknown = [g for g in given if g not in places]
-        if unknown:
-            known = f"names among {names}" if names else f"numbers from 0 to {n - 1}"
-            raise ValueError(f"categorical_features must be {known}. Got {unknown}.")
-        return [places[g] for g in given]
+    def _kinds(
+        self, columns: Table, chosen: Sequence[int], weight: Array | None
+    ) -> tuple[Kind, ...]:
+        """Return what each column is: one that is all missing may be anything later."""
+        some = slice(None) if weight is None else weight > 0
+        return tuple(
+            "category" if k in chosen
+            else "missing" if columns.missing(k)[some].all()
+            else columns.kind(k)
+            for k in range(columns.n_columns)
+        )  # fmt: skip
+
+    def _learn_times(self, columns: Table, weight: Array | None) -> None:
+        """Learn what days are counted from, and what graphs are."""
+        some = slice(None) if weight is None else weight > 0
+        times = [columns.times(k)[some] for k in self._of_kind("time")]
+        self._origins = [_calendar.first_day(each) for each in times]
+        self._time_unit = _calendar.unit_of(times)
 
     def _learn_numbers(self, numbers: Array, weight: Array | None) -> None:
         """Learn scales, indicators and bins of (columns, rows) numbers."""
@@ -298,10 +356,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         ]
 
     def _learn_levels(
-        self, columns: FrameColumns | ArrayColumns, weight: Array | None
+        self, columns: Table, chosen: Sequence[int], weight: Array | None
     ) -> dict[Any, str]:
         """Learn the levels of categories; return those that look measured, with an example."""
-        found, chosen, measured = [], self._chosen(columns), {}
+        found, measured = [], {}
         for k in self._of_kind("category"):
             values = categories(columns, k)
             found.append((k, Levels.learn(values, weight, self.max_categories)))
@@ -334,44 +392,20 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _number_names(self, names: Sequence[str]) -> list[str]:
         """Return the names of the rows of :meth:`_numbers`."""
         times = [f"{names[k]}_{part}" for k in self._of_kind("time") for part in _calendar.PARTS]
-        return [names[k] for k in self._of_kind("number")] + times
+        return unique([names[k] for k in self._of_kind("number")] + times)
 
-    def _numbers(self, columns: FrameColumns | ArrayColumns, places: list[int]) -> Array:
+    def _numbers(self, columns: Table, places: list[int]) -> Array:
         """Return (numbers, rows): columns that are numbers, and those made of times."""
         plain = columns.numbers([places[k] for k in self._of_kind("number")])
-        times = [_calendar.parts(columns.days(places[k])) for k in self._of_kind("time")]
+        times = [
+            _calendar.parts(columns.times(places[k]), origin)
+            for k, origin in zip(self._of_kind("time"), self._origins, strict=True)
+        ]
         return np.concatenate([plain, *times]) if times else plain
 
-    def _places(self, X: Any, columns: FrameColumns | ArrayColumns) -> list[int]:
-        """Return where in X the columns of ``fit`` are: of frames, names decide."""
-        known = getattr(self, "feature_names_in_", None)
-        if known is None or not isinstance(columns, FrameColumns):
-            validate_data(self, X, reset=False, skip_check_array=True)
-            return list(range(columns.n_columns))
-        place = {name: k for k, name in enumerate(columns.names)}
-        missing = [name for name in known if name not in place]
-        if missing or len(place) != len(known):
-            validate_data(self, X, reset=False, skip_check_array=True)
-        return [place[name] for name in known]
+    # --- Writing.
 
-    # --- Writing.  Estimators call these two: ``set_output`` of whomever does not reach them.
-
-    def _fit_encode(self, X: Any, sample_weight: Any) -> Array:
-        with quiet_floats():
-            columns, numbers = self._learn(X, sample_weight)
-            return self._encode(columns, list(range(columns.n_columns)), numbers)
-
-    def _encode_new(self, X: Any) -> Array:
-        check_is_fitted(self)
-        with quiet_floats():
-            columns = read(X)
-            places = self._places(X, columns)
-            return self._encode(columns, places, self._numbers(columns, places))
-
-    def _encode(
-        self, columns: FrameColumns | ArrayColumns, places: list[int], numbers: Array
-    ) -> Array:
-        self._check_size(columns)
+    def _encode(self, columns: Table, places: list[int], numbers: Array) -> Array:
         out = np.zeros((columns.n_rows, self.n_features_out_), np.float32)
         end = len(self._shown)
         out[:, :end] = self._scale.apply(numbers)[self._shown].T
@@ -385,6 +419,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             place = places[k]
             levels.write(categories(columns, place), columns.name(place), out[:, start:end])
         return out
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if hasattr(self, "kinds_") and not hasattr(self, "_names"):  # stored by version 0.1.0
+            self._names = tuple(getattr(self, "feature_names_in_", ())) or None
+            self._origins, self._time_unit = [0] * len(self._of_kind("time")), "ms"
 
     @property
     def _n_features_out(self) -> int:

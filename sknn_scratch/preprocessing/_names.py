@@ -1,0 +1,110 @@
+"""Names of columns: which column is which, and names for what comes out.
+
+Names may be of any type that can be looked up, as those of pandas: 1 is another name than "1".
+The columns of an array have none, and go by their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sknn_scratch._warning import warn
+from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns
+from sknn_scratch.preprocessing._objects import forms, is_hashable
+
+Table = FrameColumns | ArrayColumns
+#: So many names stand in a message, as in scikit-learn's.
+_MOST_SHOWN = 5
+
+
+def places_of(known: Sequence[Any] | None, n: int, columns: Table, owner: str) -> list[int]:
+    """Return where in X the ``n`` columns of ``fit`` are: where both have names, they decide.
+
+    ``known`` are the names in ``fit``, ``owner`` is the class that the user called.
+    """
+    names = columns.names
+    if known is not None and names is not None:
+        place = {name: k for k, name in enumerate(names)}
+        if place.keys() != set(known):
+            raise ValueError(_mismatch(known, names))
+        return [place[name] for name in known]
+    if columns.n_columns != n:
+        raise ValueError(
+            f"X has {columns.n_columns} features, but {owner} is expecting {n} features as input."
+        )
+    _warn_of_one_side(known, names, owner)
+    return list(range(n))
+
+
+def _mismatch(known: Sequence[Any], names: Sequence[Any]) -> str:
+    """Return scikit-learn's message, for names of any type."""
+    are_strings = all(isinstance(name, str) for name in (*known, *names))
+    message = "The feature names should match those that were passed during fit.\n"
+    for title, these, others in (
+        ("Feature names unseen at fit time:\n", names, known),
+        ("Feature names seen at fit time, yet now missing:\n", known, names),
+    ):
+        odd = sorted(map(str if are_strings else repr, set(these) - set(others)))
+        if odd:
+            lines = [f"- {name}\n" for name in odd[:_MOST_SHOWN]]
+            message += title + "".join(lines) + "- ...\n" * (len(odd) > _MOST_SHOWN)
+    return message
+
+
+def _warn_of_one_side(known: Sequence[Any] | None, names: Sequence[Any] | None, owner: str) -> None:
+    """Warn, as scikit-learn does, if ``fit`` had names and X has none, or the reverse.
+
+    Names that count the columns from 0 are those that pandas gives to an array.
+    """
+    if known is not None and not _are_places(known):
+        warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
+    if names is not None and not _are_places(names):
+        warn(f"X has feature names, but {owner} was fitted without feature names")
+
+
+def _are_places(names: Sequence[Any]) -> bool:
+    return list(names) == list(range(len(names)))
+
+
+# --- Names in parameters.
+
+
+def chosen(given: Any, columns: Table, owner: str) -> list[int]:
+    """Return the places of the columns that ``categorical_features`` holds."""
+    if given is None or isinstance(given, str):
+        return []
+    n, names = columns.n_columns, columns.names
+    entries = [given] if isinstance(given, dict) else list(given)
+    if entries and all(isinstance(entry, bool | np.bool_) for entry in entries):
+        if len(entries) != n:
+            raise _unfit(owner, f"one boolean for each of {n} columns", len(entries))
+        return [k for k, is_category in enumerate(entries) if is_category]
+    places = _places_by_name(columns)
+    unknown = [entry for entry in entries if not is_hashable(entry) or entry not in places]
+    if unknown:
+        known = f"numbers from 0 to {n - 1}" if names is None else f"names among {_listed(names)}"
+        raise _unfit(owner, known, _listed(unknown))
+    return [places[entry] for entry in entries]
+
+
+def _places_by_name(columns: Table) -> dict[Any, int]:
+    """Return the place of each name, and of each number where no name is one."""
+    names, numbers = columns.names or [], {k: k for k in range(columns.n_columns)}
+    places = {name: k for k, name in enumerate(names)}
+    return places if "number" in forms(names) else numbers | places
+
+
+def _unfit(owner: str, must_be: str, given: Any) -> ValueError:
+    return ValueError(
+        f"The 'categorical_features' parameter of {owner} must hold {must_be}. Got {given}: give "
+        "the columns of X that are categories."
+    )
+
+
+def _listed(names: Sequence[Any]) -> str:
+    """Return names for a message, not more than a reader takes in."""
+    shown = ", ".join(map(repr, names[: 4 * _MOST_SHOWN]))
+    return f"[{shown}{', ...' * (len(names) > 4 * _MOST_SHOWN)}]"
