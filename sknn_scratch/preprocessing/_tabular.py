@@ -201,7 +201,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         X_out : ndarray of shape (n_samples, n_features_out_), float32
         """
         owner = type(self).__name__
-        return self._fit_transform(read(X, owner), sample_weight, owner)
+        with quiet_floats():
+            return self._fit_transform(read(X, owner), sample_weight, owner)
 
     def transform(self, X: Any) -> Array:
         """Return X as float32 columns.
