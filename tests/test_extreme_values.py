@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import clone, is_classifier
@@ -148,6 +148,6 @@ def test_activations(name, problem):
 @given(problem=problems())
 def test_extreme_parameters(params, problem):
     X, far, _, w = problem
-    assume(np.abs(X).max() < 1e30)
+    X = np.clip(X, -1e30, 1e30)  # larger ones would be all that an error is about
     model = MLPClassifier((3,), max_iter=3, random_state=0).set_params(**params)
     checked(lambda: answers(model, X, far, np.arange(len(X)) % 3, w))
