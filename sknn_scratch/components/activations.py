@@ -286,7 +286,7 @@ class Silu(Activation):
         return np.multiply(z, _sigma(z), out=out)
 
     def backward(self, grad: Array, a: Array, z: Any, out: Array) -> Array:
-        # σ is a / z, which takes a fifth of the time of its exponential; near 0 it is ½.
+        # σ = a / z takes a fifth of the time of the exponential; near 0, σ is ½.
         with quiet_floats():
             sigma = np.divide(a, z)
         near_0 = np.abs(z) < 1e3 * np.finfo(z.dtype).tiny

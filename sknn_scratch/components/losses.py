@@ -462,7 +462,7 @@ def _weighted(values: Array, weight: Array | None, grad: Array) -> float:
 
 
 def _times_exp(y: Array, x: Array) -> Array:
-    """Return y exp(x), finite wherever the product is: 0 where y is 0."""
+    """Return y exp(x), finite wherever the product is finite, and 0 where y is 0."""
     with quiet_floats():
         x += np.log(np.abs(y))
     np.exp(x, out=x)

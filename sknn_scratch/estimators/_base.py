@@ -77,7 +77,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     # --- Fitting.
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
-        """Do what fit (to the end) and partial_fit (one pass) do."""
+        """Implement fit and, with ``one_pass``, partial_fit."""
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)

@@ -97,7 +97,7 @@ def _comparable(
     get the values of another row: 0 times these is 0.
     """
     if weight is not None:
-        weight = in_powers_of_two(weight)[0]  # the smallest may become 0
+        weight = in_powers_of_two(weight)[0]  # the smallest weights may underflow to 0
         rows = np.where(weight > 0, np.arange(len(weight)), np.argmax(weight))
         truth, y_pred = truth[rows], y_pred[rows]
     truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))

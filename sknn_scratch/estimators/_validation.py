@@ -245,7 +245,7 @@ def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
 
 @quiet_floats()
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
-    """Raise if the rows of a part of the data weigh nothing, or too much."""
+    """Raise ValueError unless the weights of a part of the data have a positive, finite sum."""
     total = np.float64(1.0 if weight is None else weight.sum())
     if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):
         both = getattr(estimator, "class_weight", None) is not None

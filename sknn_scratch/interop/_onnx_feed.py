@@ -95,7 +95,7 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -
     if kind == "int64" and columns.dtype(k).kind == "M":
         return columns.times(k).astype(f"M8[{form.time_unit}]").astype(np.int64)
     if kind in ("float", "double"):
-        with quiet_floats():  # what is far out is infinite: a graph's clip takes both
+        with quiet_floats():  # overflow to infinity, which the graph clips
             return columns.numbers([k])[0].astype(_DTYPES[kind])
     levels = columns.levels(k)
     if None in levels:

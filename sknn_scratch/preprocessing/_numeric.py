@@ -141,6 +141,6 @@ def edges_of(column: Sorted, n_bins: int) -> Array:
 
 
 def _apart(edges: Array) -> Array:
-    """Leave out edges that are too close for the slope between them to be a number."""
+    """Return the edges, or none if some are too close for a finite slope between them."""
     usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
     return edges if usable.all() else edges[:0]

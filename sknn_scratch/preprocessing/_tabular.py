@@ -320,7 +320,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         if not np.isfinite([total, 1.0 / total]).all():
             raise ValueError(
                 f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
-                f"not too small to divide by. Got a sum of {total:g}: scale all weights alike."
+                f"not too small to divide by. Got a sum of {total:g}: scale all weights."
             )
         return weight
 

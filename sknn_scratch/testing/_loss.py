@@ -182,7 +182,7 @@ def _linked(loss: Loss, verb: Callable[[Array, Array], Array], raw: Array) -> Ar
     result = verb(raw, out)
     verb(inplace, inplace)
     ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
-    require(result is out, f"{what} must return the array `out` that it was given.")
+    require(result is out, f"{what} must return the array `out` passed to it.")
     unchanged = np.array_equal(raw, before)
     require(unchanged, f"{what} must not change raw unless `out` is raw.")
     agree = np.allclose(inplace, out, rtol=1e-10, equal_nan=True)
@@ -214,7 +214,7 @@ def check_extremes(loss: Loss) -> None:
 
 
 def _check_extreme(loss: Loss, y: Array, raw: Array) -> None:
-    hint = "choose a form that does not overflow, such as log-sum-exp with the maximum taken out."
+    hint = "use a formula that does not overflow, such as log-sum-exp with the maximum subtracted."
     value, gradient = _value_and_grad(loss, y, raw)
     y_pred = loss.predict(raw, np.empty_like(raw))
     where = f"of {name(loss)} at raw = ±1e4 in float32 is not a number"
