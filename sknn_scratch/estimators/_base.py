@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
@@ -77,7 +78,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
         """Implement fit and, with ``one_pass``, partial_fit."""
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
@@ -89,7 +90,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
         """Implement resume: fit from the state in a file."""
         path = _resume.check_path(path)
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
@@ -135,8 +136,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         run = FitRun(plan, state, header, listener)
         try:
             rows = getattr(plan.strategy, "batch_size", data.n_samples)
-            calm = _threads.suited(plan.network, rows)
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"), calm:
+            with _threads.suited(plan.network, rows):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
@@ -320,8 +320,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        calm = _threads.suited(self._network, inference.size, trains=False)
-        with np.errstate(over="ignore", invalid="ignore"), calm:
+        with quiet_floats(), _threads.suited(self._network, inference.size, trains=False):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))
