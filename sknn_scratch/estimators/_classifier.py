@@ -218,6 +218,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
     See Also
     --------
     MLPRegressor : The corresponding regressor.
+    TabularMLPClassifier : Mixed-type tables without preprocessing.
 
     Notes
     -----
@@ -239,8 +240,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
     >>> from sknn_scratch import MLPClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> clf = make_pipeline(StandardScaler(), MLPClassifier(max_iter=500, random_state=0))
-    >>> bool(clf.fit(X, y).score(X, y) > 0.95)
-    True
+    >>> clf.fit(X, y).score(X, y)  # doctest: +ELLIPSIS
+    0.9...
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS | CLASS_WEIGHT
