@@ -63,11 +63,11 @@ app = FastAPI()
 
 
 @app.post("/predict")
-async def predict(request: Rows) -> Predictions:
+async def predict(body: Rows) -> Predictions:
     # Not in a separate thread: starting it takes longer than predicting a few rows.
-    if not request.rows or any(len(row) != N_FEATURES for row in request.rows):
+    if not body.rows or any(len(row) != N_FEATURES for row in body.rows):
         raise HTTPException(422, f"rows must be lists of {N_FEATURES} numbers, one at least")
-    X = np.array(request.rows, dtype=np.float32)
+    X = np.array(body.rows, dtype=np.float32)
     if not np.isfinite(X).all():
         raise HTTPException(422, "rows must hold finite numbers in the range of float32")
     labels, probabilities = PREDICT(X)
