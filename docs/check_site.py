@@ -68,7 +68,10 @@ def broken(site):
 
 
 def not_found(site):
-    """Yield one line for each term whose search does not find its page first."""
+    """Yield one line for each term whose search does not find its page first.
+
+    Build with ``-E``: Sphinx forgets the index entries of pages that it does not write again.
+    """
     text = (site / "searchindex.js").read_text(encoding="utf-8")
     index = json.loads(text[text.index("{") : text.rindex("}") + 1])
     yield from missing(index["indexentries"], index["docnames"])

@@ -1,4 +1,4 @@
-"""Configuration of the documentation: ``sphinx-build -W docs docs/_build/html``."""
+"""Configuration of the documentation: ``sphinx-build -WE docs docs/_build/html``."""
 
 import os
 import re
