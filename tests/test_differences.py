@@ -452,7 +452,7 @@ def test_label_matrices_hold_0_and_1(low, high):
     labels = np.column_stack([Y > 0, Y > 1])
     ours, theirs = both("MLPClassifier")
     y = np.where(labels, high, low)
-    with pytest.raises(ValueError, match="0/1 indicators.*in y of MLPClassifier"):
+    with pytest.raises(ValueError, match=r"0/1 indicators.*in y of MLPClassifier"):
         ours.fit(X, y)
     _, of_nonzero = both("MLPClassifier")
     theirs.fit(X, y)
