@@ -171,7 +171,8 @@ def mean_of_many(call: Action, settings: Settings) -> Callable[[int], float]:
 
 def table(rows: list[Row]) -> Table:
     """Return times and ratios."""
-    head = ["chosen", "instead", "shape", "dtype", "chosen takes", "instead over chosen"]
+    ratio = "time of the alternative / time of the chosen"
+    head = ["chosen", "alternative", "shape", "dtype", "chosen takes", ratio]
     lines = [
         [
             row["case"],

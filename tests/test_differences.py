@@ -166,7 +166,7 @@ def test_warm_start_keeps_the_weights_alone():
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_another_shape_is_an_error_that_names_both(method):
-    """`warm_start`, `partial_fit` with another shape"""
+    """`warm_start` or `partial_fit` with another network shape"""
     model, _ = both("MLPRegressor", warm_start=True)
     model.fit(X, Y).set_params(hidden_layer_sizes=7)
     with pytest.raises(ValueError, match=r"\(10, 4, 1\).*\(10, 7, 1\)"):
@@ -175,7 +175,7 @@ def test_another_shape_is_an_error_that_names_both(method):
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_a_minibatch_of_weight_zero_is_skipped(solver):
-    """a minibatch of weight zero"""
+    """a minibatch whose sample weights are all zero"""
     ours, theirs = both("MLPRegressor", solver=solver, batch_size=10, shuffle=False)
     weight = np.repeat([1.0, 0.0, 1.0], 20)
     kept = weight > 0
@@ -191,7 +191,7 @@ def test_a_minibatch_of_weight_zero_is_skipped(solver):
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_impossible_weights(kind, solver):
-    """all weights zero, or negative ones"""
+    """sample weights that are all zero, or some negative"""
     ours, theirs = both(kind, solver=solver)
     negative = np.where(np.arange(len(X)) == 3, -0.5, 1.0)
     for weight in np.zeros(len(X)), negative:
@@ -482,7 +482,7 @@ def test_class_labels_of_two_types():
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_whose_sum_overflows(kind):
-    """weights whose sum is not finite"""
+    """sample weights whose sum is not finite"""
     ours, theirs = (model.fit(X, target(kind)) for model in both(kind))
     weight = np.full(len(X), 1e308)
     for method in ours.fit, ours.score:
@@ -495,7 +495,7 @@ def test_weights_whose_sum_overflows(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_weights_are_numbers(kind):
-    """weights that are strings"""
+    """sample weights that are strings"""
     ours, theirs = both(kind)
     weight = ["1"] * len(X)
     with pytest.raises(ValueError, match=f"in sample_weight of {kind}"):
