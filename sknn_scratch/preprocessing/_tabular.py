@@ -433,12 +433,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             levels.write(categories(columns, place), columns.name(place), out[:, start:end])
         return out
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if hasattr(self, "kinds_") and not hasattr(self, "_names"):  # stored by version 0.1.0
-            self._names = tuple(getattr(self, "feature_names_in_", ())) or None
-            self._origins, self._time_unit = [0] * len(self._of_kind("time")), "ms"
-
     @property
     def _n_features_out(self) -> int:
         """Number of features, for ``set_output``."""
