@@ -164,6 +164,22 @@ def test_a_factor_on_weights_changes_nothing():
     assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1 / 200, 0.5, 1e-9, 0.999, 1e6 + 0.5])
+def test_a_factor_on_weights_keeps_frequent_categories(factor):
+    X = np.array([[f"c{k // 2}"] for k in range(200)], dtype=object)
+    plain = TabularPreprocessor(max_categories=50).fit(X)
+    weighted = TabularPreprocessor(max_categories=50).fit(X, sample_weight=np.full(200, factor))
+    assert plain.n_features_out_ == weighted.n_features_out_ == 51
+    assert_array_equal(weighted.transform(X), plain.transform(X))
+
+
+def test_categories_that_occur_once_share_a_feature_whatever_their_weight():
+    X = np.array([["a"], ["a"], ["b"], ["b"], *([f"c{k}"] for k in range(9))], dtype=object)
+    weight = np.r_[np.full(4, 0.3), np.full(9, 2.5)]
+    names = TabularPreprocessor(max_categories=10).fit(X, sample_weight=weight)
+    assert_array_equal(names.get_feature_names_out(), ["x0_a", "x0_b", "x0_infrequent"])
+
+
 def test_weights_are_checked():
     with pytest.raises(ValueError, match="at least one non-zero number"):
         TabularPreprocessor().fit(np.eye(3), sample_weight=np.zeros(3))

@@ -358,7 +358,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._scale = _numeric.RobustScale.learn(columns)
         self._shown = np.flatnonzero(self._scale.factor > 0)
         self._indicated = self._learn_indicators(numbers, weight)
-        rows = _n_rows(numbers.shape[1], weight)
+        copies = _numeric.as_copies(weight)
+        rows = numbers.shape[1] if copies is None else float(copies.sum())
         self.n_bins_ = self._guarded_bins(rows, len(self._shown))
         shown = self._shown if self.n_bins_ else self._shown[:0]
         edges = [(j, _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
@@ -445,11 +446,3 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-def _n_rows(n: int, weight: Array | None) -> float:
-    """Return the number of rows, as the sum of weights if all are integers."""
-    if weight is None:
-        return n
-    is_whole = bool(np.all(weight == np.rint(weight)))
-    return float(weight.sum()) if is_whole else float(np.count_nonzero(weight))
