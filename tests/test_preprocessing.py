@@ -185,6 +185,26 @@ def test_weights_are_checked():
         TabularPreprocessor().fit(np.eye(3), sample_weight=np.zeros(3))
 
 
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (["1", "2", "3"], "must be a number for each sample. Got str_: pass floats"),
+        (np.array(["1", 2, 3], dtype=object), "must be a number for each sample. Got str: pass"),
+        (np.array(["2020", "2021", "2022"], "M8[D]"), "must be a number .* Got datetime64: pass"),
+        (np.arange(1, 4).astype("m8[s]"), "must be a number for each sample. Got timedelta64"),
+        (np.ones(3) * 1j, "must be a number for each sample. Got complex128: pass floats"),
+        (
+            np.full(3, 1e308),
+            "must have a sum above 0 and finite over all samples. Got a .* inf",
+        ),
+        (np.full(3, 1e-320), "must have a sum above 0 and finite over all samples. Got a .*e-320"),
+    ],
+)
+def test_weights_are_numbers_with_a_finite_sum(weight, message):
+    with pytest.raises(ValueError, match=f"^sample_weight of TabularPreprocessor {message}"):
+        TabularPreprocessor().fit(np.eye(3), sample_weight=weight)
+
+
 # --- Categories.
 
 

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
+from sknn_scratch._sample_weights import as_weight, check_sum
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _names, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
@@ -298,7 +299,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn_all(
         self, columns: Table, sample_weight: Any, owner: str
     ) -> tuple[Array, dict[Any, str]]:
-        weight = self._weight(sample_weight, columns)
+        weight = _weight(sample_weight, columns.n_rows, owner)
         chosen = _names.chosen(self.categorical_features, columns, owner)
         self._learn_names(columns)
         self.kinds_ = self._kinds(columns, chosen, weight)
@@ -310,19 +311,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
         return numbers, measured
-
-    def _weight(self, sample_weight: Any, columns: Any) -> Array | None:
-        if sample_weight is None:
-            return None
-        rows = np.empty((columns.n_rows, 1))
-        weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
-        total = weight.sum()
-        if not np.isfinite([total, 1.0 / total]).all():
-            raise ValueError(
-                f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
-                f"not too small to divide by. Got a sum of {total:g}: scale all weights."
-            )
-        return weight
 
     def _learn_names(self, columns: Table) -> None:
         """Store names of any type, and in feature_names_in_ names that are all strings."""
@@ -446,3 +434,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _weight(sample_weight: Any, n_rows: int, owner: str) -> Array | None:
+    """Return the checked weights of rows."""
+    if sample_weight is None:
+        return None
+    weight = as_weight(sample_weight, np.empty((n_rows, 1)), owner)
+    check_sum(weight, "all samples", owner, "sample_weight")
+    return weight
