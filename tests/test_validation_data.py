@@ -331,7 +331,10 @@ BAD = {
     ),
     "weights of zero": ({"sample_weight_val": 0 * ONES}, "sample_weight_val"),
     "y_val with nan": ({"y_val": np.full(50, np.nan)}, "y_val"),
-    "y_val with another number of columns": ({"y_val": np.eye(3)[np.arange(50) % 3]}, "y_val"),
+    "y_val with another number of columns": (
+        {"y_val": np.eye(3)[np.arange(50) % 3]},
+        r"y must h.*, as in training\. Got .*: pass y .* \(in y_val of MLP",
+    ),
 }
 BAD_CLASSES = {
     "unseen classes": ({"y_val": ["low"] * 49 + ["huge"]}, r"(?s)classes.*huge.*y_val"),
