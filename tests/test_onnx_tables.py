@@ -578,8 +578,16 @@ def test_fine_times_in_a_pipeline_and_in_an_estimator():
         np.testing.assert_allclose(out[:, 0], model.predict(X), rtol=1e-5)
 
 
-@pytest.mark.parametrize("cls", [TabularMLPRegressor, TabularMLPClassifier])
-@pytest.mark.parametrize("units", [["us"], ["ns"], ["us", "ns"], ["ns", "us"], ["us", "us"]])
+@pytest.mark.parametrize(
+    ("cls", "units"),
+    [
+        (TabularMLPRegressor, ["us"]),
+        (TabularMLPClassifier, ["ns"]),
+        (TabularMLPRegressor, ["us", "ns"]),
+        (TabularMLPClassifier, ["ns", "us"]),
+        (TabularMLPRegressor, ["us", "us"]),
+    ],
+)
 def test_members_that_met_times_of_different_units(cls, units):
     times = (np.datetime64("2024-02-28", "s") + STEPS * 40000).astype("M8[ns]")
     times[: len(units)] += [np.timedelta64(1, unit) for unit in units]
