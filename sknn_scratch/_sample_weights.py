@@ -1,7 +1,4 @@
-"""Checks of sample weights, the same for estimators and transformers.
-
-``owner`` is the class that the user called, for error messages.
-"""
+"""Checks of sample weights, the same for estimators and transformers."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ from sknn_scratch._floats import quiet_floats
 _NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 
-def as_weight(sample_weight: Any, X: Any, owner: str) -> NDArray[Any]:
+def as_weight(sample_weight: Any, X: Any) -> NDArray[Any]:
     """Return weights as floats, one for each row of X, not negative."""
     given = np.asarray(sample_weight)
     kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
     found = sorted(kind.__name__ for kind in kinds if issubclass(kind, _NO_NUMBERS))
     if found:
         raise ValueError(
-            f"sample_weight of {owner} must be a number for each sample. Got "
-            f"{' and '.join(found)}: pass floats."
+            f"sample_weight must be a number for each sample. Got {' and '.join(found)}: "
+            "pass floats."
         )
     weight: NDArray[Any] = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
     return weight
@@ -35,7 +32,8 @@ def as_weight(sample_weight: Any, X: Any, owner: str) -> NDArray[Any]:
 def check_sum(weight: NDArray[Any] | None, part: str, owner: str, name: str) -> None:
     """Raise ValueError unless the weights of a part of the data have a positive, finite sum.
 
-    ``name`` is that of the parameters that the weights are made of.
+    ``owner`` is the class that the user called, and ``name`` that of the parameters that the
+    weights are made of.
     """
     total = np.float64(1.0 if weight is None else weight.sum())
     if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):

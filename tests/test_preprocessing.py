@@ -195,13 +195,16 @@ def test_weights_are_checked():
         (np.ones(3) * 1j, "must be a number for each sample. Got complex128: pass floats"),
         (
             np.full(3, 1e308),
-            "must have a sum above 0 and finite over all samples. Got a .* inf",
+            "of TabularPreprocessor must have a sum above 0 and finite .* Got a .* inf",
         ),
-        (np.full(3, 1e-320), "must have a sum above 0 and finite over all samples. Got a .*e-320"),
+        (
+            np.full(3, 1e-320),
+            "of TabularPreprocessor must have a sum above 0 and finite .* Got a .*e-320",
+        ),
     ],
 )
 def test_weights_are_numbers_with_a_finite_sum(weight, message):
-    with pytest.raises(ValueError, match=f"^sample_weight of TabularPreprocessor {message}"):
+    with pytest.raises(ValueError, match=f"^sample_weight {message}"):
         TabularPreprocessor().fit(np.eye(3), sample_weight=weight)
 
 

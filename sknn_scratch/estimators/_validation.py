@@ -164,7 +164,7 @@ def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
     with naming("sample_weight", estimator):
-        return _sample_weights.as_weight(sample_weight, X, type(estimator).__name__)
+        return _sample_weights.as_weight(sample_weight, X)
 
 
 def check_classes(estimator: Any, classes: Any) -> Array | None:

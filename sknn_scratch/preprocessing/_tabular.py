@@ -440,6 +440,6 @@ def _weight(sample_weight: Any, n_rows: int, owner: str) -> Array | None:
     """Return the checked weights of rows."""
     if sample_weight is None:
         return None
-    weight = as_weight(sample_weight, np.empty((n_rows, 1)), owner)
+    weight = as_weight(sample_weight, np.empty((n_rows, 1)))
     check_sum(weight, "all samples", owner, "sample_weight")
     return weight
