@@ -147,22 +147,6 @@ def test_the_numbers_that_pandas_gives_are_those_of_an_array():
         TabularPreprocessor().fit(named([2, 1, 0])).transform(X.to_numpy())
 
 
-@pytest.mark.filterwarnings("ignore:X has feature names")  # it knew of strings only
-@pytest.mark.parametrize("names", [["when", "a", "b"], [2, 1, 0]])
-def test_files_of_the_version_before_names_of_any_type(names):
-    X = named([*"abc"]).assign(a=pd.date_range("2000", periods=N)).set_axis(names, axis=1)
-    fitted = TabularPreprocessor(n_bins=0).fit(X)
-    state = fitted.__getstate__()
-    old = {key: state[key] for key in state if key not in ("_names", "_origins", "_time_unit")}
-    shift = np.zeros(9)
-    shift[2] = (pd.Timestamp("2000") - pd.Timestamp("1970")).days  # its days counted from 1970
-    old["_scale"] = fitted._scale._replace(centre=fitted._scale.centre + shift)
-    loaded = TabularPreprocessor()
-    loaded.__setstate__(old)
-    assert_allclose(loaded.transform(X), fitted.transform(X), atol=1e-6)
-    assert loaded._names == (tuple(names) if names[0] == "when" else None)
-
-
 @pytest.mark.parametrize("store", ["pickle", "skops"])
 @each_names
 def test_stored_names(names, store):

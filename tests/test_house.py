@@ -37,7 +37,7 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "_floats _warning _tables contracts registry core components training "
+LAYERS = "_floats _warning _sample_weights _tables contracts registry core components training "
 LAYERS += "preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
@@ -54,8 +54,11 @@ RULES = {
     "training": Rule("_floats contracts core", "scipy"),
     "_warning": Rule(),
     "_floats": Rule(),
+    "_sample_weights": Rule("_floats", "sklearn"),
     "_tables": Rule("", "scipy narwhals"),
-    "preprocessing": Rule("_floats _warning _tables", "sklearn scipy joblib narwhals"),
+    "preprocessing": Rule(
+        "_floats _warning _sample_weights _tables", "sklearn scipy joblib narwhals"
+    ),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),
     "inspection": Rule("_floats contracts core", "matplotlib"),

@@ -4,6 +4,8 @@ import doctest
 import subprocess
 import sys
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -360,6 +362,16 @@ def test_summary_as_text():
     assert lines[-1].split()[:2] == ["total", "47"]
     ends = {len(line) for line in [lines[2], *lines[4:8], lines[-1]]}
     assert len(ends) == 1, "the last column is aligned to the right"
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [0.25, Fraction(1, 4), np.float32(0.25), np.array(0.25), (0.25, 0.0), [Decimal("0.25"), 0],
+     np.array([0.25, 0.0])],
+)  # fmt: skip
+def test_summary_of_rates_in_each_form(rates):
+    est, _ = fit(Case(regressor(activation="tanh", dropout=rates), "one"))
+    assert summary(est).rows[1]["dropout"] == 0.25
 
 
 def test_summary_as_html_and_frame():

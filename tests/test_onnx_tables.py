@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import BaggingClassifier, BaggingRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -575,6 +576,40 @@ def test_fine_times_in_a_pipeline_and_in_an_estimator():
         session = session_of(model.fit(X, y), X)
         (out,) = session.run(None, feed(session, X))
         np.testing.assert_allclose(out[:, 0], model.predict(X), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cls", "units"),
+    [
+        (TabularMLPRegressor, ["us"]),
+        (TabularMLPClassifier, ["ns"]),
+        (TabularMLPRegressor, ["us", "ns"]),
+        (TabularMLPClassifier, ["ns", "us"]),
+        (TabularMLPRegressor, ["us", "us"]),
+    ],
+)
+def test_members_that_met_times_of_different_units(cls, units):
+    times = (np.datetime64("2024-02-28", "s") + STEPS * 40000).astype("M8[ns]")
+    times[: len(units)] += [np.timedelta64(1, unit) for unit in units]
+    X = pandas.DataFrame({"when": times, "kind": WORDS[STEPS % 3]})
+    bagging = BaggingRegressor if cls is TabularMLPRegressor else BaggingClassifier
+    each = cls("fast", n_ensemble=1, max_iter=2, min_steps=0, random_state=0)
+    model = bagging(each, 4, max_samples=20, bootstrap=False, random_state=5).fit(X, STEPS % 2)
+    assert len({one.preprocessor_._time_unit for one in model.estimators_}) > 1
+    session = session_of(model, X)
+    out = session.run(None, feed(session, X))[-1]
+    expected = getattr(model, "predict_proba", model.predict)(X)
+    np.testing.assert_allclose(out.reshape(expected.shape), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("units", [("ns", "s"), ("us", "ms"), ("ms", "us"), ("us", "ns")])
+def test_steps_that_met_times_of_different_units(units):
+    X = pandas.concat([stamped(unit)["when"].rename(unit) for unit in units], axis=1)
+    each = [(TabularPreprocessor(n_bins=4), [unit]) for unit in units]
+    model = make_column_transformer(*each).fit(X)
+    session = session_of(model, X)
+    (out,) = session.run(None, feed(session, X))
+    np.testing.assert_allclose(out, model.transform(X), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize(

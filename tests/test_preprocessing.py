@@ -164,9 +164,48 @@ def test_a_factor_on_weights_changes_nothing():
     assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("factor", [1 / 200, 0.5, 1e-9, 0.999, 1e6 + 0.5])
+def test_a_factor_on_weights_keeps_frequent_categories(factor):
+    X = np.array([[f"c{k // 2}"] for k in range(200)], dtype=object)
+    plain = TabularPreprocessor(max_categories=50).fit(X)
+    weighted = TabularPreprocessor(max_categories=50).fit(X, sample_weight=np.full(200, factor))
+    assert plain.n_features_out_ == weighted.n_features_out_ == 51
+    assert_array_equal(weighted.transform(X), plain.transform(X))
+
+
+def test_categories_that_occur_once_share_a_feature_whatever_their_weight():
+    X = np.array([["a"], ["a"], ["b"], ["b"], *([f"c{k}"] for k in range(9))], dtype=object)
+    weight = np.r_[np.full(4, 0.3), np.full(9, 2.5)]
+    names = TabularPreprocessor(max_categories=10).fit(X, sample_weight=weight)
+    assert_array_equal(names.get_feature_names_out(), ["x0_a", "x0_b", "x0_infrequent"])
+
+
 def test_weights_are_checked():
     with pytest.raises(ValueError, match="at least one non-zero number"):
         TabularPreprocessor().fit(np.eye(3), sample_weight=np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (["1", "2", "3"], "must be a number for each sample. Got str_: pass floats"),
+        (np.array(["1", 2, 3], dtype=object), "must be a number for each sample. Got str: pass"),
+        (np.array(["2020", "2021", "2022"], "M8[D]"), "must be a number .* Got datetime64: pass"),
+        (np.arange(1, 4).astype("m8[s]"), "must be a number for each sample. Got timedelta64"),
+        (np.ones(3) * 1j, "must be a number for each sample. Got complex128: pass floats"),
+        (
+            np.full(3, 1e308),
+            "of TabularPreprocessor must have a sum above 0 .* Got a .* inf",
+        ),
+        (
+            np.full(3, 1e-320),
+            "of TabularPreprocessor must have a sum above 0 .* Got a .*e-320",
+        ),
+    ],
+)
+def test_weights_are_numbers_with_a_finite_sum(weight, message):
+    with pytest.raises(ValueError, match=f"^sample_weight {message}"):
+        TabularPreprocessor().fit(np.eye(3), sample_weight=weight)
 
 
 # --- Categories.

@@ -373,6 +373,26 @@ def test_rows_of_no_weight_say_nothing(cls):
     assert_array_equal(Z, changed.preprocessor_.transform(X))
 
 
+@pytest.mark.parametrize("elsewhere", [-999.0, -1e-3, 0.0, 1e3, 1e9, -1e12])
+def test_targets_of_no_weight_decide_nothing(elsewhere):
+    X, y = target(TabularMLPRegressor)
+    y, weight = np.exp(y), np.r_[np.ones(100), np.zeros(20)]
+    other = np.r_[y[:100], np.full(20, elsewhere)]
+    kept, changed = (TabularMLPRegressor(**QUICK).fit(X, t, weight) for t in (y, other))
+    assert kept.target_range_ == changed.target_range_ == (y[:100].min(), y[:100].max())
+    assert_array_equal(kept.predict(X), changed.predict(X))
+
+
+@pytest.mark.parametrize("weight", [None, np.ones(5), np.arange(5)])
+def test_class_weights_of_zero_in_validation_data(weight):
+    X, y = target(TabularMLPClassifier)
+    model = TabularMLPClassifier(**QUICK, class_weight={y[0]: 0.0})
+    given = {"X_val": X.iloc[[0] * 5], "y_val": y[[0] * 5], "sample_weight_val": weight}
+    message = r"over the validation data\. Got .* \(in sample_weight_val of TabularMLPClassifier\)$"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y, **given)
+
+
 @each_estimator
 def test_folds_may_weigh_nothing(cls):
     X, y = target(cls)

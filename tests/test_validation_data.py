@@ -325,9 +325,16 @@ BAD = {
     "weights alone": ({"X_val": None, "y_val": None, "sample_weight_val": ONES}, "alone"),
     "weights of another length": ({"sample_weight_val": ONES[:7]}, "sample_weight_val"),
     "negative weights": ({"sample_weight_val": -ONES}, "sample_weight_val"),
+    "weights of an infinite sum": (
+        {"sample_weight_val": 1e308 * ONES},
+        "over the validation data.*sample_weight_val",
+    ),
     "weights of zero": ({"sample_weight_val": 0 * ONES}, "sample_weight_val"),
     "y_val with nan": ({"y_val": np.full(50, np.nan)}, "y_val"),
-    "y_val with another number of columns": ({"y_val": np.eye(3)[np.arange(50) % 3]}, "y_val"),
+    "y_val with another number of columns": (
+        {"y_val": np.eye(3)[np.arange(50) % 3]},
+        r"y must h.*, as in training\. Got .*: pass y .* \(in y_val of MLP",
+    ),
 }
 BAD_CLASSES = {
     "unseen classes": ({"y_val": ["low"] * 49 + ["huge"]}, r"(?s)classes.*huge.*y_val"),

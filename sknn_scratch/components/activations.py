@@ -145,12 +145,12 @@ class LeakyRelu(Activation):
         self.require_number("negative_slope", 0, 1)
 
     def forward(self, z: Array, out: Array) -> Array:
-        return np.maximum(z, z * float(self.negative_slope), out=out)
+        return np.maximum(z, z * self.negative_slope, out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
         # The sign is 1 or at most 0, so its maximum with s is the slope, without a mask to cast.
         slope = np.sign(a)
-        np.maximum(slope, float(self.negative_slope), out=slope)
+        np.maximum(slope, self.negative_slope, out=slope)
         return np.multiply(grad, slope, out=out)
 
 
@@ -188,12 +188,12 @@ class Elu(Activation):
     def forward(self, z: Array, out: Array) -> Array:
         left = np.minimum(z, 0.0)
         np.expm1(left, out=left)
-        np.multiply(left, float(self.alpha), out=left)
+        np.multiply(left, self.alpha, out=left)
         np.maximum(z, 0.0, out=out)
         return np.add(out, left, out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        slope = np.where(a > 0, 1.0, a + float(self.alpha))
+        slope = np.where(a > 0, 1.0, a + self.alpha)
         return np.multiply(grad, slope, out=out)
 
 

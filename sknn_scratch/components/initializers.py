@@ -190,7 +190,7 @@ class Normal(Initializer):
         self.require_number("std", 0, inf, closed="neither")
 
     def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
-        _fill(W, b, rng.standard_normal(W.shape), float(self.std))
+        _fill(W, b, rng.standard_normal(W.shape), self.std)
 
 
 @register.initializer("orthogonal")
@@ -233,7 +233,7 @@ class Orthogonal(Initializer):
     def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
         tall = W if W.shape[0] >= W.shape[1] else W.T
         q, r = np.linalg.qr(rng.standard_normal(tall.shape))
-        tall[...] = q * np.copysign(float(self.gain), np.diagonal(r))
+        tall[...] = q * np.copysign(self.gain, np.diagonal(r))
         b[...] = 0.0
 
 

@@ -360,17 +360,20 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
                 "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
             )
         loss = self._resolve_loss(targets.task)
-        data = self._data(train, train.y, targets, loss)
+        data = self._data(train, train.y, targets, loss, "all samples")
         validation = data
         if given.X is not None:
             with _validation.naming("y_val", self):
                 targets.check_validation(given.y)
-                validation = self._data(given, train.y, targets, loss)
+            with _validation.naming("sample_weight_val", self):
+                validation = self._data(given, train.y, targets, loss, "the validation data")
         self.classes_, self._loss, self._targets = targets.classes, loss, targets
         judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
         return [Problem(loss, data, validation, judge, targets)]
 
-    def _data(self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss) -> Data:
+    def _data(
+        self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss, part: str
+    ) -> Data:
         """Return encoded rows; "balanced" uses the class counts in ``reference``."""
         codes, unit = targets.encode(rows.y, loss, np.float32)
         weight = rows.sample_weight
@@ -378,7 +381,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             with _validation.naming("class_weight", self):
                 of_class = row_weights(self.class_weight, rows.y, reference, targets)
             weight = of_class if weight is None else weight * of_class
-        return Data(rows.X, codes, unit, self._float_weight(weight, "all samples"))
+        return Data(rows.X, codes, unit, self._float_weight(weight, part))
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
         """Fit one temperature for all members to their held-out rows."""

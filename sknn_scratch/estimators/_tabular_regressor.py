@@ -133,7 +133,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     Attributes
     ----------
     target_range_ : tuple of (lowest, highest)
-        Range of y in ``fit``, for each target.
+        Range of y in ``fit``, for each target, without rows of zero weight.
 
     preprocessor_ : TabularPreprocessor
         Transformer that encodes X for the members.
@@ -320,12 +320,13 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             with _validation.naming("y_val", self):
                 codec.check_validation(given.y)
                 self._check_targets(given.y, loss)
-        self.target_range_ = y.min(axis=0), y.max(axis=0)
+        counted = y if train.sample_weight is None else y[train.sample_weight > 0]
+        self.target_range_ = counted.min(axis=0), counted.max(axis=0)
         self._loss, self._targets = loss, codec
         moments = _moments(y, train.sample_weight)
         return [
             self._problem(own, loss, _in_units(codec, own, *moments), train, given)
-            for own in self._losses(loss, y, *moments)
+            for own in self._losses(loss, counted, *moments)
         ]
 
     def _losses(self, loss: Loss, y: Array, mean: Array, deviation: Array) -> list[Loss]:

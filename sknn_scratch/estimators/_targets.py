@@ -45,15 +45,18 @@ class NumericTargets:
             return np.ones((1, self.n_targets))
         return np.where(self.location, self.location, self.scale)[None]
 
-    def check_form(self, y: Any, name: str = "y", like: str = "as in fit") -> None:
+    def check_form(self, y: Any) -> None:
         """Raise ValueError unless y has as many columns as in training."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         if n_targets != self.n_targets:
-            raise ValueError(f"{name} must have {self.n_targets} columns, {like}. Got {n_targets}.")
+            raise ValueError(
+                f"y must have {self.n_targets} column(s), as in training. Got {n_targets}: pass "
+                "y with the same columns."
+            )
 
     def check_validation(self, y: Any) -> None:
         """Raise ValueError unless y has as many columns as in training."""
-        self.check_form(y, "y_val", "as y has")
+        self.check_form(y)
 
     def absent(self, truth: Array) -> list[Any]:
         """Return an empty list: continuous targets have no classes."""
@@ -137,24 +140,27 @@ class ClassTargets:
         """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
-    def check_form(self, y: Any, like: str = "as in the calls before") -> None:
+    def check_form(self, y: Any) -> None:
         """Raise ValueError unless y holds labels, or indicators of the same number of labels."""
         multilabel = self.task == "multilabel"
         if (_kind(y) == "multilabel") != multilabel or (
             multilabel and y.shape[1] != self.n_targets
         ):
             form = f"0/1 indicators of {self.n_targets} labels" if multilabel else "class labels"
-            raise ValueError(f"y must hold {form}, {like}. Got an array of shape {y.shape}.")
+            raise ValueError(
+                f"y must hold {form}, as in training. Got an array of shape {y.shape}: pass y in "
+                "the same form."
+            )
         if multilabel:
             check_indicators(y)
 
     def check_validation(self, y: Any) -> None:
         """Raise ValueError unless all classes in y_val are known."""
-        self.check_known(y, all_of_them=False, like="as y does")
+        self.check_known(y, all_of_them=False)
 
-    def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
+    def check_known(self, y: Any, all_of_them: bool) -> None:
         """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
-        self.check_form(y, like)
+        self.check_form(y)
         if self.task == "multilabel":
             return
         found = unique_labels(y)

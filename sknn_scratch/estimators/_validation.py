@@ -14,21 +14,19 @@ from sklearn import config_context
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_array,
     check_consistent_length,
     check_is_fitted,
     validate_data,
 )
 
+from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
-#: Types that are not numbers, although numpy converts some of them to numbers.
-NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
 #: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
@@ -166,18 +164,7 @@ def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
     if sample_weight is None:
         return None
     with naming("sample_weight", estimator):
-        given = np.asarray(sample_weight)
-        kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
-        found = sorted(kind.__name__ for kind in kinds if issubclass(kind, NO_NUMBERS))
-        if found:
-            raise ValueError(
-                f"sample_weight must be a number for each sample. Got {' and '.join(found)}: "
-                "pass floats."
-            )
-        weight: Array = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if not np.isfinite(weight.sum()):
-            check_weight_sum(estimator, weight, "all samples")
-    return weight
+        return _sample_weights.as_weight(sample_weight, X)
 
 
 def check_classes(estimator: Any, classes: Any) -> Array | None:
@@ -243,17 +230,11 @@ def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
     return True
 
 
-@quiet_floats()
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise ValueError unless the weights of a part of the data have a positive, finite sum."""
-    total = np.float64(1.0 if weight is None else weight.sum())
-    if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):
-        both = getattr(estimator, "class_weight", None) is not None
-        name = "sample_weight and class_weight" if both else "sample_weight"
-        raise ValueError(
-            f"{name} of {type(estimator).__name__} must have a sum above 0 and finite "
-            f"over {part}. Got a sum of {total:g}: give other weights."
-        )
+    both = getattr(estimator, "class_weight", None) is not None
+    name = "sample_weight and class_weight" if both else "sample_weight"
+    _sample_weights.check_sum(weight, part, type(estimator).__name__, name)
 
 
 def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:

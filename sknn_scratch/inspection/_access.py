@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from sknn_scratch.contracts import Loss
 from sknn_scratch.core.data import Data
@@ -125,8 +127,8 @@ def kind(network: Network, k: int) -> str:
 def dropout_rates(estimator: Any, network: Network) -> list[float]:
     """Return one rate for each hidden layer."""
     given, n_hidden = getattr(estimator, "dropout", 0.0), len(network.units) - 2
-    rates = given if isinstance(given, Sequence) else [given] * n_hidden
-    return [float(rate) for rate in rates]
+    rates: list[float] = np.broadcast_to(np.asarray(given, np.float64), n_hidden).tolist()
+    return rates
 
 
 def n_targets(estimator: Any) -> int:

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from sknn_scratch.estimators._tabular import BaseTabularMLP
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._calendar import PER_DAY, Unit
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 
 DType = np.dtype[Any]
@@ -253,10 +254,17 @@ def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
 
 def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
     """Store the unit of datetime inputs in a graph; ``parts`` are the estimators of a model."""
-    fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
-    for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
+    unit = finest_time_unit(parts)
+    if unit != "ms":
         made.metadata_props.add(key=_TIME_UNIT, value=unit)
     return made
+
+
+def finest_time_unit(parts: Iterable[Any]) -> Unit:
+    """Return the finest unit of the fitted preprocessors among the estimators of a model."""
+    fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
+    units: set[Any] = {getattr(each, "_time_unit", "ms") for each in fitted}
+    return max(units, key=list(PER_DAY).index, default="ms")
 
 
 def time_unit_of(session: Any) -> str:

@@ -70,8 +70,12 @@ def _widest(inputs: tuple[Input, ...]) -> Input:
 
 def step_before(operator: Any) -> PackedColumns | None:
     """Return the step that packs the columns of a graph, or None."""
-    models = (each.raw_operator for each in operator.scope_inst.operators.values())
-    return next((each for each in models if isinstance(each, PackedColumns)), None)
+    return next((each for each in steps(operator) if isinstance(each, PackedColumns)), None)
+
+
+def steps(operator: Any) -> list[Any]:
+    """Return the estimators of all steps of a graph."""
+    return [each.raw_operator for each in operator.scope_inst.operators.values()]
 
 
 def _parse_packed(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:

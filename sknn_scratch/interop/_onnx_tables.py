@@ -15,7 +15,9 @@ import numpy as np
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_forms import Graph
-from sknn_scratch.interop._onnx_packed import step_before
+from sknn_scratch.interop._onnx_inputs import finest_time_unit
+from sknn_scratch.interop._onnx_meta import inner
+from sknn_scratch.interop._onnx_packed import step_before, steps
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._calendar import CYCLES, PER_DAY, shifts
 from sknn_scratch.preprocessing._categories import HOT, Levels
@@ -43,8 +45,11 @@ class Table:
         #: Input of each column, and its position in that input.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
+        packed = step_before(operator)
         #: Numbers that replace strings in the input, if any.
-        self.codes_of_strings = packed.codes if (packed := step_before(operator)) else {}
+        self.codes_of_strings = packed.codes if packed else {}
+        #: Unit of datetimes in all inputs; this preprocessor may have met only coarser times.
+        self.time_unit = finest_time_unit(inner(steps(operator)))
 
     def kind(self, k: int) -> str:
         """Return the name of the skl2onnx type of a column."""
@@ -112,7 +117,7 @@ def _numbers(g: Graph, own: Any, table: Table) -> Iterator[str]:
     if plain:
         yield table.numbers(plain)
     for k, origin in zip(own._of_kind("time"), own._origins, strict=True):
-        yield _time_parts(g, _days(g, table, k, origin, PER_DAY[own._time_unit]), origin)
+        yield _time_parts(g, _days(g, table, k, origin, PER_DAY[table.time_unit]), origin)
 
 
 def _days(g: Graph, table: Table, k: int, origin: int, per_day: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sknn_scratch._warning import warn
-from sknn_scratch.preprocessing._numeric import smooth_clip
+from sknn_scratch.preprocessing._numeric import as_copies, smooth_clip
 from sknn_scratch.preprocessing._objects import plain
 
 Array = NDArray[Any]
@@ -37,16 +37,14 @@ class Levels:
     @classmethod
     def learn(cls, values: list[Any], weight: Array | None, largest: int) -> Levels:
         """Return the encoding of one value per row, with at most ``largest`` own features."""
-        counts: dict[Any, float] = {}
-        weights = [1.0] * len(values) if weight is None else weight.tolist()
-        for value, w in zip(values, weights, strict=True):
-            if value is not None and w > 0:
-                counts[value] = counts.get(value, 0.0) + w
-        common = sorted(counts, key=lambda level: (-counts[level], _sort_key(level)))[:largest]
-        if (
-            len(counts) > largest
-        ):  # categories that occur once among many, such as names, are not informative
-            common = [level for level in common if counts[level] > 1]
+        counts = _sums(values, weight)
+        common = list(counts)
+        if len(counts) > largest:
+            # Categories that occur once among many, such as names, are not informative.
+            copies = as_copies(weight)
+            rows = counts if copies is weight else _sums(values, copies)
+            common = [level for level in common if rows[level] > 1]
+        common = sorted(common, key=lambda level: (-counts[level], _sort_key(level)))[:largest]
         kept, rare = sorted(common, key=_sort_key), counts.keys() - set(common)
         return cls(tuple(map(plain, kept)), tuple(map(plain, sorted(rare, key=_sort_key))))
 
@@ -100,6 +98,16 @@ class Levels:
                 f"{new} here ({known[0]!r}, ...): all are unknown and encoded as zeros. Convert "
                 "the column to the type in fit."
             )
+
+
+def _sums(values: list[Any], weight: Array | None) -> dict[Any, float]:
+    """Return the sum of the weights of each category, in the order of the rows."""
+    sums: dict[Any, float] = {}
+    weights = [1.0] * len(values) if weight is None else weight.tolist()
+    for value, w in zip(values, weights, strict=True):
+        if value is not None and w > 0:
+            sums[value] = sums.get(value, 0.0) + w
+    return sums
 
 
 def look_measured(values: list[Any]) -> bool:

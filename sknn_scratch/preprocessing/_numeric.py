@@ -16,6 +16,13 @@ Array = NDArray[Any]
 _SLACK = 1e-9
 
 
+def as_copies(weight: Array | None) -> Array | None:
+    """Return weights that are all integers, which are numbers of copies of rows; else 1 or 0."""
+    if weight is None or np.array_equal(weight, np.rint(weight)):
+        return weight
+    return np.asarray(weight > 0, dtype=np.float64)
+
+
 class Sorted(NamedTuple):
     """Sorted values of a column, without missing values and values of zero weight."""
 

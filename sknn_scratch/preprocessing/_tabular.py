@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
+from sknn_scratch._sample_weights import as_weight, check_sum
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _names, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
@@ -298,7 +299,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn_all(
         self, columns: Table, sample_weight: Any, owner: str
     ) -> tuple[Array, dict[Any, str]]:
-        weight = self._weight(sample_weight, columns)
+        weight = _weight(sample_weight, columns.n_rows, owner)
         chosen = _names.chosen(self.categorical_features, columns, owner)
         self._learn_names(columns)
         self.kinds_ = self._kinds(columns, chosen, weight)
@@ -310,19 +311,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
         return numbers, measured
-
-    def _weight(self, sample_weight: Any, columns: Any) -> Array | None:
-        if sample_weight is None:
-            return None
-        rows = np.empty((columns.n_rows, 1))
-        weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
-        total = weight.sum()
-        if not np.isfinite([total, 1.0 / total]).all():
-            raise ValueError(
-                f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
-                f"not too small to divide by. Got a sum of {total:g}: scale all weights."
-            )
-        return weight
 
     def _learn_names(self, columns: Table) -> None:
         """Store names of any type, and in feature_names_in_ names that are all strings."""
@@ -358,7 +346,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self._scale = _numeric.RobustScale.learn(columns)
         self._shown = np.flatnonzero(self._scale.factor > 0)
         self._indicated = self._learn_indicators(numbers, weight)
-        rows = _n_rows(numbers.shape[1], weight)
+        copies = _numeric.as_copies(weight)
+        rows = numbers.shape[1] if copies is None else float(copies.sum())
         self.n_bins_ = self._guarded_bins(rows, len(self._shown))
         shown = self._shown if self.n_bins_ else self._shown[:0]
         edges = [(j, _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
@@ -433,12 +422,6 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             levels.write(categories(columns, place), columns.name(place), out[:, start:end])
         return out
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if hasattr(self, "kinds_") and not hasattr(self, "_names"):  # stored by version 0.1.0
-            self._names = tuple(getattr(self, "feature_names_in_", ())) or None
-            self._origins, self._time_unit = [0] * len(self._of_kind("time")), "ms"
-
     @property
     def _n_features_out(self) -> int:
         """Number of features, for ``set_output``."""
@@ -453,9 +436,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _n_rows(n: int, weight: Array | None) -> float:
-    """Return the number of rows, as the sum of weights if all are integers."""
-    if weight is None:
-        return n
-    is_whole = bool(np.all(weight == np.rint(weight)))
-    return float(weight.sum()) if is_whole else float(np.count_nonzero(weight))
+def _weight(sample_weight: Any, n_rows: int, owner: str) -> Array | None:
+    """Return the checked weights of rows."""
+    if sample_weight is None:
+        return None
+    weight = as_weight(sample_weight, np.empty((n_rows, 1)))
+    check_sum(weight, "all samples", owner, "sample_weight")
+    return weight
