@@ -20,11 +20,14 @@ from sklearn.ensemble import (
     VotingClassifier,
     VotingRegressor,
 )
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RANSACRegressor
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
     RandomizedSearchCV,
     TunedThresholdClassifierCV,
 )
@@ -144,6 +147,13 @@ CASES = {
     "several outputs": (LABELS, MultiOutputClassifier),
     "grid": (CLASSES, lambda e: GridSearchCV(e, SEEDS, cv=2)),
     "search": (CLASSES, lambda e: RandomizedSearchCV(scaled(e), {}, n_iter=1, cv=2)),
+    "halving": (CLASSES, lambda e: HalvingGridSearchCV(scaled(e), {}, cv=2, min_resources=60)),
+    "calibrated halving": (
+        ("two",),
+        lambda e: CalibratedClassifierCV(
+            HalvingRandomSearchCV(e, SEEDS, n_candidates=1, cv=2, min_resources=40), cv=2
+        ),
+    ),
     "pipeline of all": (CLASSES, lambda e: scaled(CalibratedClassifierCV(e, cv=2))),
     "pipeline of frozen": (("three",), lambda e: make_pipeline(StandardScaler(), frozen(e))),
     "gradient boosting": (

@@ -10,6 +10,12 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import StackingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import RandomizedSearchCV
+
+# Private, because the public names need an import that enables them in the whole process.
+from sklearn.model_selection._search_successive_halving import (
+    HalvingGridSearchCV,
+    HalvingRandomSearchCV,
+)
 from sklearn.multiclass import OneVsOneClassifier
 
 from sknn_scratch.interop._extras import require
@@ -80,11 +86,11 @@ def _options_of(model: Any) -> Iterable[str]:
 
 # --- Wrappers of another estimator that skl2onnx does not support.
 
-_HOLDERS = (FrozenEstimator, RandomizedSearchCV)
+_HOLDERS = (FrozenEstimator, RandomizedSearchCV, HalvingGridSearchCV, HalvingRandomSearchCV)
 
 
 def register_holders() -> None:
-    """Register converters of frozen estimators and of random searches with skl2onnx."""
+    """Register converters of frozen estimators, and of searches that skl2onnx lacks."""
     supported = _skl2onnx("_supported_operators")
     options = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
     options |= {"nocl": [True, False], "raw_scores": [True, False]}
