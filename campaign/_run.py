@@ -112,7 +112,9 @@ def play(module: Any, seed: int, ledger: Ledger) -> None:
     case = Case(seed, ledger)
     try:
         module.play(case)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a plug-in: GeneratorExit
         case.found("the campaign itself", f"{shown(error)} at {where(error)}")
 
 

@@ -2,6 +2,7 @@
 
 Loops drop what verbs return.  One that makes a new array instead of writing into the one that it
 was given would leave there what was there before; and a hook with a wrong name is never called.
+What they use, they use unchecked: a verb that returns another type or shape fails far from home.
 Components of this package are left out: they have the checks of :mod:`sknn_scratch.testing`.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -17,10 +20,13 @@ import numpy as np
 from sknn_scratch import contracts
 from sknn_scratch.contracts import (
     Array,
+    Callback,
     Component,
     Initializer,
     Loss,
     Optimizer,
+    Progress,
+    Schedule,
     Site,
     Transform,
 )
@@ -37,7 +43,12 @@ def parts(components: Iterable[Component]) -> Iterator[Component]:
     """Yield those components, and those within them, that are plug-ins."""
     for component in components:
         inner = [part for part in component.get_params().values() if isinstance(part, Component)]
-        yield from (part for part in (component, *inner) if not _is_ours(type(part)))
+        yield from filter(is_plugin, (component, *inner))
+
+
+def is_plugin(component: Component) -> bool:
+    """Tell whether a component is somebody else's."""
+    return not _is_ours(type(component))
 
 
 def _is_ours(cls: type) -> bool:
@@ -82,7 +93,7 @@ def kind_of(component: Component) -> type[Component]:
 def wrong_name(component: Component, name: str, near: str) -> str:
     """Return the sentence for a name that is taken for a slip."""
     return (
-        f"{_name(component)} must call what it overrides by its name in sknn_scratch.contracts. "
+        f"{named(component)} must call what it overrides by its name in sknn_scratch.contracts. "
         f"Got {name!r}, which nothing calls: write {near!r}, or '_{name}' if that is another thing."
     )
 
@@ -93,8 +104,9 @@ def wrong_name(component: Component, name: str, near: str) -> str:
 def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -> None:
     """Raise for a plug-in whose breach of its contract no later step would show.
 
-    ``y`` (rows, n_targets) are targets of a few real rows; of ``others`` it looks at the names.
+    ``y`` (rows, n_targets) are targets of a few real rows; ``others`` are not of the network.
     """
+    others = list(others)
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
     used = [(layer.activation, layer.units) for layer in layers if layer.activation is not None]
     check_names([*(f for f, _ in used), loss, *others])
@@ -104,6 +116,11 @@ def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -
                 _check_activation(f, _values((2, units), y.dtype))
         if not _is_ours(type(loss)):
             _check_loss(loss, np.array(y), _values((len(y), network.units[-1]), y.dtype))
+    for part in parts(others):
+        if isinstance(part, Schedule):
+            _check_schedule(part)
+        elif isinstance(part, Callback):
+            _check_state(part, part.init())
 
 
 def _check_activation(f: Any, z: Array) -> None:
@@ -116,6 +133,8 @@ def _check_activation(f: Any, z: Array) -> None:
 
 def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
     _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
+    _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
+    _check_sum(loss, "value", loss.value(y, raw, None))
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
         _check_out(loss, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
 
@@ -140,15 +159,95 @@ def _check_out(
     if untouched.any():
         share = "" if untouched.all() else "parts of "
         raise TypeError(
-            f"{_name(component)} must write the result of {verb} into 'out', all of it. Got {share}"
+            f"{named(component)} must write the result of {verb} into 'out', all of it. Got {share}"
             f"'out' as it was, and {got} returned: write np.tanh(z, out=out), or out[...] = ..., "
             "and return out."
         )
-    if is_returned and not _is_part_of(results[0], outs[0]):
+    if is_returned and not (
+        _is_part_of(results[0], outs[0]) and np.shape(results[0]) == like.shape
+    ):
         raise TypeError(
-            f"{_name(component)} must return the 'out' of {verb}, which holds its result. Got "
+            f"{named(component)} must return the 'out' of {verb}, which holds its result. Got "
             f"{got} returned: end with return out."
         )
+
+
+def _check_sum(loss: Loss, verb: str, value: Any) -> None:
+    """Raise unless a loss is one real number."""
+    if not isinstance(value, Real) and np.shape(value) != ():
+        got = f"an array of shape {np.shape(value)}"
+    elif np.asarray(value).dtype.kind not in "biuf":
+        got = repr(value)
+    else:
+        return
+    raise _wrong_result(loss, verb, "one real number, the weighted sum of the losses", got)
+
+
+def _wrong_result(component: Component, verb: str, must_be: str, got: str) -> TypeError:
+    return TypeError(
+        f"{named(component)} must return {must_be} from {verb}. Got {got} instead: see "
+        "sknn_scratch.contracts for what each method returns."
+    )
+
+
+def n_raw(loss: Loss, n_targets: int) -> int:
+    """Return the number of raw outputs that a loss needs; raise if that is none."""
+    n = loss.n_raw(n_targets)
+    if not isinstance(n, Integral) or n < 1:
+        raise _wrong_result(loss, "n_raw", "an integer >= 1", repr(n))
+    return int(n)
+
+
+def for_task(loss: Loss, task: str) -> Loss:
+    """Return the loss that a loss has for a task; raise if that is none."""
+    own = loss.for_task(task)
+    if not isinstance(own, Loss):
+        raise _wrong_result(loss, "for_task", "a loss, as a rule itself", repr(own))
+    return own
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    """Raise unless a factor is finite and not negative at the beginning and as time goes by."""
+    for fraction in (0.0, 0.5, 0.99):
+        factor: Any = schedule(Progress(0, 0, 0, fraction, 0))
+        if not isinstance(factor, Real | np.ndarray) or np.shape(factor) != ():
+            raise _wrong_result(schedule, "__call__", "one real number", repr(factor))
+        if not 0 <= factor < inf:
+            got = f"{factor!r} at fraction={fraction:g}"
+            raise _wrong_result(schedule, "__call__", "a number in [0, inf)", got)
+
+
+def _check_state(component: Component, state: Any) -> None:
+    """Raise unless what ``init`` returned is a dict of what a checkpoint can hold."""
+    if not isinstance(state, dict):
+        raise _wrong_result(component, "init", "a dict", repr(state))
+    odd = [key for key in state if not isinstance(key, str)]
+    if odd:
+        raise _wrong_result(component, "init", "a dict with strings as keys", f"the key {odd[0]!r}")
+
+
+def check_theta(optimizer: Optimizer, theta: Any, like: Array) -> Array:
+    """Return the parameters that ``readout`` returned; raise if they are of another form."""
+    if not isinstance(theta, np.ndarray) or theta.shape != like.shape or theta.dtype != like.dtype:
+        must_be = f"an array of shape {like.shape} and dtype {like.dtype}"
+        raise _wrong_result(optimizer, "readout", must_be, _form(theta))
+    return theta
+
+
+def _form(value: Any) -> str:
+    is_array = isinstance(value, np.ndarray)
+    return f"shape {value.shape} and dtype {value.dtype}" if is_array else repr(value)
+
+
+def predicted(loss: Loss, verb: str, raw: Array) -> Array:
+    """Return what ``predict`` or ``log_predict`` makes of ``raw``, in its place.
+
+    Raise if that is of another shape.
+    """
+    y_pred = getattr(loss, verb)(raw, raw)
+    if not isinstance(y_pred, np.ndarray) or y_pred.shape != raw.shape:
+        raise _wrong_result(loss, verb, f"an array of shape {raw.shape}", _form(y_pred))
+    return y_pred
 
 
 def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, slice]) -> None:
@@ -162,6 +261,7 @@ def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, sli
 def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     direction = np.cos(np.arange(theta.size)).astype(theta.dtype)
     before, state = direction.copy(), part.init(theta, groups)
+    _check_state(part, state)
     result = part.update(direction, state, theta, 0.01, np.zeros_like(theta))
     is_elsewhere = isinstance(result, np.ndarray) and not _is_part_of(result, direction)
     # A transform may leave a direction as it is, such as one that is short enough.
@@ -169,9 +269,11 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     if is_elsewhere or is_gradient:
         got = "a new array returned" if is_elsewhere else "the gradient left there"
         raise TypeError(
-            f"{_name(part)} must write the result of update into 'direction'. Got {got}: write in "
+            f"{named(part)} must write the result of update into 'direction'. Got {got}: write in "
             "place, as direction *= -lr or direction[...] = ..., and return nothing."
         )
+    if isinstance(part, Optimizer):
+        check_theta(part, part.readout(theta, state), theta)
 
 
 def _is_part_of(result: Any, array: Array) -> bool:
@@ -180,13 +282,19 @@ def _is_part_of(result: Any, array: Array) -> bool:
 
 def check_filled(initializer: Initializer, arrays: Iterable[Array], site: Site) -> None:
     """Raise if an initializer has left some of a layer's parameters as they were: nan."""
-    if _is_ours(type(initializer)) or not any(np.isnan(a).any() for a in arrays):
+    if _is_ours(type(initializer)) or all(np.isfinite(a).all() for a in arrays):
         return
+    if not any(np.isnan(a).any() for a in arrays):
+        raise ValueError(
+            f"{named(initializer)} must write finite numbers into 'W' and 'b' in fill. Got layer "
+            f"{site.index} with infinite ones: lower its spread."
+        )
     raise TypeError(
-        f"{_name(initializer)} must write into all of 'W' and 'b' in fill. Got layer {site.index} "
+        f"{named(initializer)} must write into all of 'W' and 'b' in fill. Got layer {site.index} "
         "with parts of them as they were: write W[...] = ... and b[...] = ..., in place."
     )
 
 
-def _name(component: Component) -> str:
+def named(component: Component) -> str:
+    """Return a component's kind and class, as errors name it."""
     return f"The {kind_of(component).__name__.lower()} {type(component).__name__}"

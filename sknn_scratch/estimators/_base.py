@@ -13,10 +13,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
 from sknn_scratch.contracts import Array, Loss, State
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threads, _validation
+from sknn_scratch.estimators import (
+    _advice,
+    _aliases,
+    _blame,
+    _convert,
+    _resume,
+    _threads,
+    _validation,
+)
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
@@ -40,14 +49,18 @@ _PLUGINS = "_sknn_scratch_plugins"
 
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Give the estimator back as it was if the body fails: nothing that it had is lost."""
+    """Give the estimator back as it was if the body fails: nothing that it had is lost.
+
+    Errors of components get a note that names them.
+    """
     before = dict(vars(estimator))
     try:
         yield
     except BaseException as error:
+        _blame.add_notes(error, estimator)
         # Ctrl-C publishes what there is, and that is to be kept.
         published = vars(estimator).get("theta_") is not before.get("theta_")
-        if isinstance(error, Exception) or not published:
+        if not (isinstance(error, KeyboardInterrupt) and published):
             vars(estimator).clear()
             vars(estimator).update(before)
         raise
@@ -140,10 +153,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
+            self._publish(plan, state, targets)
             raise
-        finally:
-            if state.stop_reason:
-                self._publish(plan, state, targets)
+        self._publish(plan, state, targets)
         if listener is not None:
             listener.on_published()
 
@@ -211,7 +223,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _resolve_loss(self, task: str) -> Loss:
         loss: Loss = _aliases.component(self, "loss", "loss")
         if task in loss.tasks:
-            return loss.for_task(task)
+            return probe.for_task(loss, task)
         if task == "multiclass" and "binary" in loss.tasks:
             raise ValueError(
                 "Only binary classification is supported. The type of the target is multiclass "
@@ -231,7 +243,10 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
         """Return the parameters to keep: with early stopping the best ones, else the last."""
         optimizer = getattr(plan.strategy, "optimizer", None)
-        last = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
+        last = state.theta
+        if optimizer:
+            read = optimizer.readout(state.theta, state.optimizer)
+            last = probe.check_theta(optimizer, read, state.theta)
         if not np.isfinite(last).all():
             state.stop_reason = "diverged"
         if plan.early_stopping and state.best_row and state.best_theta is not None:
@@ -321,7 +336,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
         calm = _threads.suited(self._network, inference.size, trains=False)
-        with np.errstate(over="ignore", invalid="ignore"), calm:
+        noting = _blame.noting_components(self)
+        with np.errstate(over="ignore", invalid="ignore"), calm, noting:
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))

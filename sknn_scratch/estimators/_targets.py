@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core import probe
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class NumericTargets:
 
     def predict(self, raw: Array, loss: Loss) -> Array:
         """Return predictions, (rows, n_targets)."""
-        return self.in_units_of_y(loss.predict(raw, raw))
+        return self.in_units_of_y(probe.predicted(loss, "predict", raw))
 
     def in_units_of_y(self, values: Array) -> Array:
         """Return (rows, n_targets) values of a network in those of y: in float64 if scaled."""

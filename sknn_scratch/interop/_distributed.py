@@ -24,6 +24,7 @@ from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
 from sknn_scratch.estimators._base import Job, unchanged_on_error
+from sknn_scratch.estimators._blame import noting_components
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import check_params
 from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
@@ -349,6 +350,7 @@ class PartitionSum:
         return float(value)
 
 
+@noting_components()  # here, for a traceback does not leave a worker
 def _data_term(objective: Objective, data: Data, theta: Array, factor: float) -> Any:
     """Return the data term of one partition and its gradient."""
     layout = objective.network.layout
@@ -471,6 +473,7 @@ class Sums(NamedTuple):
         return Sums(sum(rows), sum(losses), theta, _summed(list(optimizers)), max(steps))
 
 
+@noting_components()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
     """Make the steps of one partition's turn, from the averages of the last one."""
     how, plan, begin = work

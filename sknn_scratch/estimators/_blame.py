@@ -1,0 +1,115 @@
+"""Notes on errors that arise in components: which one, in which method, during which call.
+
+The error itself stays as its author raised it, with its type and its traceback.  All of this runs
+only where an error passes, so training pays nothing for it.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any
+
+from sknn_scratch.contracts import Component
+from sknn_scratch.core import probe
+from sknn_scratch.estimators._aliases import ComponentParams
+
+START = "Raised by "
+
+
+@contextmanager
+def noting_components(estimator: Any = None) -> Iterator[None]:
+    """Add notes to an error of the body, where X has been checked: see :func:`add_notes`."""
+    try:
+        yield
+    except BaseException as error:
+        add_notes(error, estimator, is_checked=True)
+        raise
+
+
+def add_notes(error: BaseException, estimator: Any, is_checked: bool = False) -> None:
+    """Name the component that raised an error, or plug-ins whose results may have led to it.
+
+    Plug-ins are those of ``estimator``; None, in a process of its own, does without.  Unless data
+    and parameters are checked, a message with the estimator's name is about these.
+    """
+    if type(error) is KeyboardInterrupt:  # a user's Ctrl-C arises anywhere
+        return
+    call = _called(sys._getframe())
+    # What crossed a process has its note already, and lacks only the call.
+    if not _completes(error, call):
+        raiser = _raiser(error) or _raiser(error.__cause__)
+        if raiser is not None:
+            where = [f"{START}{probe.named(raiser[0])} in {raiser[1]}", call]
+            error.add_note(", in ".join(filter(None, where)) + ".")
+        is_told = raiser is not None and probe.is_plugin(raiser[0])
+        plugins = [] if is_told else sorted(set(_plugins(estimator)))
+        if plugins and (is_checked or type(estimator).__name__ not in str(error)):
+            error.add_note(_suspects(plugins, call))
+
+
+def _completes(error: BaseException, call: str) -> bool:
+    """Tell whether there are notes; add the call where they lack it."""
+    notes = getattr(error, "__notes__", [])
+    for k, note in enumerate(notes):
+        if note.startswith(START) and ", in " not in note and call:
+            notes[k] = f"{note.removesuffix('.')}, in {call}."
+    return any(note.startswith(START) for note in notes)
+
+
+def _raiser(error: BaseException | None) -> tuple[Component, str] | None:
+    """Return the innermost component in an error's traceback, and its method."""
+    found = None
+    for frame, _ in traceback.walk_tb(None if error is None else error.__traceback__):
+        component = _first_argument(frame)
+        if isinstance(component, Component):
+            method = _method(component, frame.f_code)
+            found = (component, method) if method else found
+    return found
+
+
+def _first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _method(component: Component, code: CodeType) -> str:
+    """Return the public method whose code this is, or nothing."""
+    is_public = not code.co_name.startswith("_") and hasattr(type(component), code.co_name)
+    if is_public or code.co_name == "__call__":
+        return code.co_name
+    methods = ((name, getattr(type(component), name, None)) for name in dir(type(component)))
+    # A function of another name may have been put into the class.
+    return next((name for name, made in methods if getattr(made, "__code__", None) is code), "")
+
+
+def _called(frame: FrameType | None) -> str:
+    """Return the outermost public method of an estimator that runs: "fit of MLPRegressor"."""
+    call = ""
+    while frame is not None:
+        if not frame.f_code.co_name.startswith("_"):
+            owner = _first_argument(frame)
+            if isinstance(owner, ComponentParams):
+                call = f"{frame.f_code.co_name} of {type(owner).__name__}"
+        frame = frame.f_back
+    return call
+
+
+def _plugins(estimator: Any) -> Iterator[str]:
+    """Yield the plug-ins among the parameters of an estimator, by name."""
+    if estimator is not None:
+        for value in estimator.get_params(deep=False).values():
+            values = value if isinstance(value, list | tuple) else [value]
+            own = [part for part in values if isinstance(part, Component)]
+            yield from map(probe.named, probe.parts(own))
+
+
+def _suspects(plugins: list[str], call: str) -> str:
+    what = " and ".join(plugins)
+    return (
+        f"Arose in {call or 'a fit'} with {what}: what a method of theirs returned or wrote may "
+        "be the cause. Check each with sknn_scratch.testing.check_component."
+    )
