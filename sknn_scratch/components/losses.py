@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, exprel, xlogy
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, TargetRange, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
@@ -297,7 +298,7 @@ class Tweedie(_LogLink):
         share = _times_exp(y, b * raw)
         deviance = y**a / (a * b)
         deviance += out / a
-        with np.errstate(invalid="ignore"):
+        with quiet_floats():
             deviance -= share / b
             out -= share
         # Where both exponentials overflow, inf - inf stands for the larger of the two.
@@ -460,7 +461,7 @@ def _weighted(values: Array, weight: Array | None, grad: Array) -> float:
 
 def _times_exp(y: Array, x: Array) -> Array:
     """Return y exp(x), finite wherever the product is: 0 where y is 0."""
-    with np.errstate(divide="ignore"):
+    with quiet_floats():
         x += np.log(np.abs(y))
     np.exp(x, out=x)
     x *= np.sign(y)

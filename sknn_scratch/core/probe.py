@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch import contracts
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import (
     Array,
     Callback,
@@ -110,7 +111,7 @@ def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
     used = [(layer.activation, layer.units) for layer in layers if layer.activation is not None]
     check_names([*(f for f, _ in used), loss, *others])
-    with np.errstate(all="ignore"):
+    with quiet_floats():
         for f, units in used:
             if not _is_ours(type(f)):
                 _check_activation(f, _values((2, units), y.dtype))
@@ -254,7 +255,7 @@ def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, sli
     """Raise for a rule, or for a part of one, that does not write its step into ``direction``."""
     for part in parts([optimizer]):
         if isinstance(part, Optimizer | Transform):
-            with np.errstate(all="ignore"):
+            with quiet_floats():
                 _check_update(part, np.array(theta), groups)
 
 

@@ -10,6 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import min_max_axis
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
@@ -76,6 +77,7 @@ def _is_lbfgs(estimator: Any) -> bool:
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
 
 
+@quiet_floats()
 def _is_planned(estimator: Any, state: TrainingState) -> bool:
     """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
 
@@ -115,6 +117,7 @@ def _epochs_ended(estimator: Any) -> str:
     )
 
 
+@quiet_floats()
 def scaling_hint(estimator: Any, data: Data) -> str:
     """Return the advice to scale if features, or the target, are on very different scales."""
     features, hint = _ranges(data.X[:SAMPLE_ROWS]), ""
@@ -126,8 +129,7 @@ def scaling_hint(estimator: Any, data: Data) -> str:
         )
     # Targets of a loss with the log link are on its own scale.
     if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
-        with np.errstate(all="ignore"):
-            deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
+        deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
         odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
         if odd:
             hint += (
@@ -145,8 +147,7 @@ def _ranges(columns: Any) -> Array:
     """
     find = min_max_axis if issparse(columns) else _min_max
     least, most = (np.asarray(end, dtype=np.float64) for end in find(columns, axis=0))
-    with np.errstate(all="ignore"):
-        return _usable(most - least)
+    return _usable(most - least)
 
 
 def _min_max(columns: Any, axis: int) -> tuple[Array, Array]:

@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
@@ -90,7 +91,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
         """Do what fit (to the end) and partial_fit (one pass) do."""
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
@@ -102,7 +103,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
         """Do what resume does: as fit, from the state in a file."""
         path = _resume.check_path(path)
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
@@ -148,8 +149,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         run = FitRun(plan, state, header, listener)
         try:
             rows = getattr(plan.strategy, "batch_size", data.n_samples)
-            calm = _threads.suited(plan.network, rows)
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"), calm:
+            with _threads.suited(plan.network, rows):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
@@ -336,8 +336,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
         calm = _threads.suited(self._network, inference.size, trains=False)
-        noting = _blame.noting_components(self)
-        with np.errstate(over="ignore", invalid="ignore"), calm, noting:
+        with quiet_floats(), calm, _blame.noting_components(self):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))

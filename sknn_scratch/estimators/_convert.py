@@ -12,6 +12,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import components
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._start import own_stream, plan_without_data
@@ -46,6 +47,7 @@ NAMES: dict[type[Component], str] = {
 }
 
 
+@quiet_floats()
 def from_sklearn(cls: type, model: Any) -> Any:
     """Return an estimator of ours with the parameters and weights of scikit-learn's."""
     check_is_fitted(model)
@@ -88,6 +90,7 @@ def _targets(model: Any) -> ClassTargets | NumericTargets:
     return ClassTargets(model.classes_, task, bool(model._label_binarizer.sparse_input_))
 
 
+@quiet_floats()
 def to_sklearn(ours: Any, cls: type) -> Any:
     """Return scikit-learn's estimator with our parameters and weights."""
     check_is_fitted(ours)

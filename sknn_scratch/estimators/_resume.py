@@ -27,6 +27,8 @@ from sknn_scratch.training.state import Plan, TrainingState
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
+# numpy's numbers in a component are written as their repr, which the old style changes.
+@np.printoptions(legacy=False)
 def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
     """Return what says of which fit a checkpoint is."""
     params = estimator.get_params(deep=False).items()

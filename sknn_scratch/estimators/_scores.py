@@ -95,8 +95,9 @@ def _comparable(
     the values of another row: 0 times these is 0.
     """
     if weight is not None:
+        weight = in_powers_of_two(weight)[0]  # the smallest may become 0
         rows = np.where(weight > 0, np.arange(len(weight)), np.argmax(weight))
-        truth, y_pred, weight = truth[rows], y_pred[rows], in_powers_of_two(weight)[0]
+        truth, y_pred = truth[rows], y_pred[rows]
     truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))
     own = exponent if y_pred.ndim == truth.ndim else exponent[..., None]
     return truth, np.ldexp(np.asarray(y_pred, np.float64), -own), weight

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
@@ -114,7 +115,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     # --- Fitting.
 
     def _fit(self, rows: Rows, given: Rows) -> Any:
-        with np.errstate(all="ignore"), unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             self._check_params()
             is_given = _validation.is_given(self, *given)
             train = self._learn_columns(rows)
@@ -343,7 +344,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     def _sum_of_members(self, method: str, X: Any) -> Array:
         """Return the sum of what a method of each member returns for X, in float64."""
         check_is_fitted(self)
-        with np.errstate(all="ignore"):
+        with quiet_floats():
             Z, total = self._transform(X), np.float64(0.0)
             for member in self.estimators_:
                 with _validation.speaking_for(self, member):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core import probe
 
@@ -30,7 +31,7 @@ class NumericTargets:
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
         """Return y as (n_targets, n_samples), in units of the scale."""
         columns = y.reshape(len(y), -1)
-        with np.errstate(all="ignore"):
+        with quiet_floats():
             if self.scale is not None:
                 columns = (columns - self.location) / self.scale
             return np.ascontiguousarray(columns.T, dtype=dtype), None

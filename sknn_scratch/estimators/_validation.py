@@ -21,6 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
@@ -41,10 +42,7 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
     """
     own = type(estimator).__name__
     try:
-        with (
-            np.errstate(over="ignore", invalid="ignore"),
-            config_context(array_api_dispatch=False),
-        ):
+        with quiet_floats(), config_context(array_api_dispatch=False):
             yield
     except OverflowError as error:
         raise ValueError(
@@ -108,7 +106,7 @@ def _is_valid(estimator: Any, X: Any) -> bool:
         return False
     if X.ndim != 2 or len(X) == 0 or X.shape[1] != getattr(estimator, "n_features_in_", None):
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet_floats():
         return bool(np.isfinite(X.sum()))
 
 
@@ -198,12 +196,12 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     return known
 
 
+@quiet_floats()
 def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
     """Return a in ``dtype``; raise if values are too large for it."""
     if a.dtype == dtype:
         return a
-    with np.errstate(over="ignore"):
-        out = a.astype(dtype)
+    out = a.astype(dtype)
     check_finite(estimator, name, out)
     return out
 
@@ -245,12 +243,11 @@ def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
     return True
 
 
+@quiet_floats()
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
     """Raise if the rows of a part of the data weigh nothing, or too much."""
-    with np.errstate(over="ignore", divide="ignore"):
-        total = np.float64(1.0 if weight is None else weight.sum())
-        usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
-    if not usable:
+    total = np.float64(1.0 if weight is None else weight.sum())
+    if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):
         both = getattr(estimator, "class_weight", None) is not None
         name = "sample_weight and class_weight" if both else "sample_weight"
         raise ValueError(

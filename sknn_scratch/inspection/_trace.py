@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Params
@@ -162,7 +163,7 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     batch = data.batch(slice(0, data.n_samples))
     params = network.layout.params(np.array(estimator.theta_))
     grads = network.layout.params(np.empty_like(params.vector))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with quiet_floats():
         J = objective.value_and_grad(params, batch, rows, grads)
         layers = tuple(_layers(objective, params, grads, batch.x, rows))
         penalty = objective.penalty(params, grads, batch.weight_sum)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
@@ -155,7 +156,7 @@ def fit(
     require("dask", "distributed", WHAT)
     check_estimator(estimator)
     asked = _checked_options(options)
-    with unchanged_on_error(estimator):
+    with quiet_floats(), unchanged_on_error(estimator):
         check_params(estimator)
         _check_possible(estimator, asked)
         data = Rows(X, y, sample_weight)
@@ -271,6 +272,7 @@ def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Par
     return Partitions(parts, sizes, total, sample)
 
 
+@quiet_floats()
 def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     """Return the rows of a partition as training sees them."""
     estimator, targets, loss, dtype = coding
@@ -285,6 +287,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     return Data(_validation.cast_X(estimator, X, dtype), codes, unit, weight)
 
 
+@quiet_floats()
 def _size(data: Data) -> tuple[int, float]:
     """Return the number of rows and the sum of their weights."""
     n = data.n_samples
@@ -351,15 +354,16 @@ class PartitionSum:
 
 
 @noting_components()  # here, for a traceback does not leave a worker
+@quiet_floats()
 def _data_term(objective: Objective, data: Data, theta: Array, factor: float) -> Any:
     """Return the data term of one partition and its gradient."""
     layout = objective.network.layout
     total = layout.params(np.empty_like(theta))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
+    value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
     return value, total.vector
 
 
+@quiet_floats()
 def _added(terms: list[Any]) -> Any:
     """Return the sums of values and of gradients."""
     return sum(value for value, _ in terms), np.sum([grad for _, grad in terms], axis=0)
@@ -466,6 +470,7 @@ class Sums(NamedTuple):
     step: int
 
     @staticmethod
+    @quiet_floats()
     def add(terms: list[Sums]) -> Sums:
         """Return the sums of sums."""
         rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
@@ -474,6 +479,7 @@ class Sums(NamedTuple):
 
 
 @noting_components()
+@quiet_floats()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
     """Make the steps of one partition's turn, from the averages of the last one."""
     how, plan, begin = work
@@ -482,8 +488,7 @@ def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
         state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])
     rng = np.random.default_rng([turn.seed, turn.partition])
     order = rng.permutation(data.n_samples) if how.shuffle else np.arange(data.n_samples)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
+    row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
     n = turn.last - turn.first
     return Sums(n, row["loss"] * n, state.theta * n, _scaled(state.optimizer, n), state.step)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_feed import feed
@@ -149,7 +150,7 @@ def _excess(got: Array, y: Array, verb: str) -> float:
     What rounding may do is taken off first, as the range of few rows may be next to nothing.
     """
     same = (got == y) | (np.isnan(got) & np.isnan(y))
-    with np.errstate(invalid="ignore", over="ignore"):
+    with quiet_floats():
         off = np.where(same, 0.0, np.nan_to_num(np.abs(got - y), nan=np.inf))
     if verb == "predict_proba":
         return float(off.max())

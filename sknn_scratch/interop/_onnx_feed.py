@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_inputs import time_unit_of
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
@@ -93,7 +94,7 @@ def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -
     if kind == "int64" and columns.dtype(k).kind == "M":
         return columns.times(k).astype(f"M8[{form.time_unit}]").astype(np.int64)
     if kind in ("float", "double"):
-        with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both
+        with quiet_floats():  # what is far out is infinite: a graph's clip takes both
             return columns.numbers([k])[0].astype(_DTYPES[kind])
     levels = columns.levels(k)
     if None in levels:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
@@ -88,6 +89,7 @@ def _check_length(name: str, n: int, n_X: int) -> None:
         )
 
 
+@quiet_floats()
 def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
     """Return what the client must know of a partition; runs on a worker."""
     y = as_targets(y)

@@ -1,6 +1,7 @@
 """Numeric columns: weighted quantiles, robust scaling, piecewise-linear encoding.
 
-Arrays are (columns, rows), so that a column is contiguous; nan stands for missing.
+Arrays are (columns, rows), so that a column is contiguous; nan stands for missing.  Callers
+enter ``quiet_floats``: what overflows is looked at, or clipped.
 """
 
 from __future__ import annotations
@@ -75,24 +76,21 @@ class RobustScale(NamedTuple):
         probs = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
         found = np.array([column.quantiles(probs) for column in columns]).reshape(-1, 5)
         low, q25, centre, q75, high = found.T
-        with np.errstate(over="ignore"):
-            width = q75 - q25
-            width = np.where(width > 0, width, 0.5 * (high - low))
+        width = q75 - q25
+        width = np.where(width > 0, width, 0.5 * (high - low))
         usable = (width > 0) & np.isfinite(width) & np.isfinite(1.0 / np.where(width > 0, width, 1))
         factor = np.divide(1.0, width, out=np.zeros_like(width), where=usable)
         return cls(np.where(np.isnan(centre), 0.0, centre), factor)
 
     def apply(self, numbers: Array) -> Array:
         """Return (columns, rows) scaled values, 0 for missing."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            u = (numbers - self.centre[:, None]) * self.factor[:, None]
+        u = (numbers - self.centre[:, None]) * self.factor[:, None]
         return np.nan_to_num(smooth_clip(u), copy=False, nan=0.0)
 
 
 def smooth_clip(u: Any) -> Array:
     """Return u / √(1 + (u/3)²)."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.where(np.abs(u) < 1e6, u / np.sqrt(1.0 + (u / 3.0) ** 2), 3.0 * np.sign(u))
+    return np.where(np.abs(u) < 1e6, u / np.sqrt(1.0 + (u / 3.0) ** 2), 3.0 * np.sign(u))
 
 
 class Bins(NamedTuple):
@@ -118,8 +116,7 @@ class Bins(NamedTuple):
             out[missing] = 0.0
 
     def _lines(self, x: Array) -> Array:
-        with np.errstate(over="ignore"):  # far outside of a very narrow bin
-            lines = (x[:, None] - self.left) * self.slope
+        lines = (x[:, None] - self.left) * self.slope
         return np.clip(lines, 0.0, 1.0, out=lines)
 
 
@@ -145,6 +142,5 @@ def edges_of(column: Sorted, n_bins: int) -> Array:
 
 def _apart(edges: Array) -> Array:
     """Leave out edges that are too close for the slope between them to be a number."""
-    with np.errstate(over="ignore", divide="ignore"):
-        usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
+    usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
     return edges if usable.all() else edges[:0]

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _names, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
@@ -182,7 +183,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             booleans, categories, strings nor times.
         """
         owner = type(self).__name__
-        self._learn(read(X, owner), sample_weight, owner)
+        with quiet_floats():
+            self._learn(read(X, owner), sample_weight, owner)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -199,7 +201,8 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         X_out : ndarray of shape (n_samples, n_features_out_), float32
         """
         owner = type(self).__name__
-        return self._fit_transform(read(X, owner), sample_weight, owner)
+        with quiet_floats():
+            return self._fit_transform(read(X, owner), sample_weight, owner)
 
     def transform(self, X: Any) -> Array:
         """Return X as float32 columns.
@@ -252,13 +255,15 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     # --- For estimators around this one: ``owner`` is the class that the user called.
 
     def _fit_transform(self, columns: Table, sample_weight: Any, owner: str) -> Array:
-        numbers = self._learn(columns, sample_weight, owner)
-        return self._encode(columns, list(range(columns.n_columns)), numbers)
+        with quiet_floats():
+            numbers = self._learn(columns, sample_weight, owner)
+            return self._encode(columns, list(range(columns.n_columns)), numbers)
 
     def _transform(self, X: Any, owner: str) -> Array:
-        columns = read(X, owner)
-        places = _names.places_of(self._names, self.n_features_in_, columns, owner)
-        return self._encode(columns, places, self._numbers(columns, places))
+        with quiet_floats():
+            columns = read(X, owner)
+            places = _names.places_of(self._names, self.n_features_in_, columns, owner)
+            return self._encode(columns, places, self._numbers(columns, places))
 
     # --- Learning.
 
@@ -299,6 +304,12 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             return None
         rows = np.empty((columns.n_rows, 1))
         weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        total = weight.sum()
+        if not np.isfinite([total, 1.0 / total]).all():
+            raise ValueError(
+                f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
+                f"not too small to divide by. Got a sum of {total:g}: scale all weights alike."
+            )
         return weight
 
     def _learn_names(self, columns: Table) -> None:

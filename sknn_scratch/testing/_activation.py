@@ -166,7 +166,8 @@ def check_float32(f: Activation) -> None:
     require_close(_forward(f, single), _forward(f, z), 5e-5, message)
     require_close(_slope(f, single), _slope(f, z), 5e-5, message)
     extreme = np.array([[-1e4, -100.0, 0.5, 100.0, 1e4]], np.float32)
-    with warnings.catch_warnings():
+    alarms = np.errstate(over="warn", invalid="warn", divide="warn")
+    with warnings.catch_warnings(), alarms:
         warnings.simplefilter("error", RuntimeWarning)
         try:
             both = _forward(f, extreme), _slope(f, extreme)

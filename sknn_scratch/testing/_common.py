@@ -28,8 +28,7 @@ def require_close(actual: Any, desired: Any, tolerance: float, message: str) -> 
     actual, desired = np.asarray(actual, np.float64), np.asarray(desired, np.float64)
     require(actual.shape == desired.shape, f"{message} (shapes {actual.shape}, {desired.shape})")
     size = max(float(np.abs(desired).max(initial=0.0)), 1e-3)
-    with np.errstate(invalid="ignore"):
-        error = float(np.abs(actual - desired).max(initial=0.0))
+    error = float(np.abs(actual - desired).max(initial=0.0))
     require(error <= tolerance * size, f"{message} (largest difference {error:.2g})")
 
 

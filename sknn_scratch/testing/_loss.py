@@ -179,11 +179,9 @@ def _linked(loss: Loss, verb: Callable[[Array, Array], Array], raw: Array) -> Ar
     """Return what ``predict`` or ``log_predict`` writes, in place and beside, in both orders."""
     what, before = f"{name(loss)}.{verb.__name__}", raw.copy()
     out, inplace = np.full_like(raw, -7.5), raw.copy()
-    # The logarithm of a prediction that is negative is nobody's concern.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = verb(raw, out)
-        verb(inplace, inplace)
-        ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
+    result = verb(raw, out)
+    verb(inplace, inplace)
+    ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
     require(result is out, f"{what} must return the array `out` that it was given.")
     unchanged = np.array_equal(raw, before)
     require(unchanged, f"{what} must not change raw unless `out` is raw.")
@@ -217,9 +215,8 @@ def check_extremes(loss: Loss) -> None:
 
 def _check_extreme(loss: Loss, y: Array, raw: Array) -> None:
     hint = "choose a form that does not overflow, such as log-sum-exp with the maximum taken out."
-    with np.errstate(all="ignore"):
-        value, gradient = _value_and_grad(loss, y, raw)
-        y_pred = loss.predict(raw, np.empty_like(raw))
+    value, gradient = _value_and_grad(loss, y, raw)
+    y_pred = loss.predict(raw, np.empty_like(raw))
     where = f"of {name(loss)} at raw = ±1e4 in float32 is not a number"
     for array, what in ((value, "value"), (gradient, "gradient"), (y_pred, "predict")):
         require(not np.isnan(array).any(), f"The {what} {where}: {hint}")

@@ -132,8 +132,7 @@ def check_zero_rate(optimizer: Optimizer) -> None:
 def check_goes_downhill(optimizer: Optimizer) -> None:
     """It minimises a parabola at some usual step size."""
     theta = np.linspace(0.5, 1.5, 6)
-    with np.errstate(all="ignore"):
-        ends = [_run(optimizer, _bowl, theta, _start(optimizer, theta), lr, 300) for lr in RATES]
+    ends = [_run(optimizer, _bowl, theta, _start(optimizer, theta), lr, 300) for lr in RATES]
     away = [float(np.abs(end + 0.5).max()) for end in ends]
     require(
         min(filter(np.isfinite, away), default=np.inf) < 0.3,
@@ -148,10 +147,9 @@ def check_rosenbrock(optimizer: Optimizer) -> None:
     theta = np.array([-1.2, -1.2, 1.0, 1.0])
     values = []
     for lr in (1e-4, *RATES):
-        with np.errstate(all="ignore"):
-            end = _run(optimizer, _rosenbrock, theta, _start(optimizer, theta), lr, 1000)
-            x, y = end[:2], end[2:]
-            values.append(float(np.max((1 - x) ** 2 + 100 * (y - x * x) ** 2)))
+        end = _run(optimizer, _rosenbrock, theta, _start(optimizer, theta), lr, 1000)
+        x, y = end[:2], end[2:]
+        values.append(float(np.max((1 - x) ** 2 + 100 * (y - x * x) ** 2)))
     best = min((v for v in values if np.isfinite(v)), default=np.inf)
     require(
         best < 0.95,

@@ -13,6 +13,7 @@ from math import inf, isfinite
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, Optimizer, Progress, Schedule, State
 from sknn_scratch.core import linalg, probe, stack
 from sknn_scratch.core.data import Batch, Data
@@ -85,7 +86,7 @@ class Together:
         probe.check_optimizer(self.optimizer, members[0].theta, groups)
         for member in members:
             member.optimizer = self.optimizer.init(member.theta, groups)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with quiet_floats():
             _Loop(self, task, members).run()
 
     def is_over(self, member: Member, first_end: int) -> bool:
