@@ -133,9 +133,7 @@ def _estimator(base: type) -> tuple[Any, Any]:
     return cls(**small), y
 
 
-def _attempt(
-    case: Case, estimator: Any, call: Callable[[], Any], base: type, how: str
-) -> bool:
+def _attempt(case: Case, estimator: Any, call: Callable[[], Any], base: type, how: str) -> bool:
     """Make a call; tell whether it returned."""
     before = digest(vars(estimator))
     try:

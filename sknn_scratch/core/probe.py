@@ -94,7 +94,7 @@ def kind_of(component: Component) -> type[Component]:
 def wrong_name(component: Component, name: str, near: str) -> str:
     """Return the sentence for a name that is taken for a slip."""
     return (
-        f"{named(component)} must call what it overrides by its name in sknn_scratch.contracts. "
+        f"{_name(component)} must call what it overrides by its name in sknn_scratch.contracts. "
         f"Got {name!r}, which nothing calls: write {near!r}, or '_{name}' if that is another thing."
     )
 
@@ -160,7 +160,7 @@ def _check_out(
     if untouched.any():
         share = "" if untouched.all() else "parts of "
         raise TypeError(
-            f"{named(component)} must write the result of {verb} into 'out', all of it. Got {share}"
+            f"{_name(component)} must write the result of {verb} into 'out', all of it. Got {share}"
             f"'out' as it was, and {got} returned: write np.tanh(z, out=out), or out[...] = ..., "
             "and return out."
         )
@@ -168,7 +168,7 @@ def _check_out(
         _is_part_of(results[0], outs[0]) and np.shape(results[0]) == like.shape
     ):
         raise TypeError(
-            f"{named(component)} must return the 'out' of {verb}, which holds its result. Got "
+            f"{_name(component)} must return the 'out' of {verb}, which holds its result. Got "
             f"{got} returned: end with return out."
         )
 
@@ -186,7 +186,7 @@ def _check_sum(loss: Loss, verb: str, value: Any) -> None:
 
 def _wrong_result(component: Component, verb: str, must_be: str, got: str) -> TypeError:
     return TypeError(
-        f"{named(component)} must return {must_be} from {verb}. Got {got} instead: see "
+        f"{_name(component)} must return {must_be} from {verb}. Got {got} instead: see "
         "sknn_scratch.contracts for what each method returns."
     )
 
@@ -270,7 +270,7 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     if is_elsewhere or is_gradient:
         got = "a new array returned" if is_elsewhere else "the gradient left there"
         raise TypeError(
-            f"{named(part)} must write the result of update into 'direction'. Got {got}: write in "
+            f"{_name(part)} must write the result of update into 'direction'. Got {got}: write in "
             "place, as direction *= -lr or direction[...] = ..., and return nothing."
         )
     if isinstance(part, Optimizer):
@@ -287,15 +287,19 @@ def check_filled(initializer: Initializer, arrays: Iterable[Array], site: Site) 
         return
     if not any(np.isnan(a).any() for a in arrays):
         raise ValueError(
-            f"{named(initializer)} must write finite numbers into 'W' and 'b' in fill. Got layer "
+            f"{_name(initializer)} must write finite numbers into 'W' and 'b' in fill. Got layer "
             f"{site.index} with infinite ones: lower its spread."
         )
     raise TypeError(
-        f"{named(initializer)} must write into all of 'W' and 'b' in fill. Got layer {site.index} "
+        f"{_name(initializer)} must write into all of 'W' and 'b' in fill. Got layer {site.index} "
         "with parts of them as they were: write W[...] = ... and b[...] = ..., in place."
     )
 
 
 def named(component: Component) -> str:
-    """Return a component's kind and class, as errors name it."""
-    return f"The {kind_of(component).__name__.lower()} {type(component).__name__}"
+    """Return a component's kind and class, as in "loss MyLoss"."""
+    return f"{kind_of(component).__name__.lower()} {type(component).__name__}"
+
+
+def _name(component: Component) -> str:
+    return f"The {named(component)}"

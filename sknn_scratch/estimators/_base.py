@@ -52,9 +52,11 @@ _PLUGINS = "_sknn_scratch_plugins"
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Give the estimator back as it was if the body fails: nothing that it had is lost.
 
-    Errors of components get a note that names them.
+    A stream of random numbers that is its parameter goes back, too.  Errors of components get a
+    note that names them.
     """
-    before = dict(vars(estimator))
+    before, stream = dict(vars(estimator)), estimator.random_state
+    drawn = stream.get_state() if isinstance(stream, np.random.RandomState) else None
     try:
         yield
     except BaseException as error:
@@ -64,6 +66,8 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         if not (isinstance(error, KeyboardInterrupt) and published):
             vars(estimator).clear()
             vars(estimator).update(before)
+            if drawn is not None:
+                stream.set_state(drawn)
         raise
 
 
@@ -153,7 +157,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
-            self._publish(plan, state, targets)
+            if state.epoch or state.step:  # before that, there is nothing new
+                self._publish(plan, state, targets)
             raise
         self._publish(plan, state, targets)
         if listener is not None:

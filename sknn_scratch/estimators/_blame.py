@@ -17,7 +17,7 @@ from sknn_scratch.contracts import Component
 from sknn_scratch.core import probe
 from sknn_scratch.estimators._aliases import ComponentParams
 
-START = "Raised by "
+START = "Raised by the "
 
 
 @contextmanager
@@ -108,7 +108,7 @@ def _plugins(estimator: Any) -> Iterator[str]:
 
 
 def _suspects(plugins: list[str], call: str) -> str:
-    what = " and ".join(plugins)
+    what = " and ".join(f"the {name}" for name in plugins)
     return (
         f"Arose in {call or 'a fit'} with {what}: what a method of theirs returned or wrote may "
         "be the cause. Check each with sknn_scratch.testing.check_component."

@@ -34,7 +34,12 @@ class How(NamedTuple):
 def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
     """Turn parameters into components, once."""
     activations, seen_by_output = _aliases.activations(estimator)
-    shape = (data.X.shape[1], hidden_sizes(estimator), probe.n_raw(loss, data.n_targets), activations)
+    shape = (
+        data.X.shape[1],
+        hidden_sizes(estimator),
+        probe.n_raw(loss, data.n_targets),
+        activations,
+    )
     network = Network.dense(*shape)
     training = Network.dense(*shape, _aliases.dropout_rates(estimator))
     printing = (PrintProgress(),) if estimator.verbose else ()
