@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
+import os
 import time
 import warnings
 from collections import Counter
@@ -91,19 +93,20 @@ def _found(ledger: Ledger, seed: int, kind: str, text: str) -> None:
 
 
 def _work(part: str, first: int, stop: int, seconds: float, reports: Connection) -> None:
-    """Play cases, and report each before it begins."""
+    """Play cases, and report each before it begins; what callbacks print is of no interest."""
     warnings.simplefilter("ignore")
-    module, end = importlib.import_module(f"campaign.{part}"), time.monotonic() + seconds
-    ledger = Ledger(part, tell=None)
-    for seed in range(first, stop):
-        if time.monotonic() >= end:
-            break
-        reports.send(("case", seed))
-        ledger.outcomes, ledger.findings = Counter(), {}
-        play(module, seed, ledger)
-        reports.send(("outcomes", ledger.outcomes))
-        for each in ledger.findings.values():
-            reports.send(("finding", each[0]))
+    end = time.monotonic() + seconds
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        module, ledger = importlib.import_module(f"campaign.{part}"), Ledger(part)
+        for seed in range(first, stop):
+            if time.monotonic() >= end:
+                break
+            reports.send(("case", seed))
+            ledger.outcomes, ledger.findings = Counter(), {}
+            play(module, seed, ledger)
+            reports.send(("outcomes", ledger.outcomes))
+            for each in ledger.findings.values():
+                reports.send(("finding", each[0]))
     reports.send(("end", None))
 
 

@@ -161,6 +161,6 @@ def _look_at_fit(case: Case, estimator: Any, base: type, how: str) -> None:
     if not np.isfinite(estimator.theta_).all() or not np.isfinite(estimator.loss_):
         case.found("not finite", f"{case.trace[0]}: weights or loss_")
     y_pred: list[Any] = []
-    if _attempt(case, estimator, lambda: y_pred.append(estimator.predict(X)), base, how):
-        if np.shape(y_pred[0]) != (30,):
-            case.found("shape", f"{case.trace[0]}: predict returned {np.shape(y_pred[0])}")
+    _attempt(case, estimator, lambda: y_pred.append(estimator.predict(X)), base, how)
+    if y_pred and np.shape(y_pred[0]) != (30,):
+        case.found("shape", f"{case.trace[0]}: predict returned {np.shape(y_pred[0])}")

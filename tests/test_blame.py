@@ -147,7 +147,7 @@ def last_call(kind, verb, solver):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("row", ROWS, ids=" ".join)
 def test_errors_of_verbs(row, error):
-    kind, verb, _ = row
+    _, verb, _ = row
     for at in {1, last_call(*row)}:
         own = type(error)("mine", 7) if isinstance(error, Own) else type(error)(*error.args)
         mlp, cls, calls_made = with_component(*row, raising(own), at)
@@ -306,7 +306,7 @@ def test_wrong_predictions_are_refused_by_name(value):
     counted.fit(X, Y)
     mlp, *_ = with_component("loss", "predict", "adam", returning(value), at=calls[0] + 1)
     mlp.fit(X, Y)
-    with pytest.raises(TypeError, match="MySquaredError must return .* from predict. Got"):
+    with pytest.raises(TypeError, match=r"MySquaredError must return .* from predict\. Got"):
         mlp.predict(X)
 
 

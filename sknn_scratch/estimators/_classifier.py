@@ -482,9 +482,9 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
 
     def _proba(self, raw: Array, verb: str, certain: float) -> Array:
-        """Apply the link, a verb of the loss; a single logistic output becomes two columns, from -raw and raw.
+        """Apply the link, a verb of the loss; one logistic output becomes two columns.
 
-        ``certain`` is what stands for the only class that there is.
+        These are of -raw and raw. ``certain`` is what stands for the only class that there is.
         """
         if self._targets.task == "binary" and raw.shape[1] == 1 and not self._loss.one_hot:
             if len(self.classes_) == 1:

@@ -63,17 +63,17 @@ class LBFGS:
     def _minimise(
         self, objective: Any, state: TrainingState, record: Callable[[OptimizeResult], bool]
     ) -> OptimizeResult:
-        """Let scipy minimise; ``record`` is called after each iteration and tells if it is the last."""
+        """Let scipy minimise; ``record`` is called after each iteration, and tells if to stop."""
         raised: list[StopIteration] = []
 
         def on_iteration(intermediate_result: OptimizeResult) -> None:
             # scipy takes any StopIteration for a wish to stop, that of a user's callback, too.
             try:
-                is_last = record(intermediate_result)
+                is_over = record(intermediate_result)
             except StopIteration as error:
                 raised.append(error)
                 raise
-            if is_last:
+            if is_over:
                 raise StopIteration
 
         limits = {"maxfun": self.max_fun, "maxiter": self.max_iter - state.epoch, "gtol": self.tol}
