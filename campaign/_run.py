@@ -13,6 +13,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+
 from campaign._findings import Finding, Ledger
 from campaign._watch import Case, shown, where
 
@@ -113,6 +115,7 @@ def _work(part: str, first: int, stop: int, seconds: float, reports: Connection)
 def play(module: Any, seed: int, ledger: Ledger) -> None:
     """Play one case; an error of the campaign's own is a finding, too."""
     case = Case(seed, ledger)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # of estimators without a seed of their own
     try:
         module.play(case)
     except KeyboardInterrupt:

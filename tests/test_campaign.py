@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from importlib import import_module
 from numbers import Real
 from pathlib import Path
@@ -23,7 +24,8 @@ from campaign._findings import Finding, Ledger, store, stored, summary, totals
 from campaign._run import play
 from campaign._tables import draw_weight, draw_X, draw_y
 from campaign._watch import Case, Hang, limited
-from sknn_scratch import MLPClassifier, MLPRegressor, components, contracts, registry
+from sknn_scratch import MLPClassifier, MLPRegressor, components, registry
+from sknn_scratch.contracts import Component
 from sknn_scratch.estimators import _base, _validation
 from sknn_scratch.estimators._params import check_params
 
@@ -47,7 +49,7 @@ def shown(ledger):
 
 
 # ------------------------------------------------------------------------------- what it finds
-@pytest.mark.parametrize(("part", "n"), [("calls", 60), ("machine", 6), ("plugins", 40)])
+@pytest.mark.parametrize(("part", "n"), [("calls", 40), ("machine", 4), ("plugins", 30)])
 def test_nothing_is_found(part, n):
     ledger = played(part, range(900, 900 + n))
     assert not ledger.findings, shown(ledger)
@@ -66,26 +68,17 @@ def without_field_names(self, condition, field, must):
         raise ValueError(f"The 'size' parameter must be {must}.")
 
 
-def wrong_argument(estimator, name, must_be, got, hint=""):
-    return ValueError(f"It must be {must_be}.")
-
-
 def keeps_all(estimator):
     """Take the place of what gives an estimator back on errors."""
     return contextlib.nullcontext()
 
 
-#: What a change may break, and the part that is to see it: (module, name, replacement).
+#: What a change may break: (module, name, replacement, part that is to see it).
 FAULTS = {
-    "a size check removed": (_validation, "check_consistent_length", lambda *arrays: None, "calls"),
+    "a size check removed": (_validation, "check_consistent_length", lambda *_: None, "machine"),
     "an errstate removed": (_base, "quiet_floats", contextlib.nullcontext, "calls"),
     "a check of parameters removed": (_base, "check_params", lambda estimator: None, "calls"),
-    "a parameter renamed in a message": (
-        contracts.Component,
-        "require",
-        without_field_names,
-        "calls",
-    ),
+    "a parameter renamed in a message": (Component, "require", without_field_names, "calls"),
     "an estimator changed by an error": (_base, "unchanged_on_error", keeps_all, "machine"),
     "an error without a note": (_base._blame, "add_notes", lambda *_, **__: None, "plugins"),
 }
@@ -144,8 +137,7 @@ def test_oracles_of_a_call():
 
 def test_hangs_end():
     with pytest.raises(Hang), limited(0.05):
-        while True:
-            pass
+        time.sleep(20)
 
 
 def test_digests():
@@ -175,7 +167,7 @@ def test_every_estimator_and_component():
     fits = {one for one in public if isinstance(one, type) and hasattr(one, "predict")}
     assert set(ESTIMATORS) == fits
     assert {cls.__name__ for cls in COMPONENTS} == set(components.__all__)
-    assert {kind for kind in registry.KINDS} <= {
+    assert set(registry.KINDS) == {
         kind for kind, base in registry.KINDS.items() for c in COMPONENTS if issubclass(c, base)
     }
 
