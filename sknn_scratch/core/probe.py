@@ -175,13 +175,14 @@ def _check_out(
 
 def _check_sum(loss: Loss, verb: str, value: Any) -> None:
     """Raise unless a loss is one real number."""
-    if not isinstance(value, Real) and np.shape(value) != ():
-        got = f"an array of shape {np.shape(value)}"
-    elif np.asarray(value).dtype.kind not in "biuf":
-        got = repr(value)
-    else:
-        return
-    raise _wrong_result(loss, verb, "one real number, the weighted sum of the losses", got)
+    if not _is_number(value):
+        must_be = "one real number, the weighted sum of the losses"
+        raise _wrong_result(loss, verb, must_be, _form(value))
+
+
+def _is_number(value: Any) -> bool:
+    is_array = isinstance(value, np.ndarray)
+    return isinstance(value, Real) or (is_array and not value.ndim and value.dtype.kind in "biuf")
 
 
 def _wrong_result(component: Component, verb: str, must_be: str, got: str) -> TypeError:
@@ -211,11 +212,9 @@ def _check_schedule(schedule: Schedule) -> None:
     """Raise unless a factor is finite and not negative at the beginning and as time goes by."""
     for fraction in (0.0, 0.5, 0.99):
         factor: Any = schedule(Progress(0, 0, 0, fraction, 0))
-        if not isinstance(factor, Real | np.ndarray) or np.shape(factor) != ():
-            raise _wrong_result(schedule, "__call__", "one real number", repr(factor))
-        if not 0 <= factor < inf:
-            got = f"{factor!r} at fraction={fraction:g}"
-            raise _wrong_result(schedule, "__call__", "a number in [0, inf)", got)
+        if not _is_number(factor) or not 0 <= factor < inf:
+            got = f"{_form(factor)} at fraction={fraction:g}"
+            raise _wrong_result(schedule, "__call__", "one number in [0, inf)", got)
 
 
 def _check_state(component: Component, state: Any) -> None:
