@@ -1,9 +1,10 @@
-"""What the loops do not see of plug-ins: looked at once, before a fit.
+"""Checks of plug-ins before a fit, for errors that training would not reveal.
 
-Loops drop what verbs return.  One that makes a new array instead of writing into the one that it
-was given would leave there what was there before; and a hook with a wrong name is never called.
-What they use, they use unchecked: a verb that returns another type or shape fails far from home.
-Components of this package are left out: they have the checks of :mod:`sknn_scratch.testing`.
+Training loops ignore the return values of methods.  A method that returns a new array instead of
+writing into its argument would leave the old contents there, and a hook with a wrong name is never
+called.  Results that loops do use, they use unchecked, so a wrong type or shape fails far from its
+origin.  Components of this package are skipped: the checks of :mod:`sknn_scratch.testing` cover
+them.
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ from sknn_scratch.contracts import (
 from sknn_scratch.core.layers import Dense
 from sknn_scratch.core.network import Network
 
-#: Written nowhere twice by chance, and exact in every dtype.
+#: Initial contents of arrays, unlikely as results and exact in every dtype.
 MARKS = (7.25, -3.625)
-#: How near a name must be to one of the contract's: on_epoch_ends, needs_inputs, onFitEnd are.
+#: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
 
 
 def parts(components: Iterable[Component]) -> Iterator[Component]:
-    """Yield those components, and those within them, that are plug-ins."""
+    """Yield the plug-ins among components and their inner components."""
     for component in components:
         inner = [part for part in component.get_params().values() if isinstance(part, Component)]
         yield from filter(is_plugin, (component, *inner))
 
 
 def is_plugin(component: Component) -> bool:
-    """Tell whether a component is somebody else's."""
+    """Tell whether a component is defined outside this package."""
     return not _is_ours(type(component))
 
 
@@ -60,7 +61,7 @@ def _is_ours(cls: type) -> bool:
 
 
 def check_names(components: Iterable[Component]) -> None:
-    """Raise for a public name that is nearly, but not quite, one of the component's contract."""
+    """Raise TypeError for a public name that is similar to one of the component's contract."""
     for component in parts(components):
         for name, near in misnamed(component):
             if near:
@@ -68,9 +69,10 @@ def check_names(components: Iterable[Component]) -> None:
 
 
 def misnamed(component: Component) -> Iterator[tuple[str, str]]:
-    """Yield public names that a contract has not, each with the near one that it may stand for.
+    """Yield public names that a contract lacks, each with a similar name of the contract.
 
-    Only what the author has not written is near: beside ``forward``, ``forwards`` is no slip.
+    Only names that the class does not define count as similar: with ``forward``, ``forwards`` is
+    not an error.
     """
     contract = {name for name in vars(kind_of(component)) if not name.startswith("_")}
     own = (cls for cls in type(component).__mro__ if cls is not object and not _is_ours(cls))
@@ -87,25 +89,26 @@ def _plain(name: str) -> str:
 
 
 def kind_of(component: Component) -> type[Component]:
-    """Return the class of :mod:`sknn_scratch.contracts` that a component is one of."""
+    """Return the class of :mod:`sknn_scratch.contracts` that a component extends."""
     return next(cls for cls in type(component).__mro__ if cls.__module__ == contracts.__name__)
 
 
 def wrong_name(component: Component, name: str, near: str) -> str:
-    """Return the sentence for a name that is taken for a slip."""
+    """Return the error message for a misspelled name."""
     return (
         f"{_name(component)} must call what it overrides by its name in sknn_scratch.contracts. "
         f"Got {name!r}, which nothing calls: write {near!r}, or '_{name}' if that is another thing."
     )
 
 
-# --- Verbs that write.
+# --- Methods that write into arrays.
 
 
 def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -> None:
-    """Raise for a plug-in whose breach of its contract no later step would show.
+    """Raise an error if a plug-in violates its contract in a way that no later step reveals.
 
-    ``y`` (rows, n_targets) are targets of a few real rows; ``others`` are not of the network.
+    ``y`` (rows, n_targets) are targets of a few real rows.  ``others`` are components outside the
+    network.
     """
     others = list(others)
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
@@ -141,7 +144,7 @@ def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
 
 
 def _values(shape: tuple[int, int], dtype: Any) -> Array:
-    """Return numbers near 0 and none alike, at none of which a usual function has a kink."""
+    """Return different numbers near 0 at which common functions have no kinks."""
     return np.linspace(-0.9, 0.97, shape[0] * shape[1], dtype=dtype).reshape(shape)
 
 
@@ -152,7 +155,7 @@ def _check_out(
     call: Callable[[Array], Any],
     is_returned: bool = False,
 ) -> None:
-    """Raise unless a verb writes into every element of an array, and returns it if that is used."""
+    """Raise unless a method fills an array, and returns it if ``is_returned``."""
     outs = [np.full_like(like, mark) for mark in MARKS]
     results = [call(out) for out in outs]
     untouched = np.logical_and(*(out == mark for out, mark in zip(outs, MARKS, strict=True)))
@@ -193,7 +196,7 @@ def _wrong_result(component: Component, verb: str, must_be: str, got: str) -> Ty
 
 
 def n_raw(loss: Loss, n_targets: int) -> int:
-    """Return the number of raw outputs that a loss needs; raise if that is none."""
+    """Return the number of raw outputs of a loss; raise TypeError if it is not one."""
     n = loss.n_raw(n_targets)
     if not isinstance(n, Integral) or n < 1:
         raise _wrong_result(loss, "n_raw", "an integer >= 1", repr(n))
@@ -201,15 +204,15 @@ def n_raw(loss: Loss, n_targets: int) -> int:
 
 
 def for_task(loss: Loss, task: str) -> Loss:
-    """Return the loss that a loss has for a task; raise if that is none."""
+    """Return the loss to use for a task; raise TypeError if it is not one."""
     own = loss.for_task(task)
     if not isinstance(own, Loss):
-        raise _wrong_result(loss, "for_task", "a loss, as a rule itself", repr(own))
+        raise _wrong_result(loss, "for_task", "a loss, usually itself", repr(own))
     return own
 
 
 def _check_schedule(schedule: Schedule) -> None:
-    """Raise unless a factor is finite and not negative at the beginning and as time goes by."""
+    """Raise unless the factor is finite and not negative throughout a fit."""
     for fraction in (0.0, 0.5, 0.99):
         factor: Any = schedule(Progress(0, 0, 0, fraction, 0))
         if not _is_number(factor) or not 0 <= factor < inf:
@@ -218,7 +221,7 @@ def _check_schedule(schedule: Schedule) -> None:
 
 
 def _check_state(component: Component, state: Any) -> None:
-    """Raise unless what ``init`` returned is a dict of what a checkpoint can hold."""
+    """Raise unless ``init`` returned a dict with strings as keys, as checkpoints require."""
     if not isinstance(state, dict):
         raise _wrong_result(component, "init", "a dict", repr(state))
     odd = [key for key in state if not isinstance(key, str)]
@@ -227,7 +230,7 @@ def _check_state(component: Component, state: Any) -> None:
 
 
 def check_theta(optimizer: Optimizer, theta: Any, like: Array) -> Array:
-    """Return the parameters that ``readout`` returned; raise if they are of another form."""
+    """Return the result of ``readout``; raise TypeError unless it has the form of ``like``."""
     if not isinstance(theta, np.ndarray) or theta.shape != like.shape or theta.dtype != like.dtype:
         must_be = f"an array of shape {like.shape} and dtype {like.dtype}"
         raise _wrong_result(optimizer, "readout", must_be, _form(theta))
@@ -240,9 +243,9 @@ def _form(value: Any) -> str:
 
 
 def predicted(loss: Loss, verb: str, raw: Array) -> Array:
-    """Return what ``predict`` or ``log_predict`` makes of ``raw``, in its place.
+    """Return the result of ``predict`` or ``log_predict``, which may overwrite ``raw``.
 
-    Raise if that is of another shape.
+    Raises TypeError if it has another shape than ``raw``.
     """
     y_pred = getattr(loss, verb)(raw, raw)
     if not isinstance(y_pred, np.ndarray) or y_pred.shape != raw.shape:
@@ -251,7 +254,7 @@ def predicted(loss: Loss, verb: str, raw: Array) -> Array:
 
 
 def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, slice]) -> None:
-    """Raise for a rule, or for a part of one, that does not write its step into ``direction``."""
+    """Raise for an optimizer, or a part of one, that does not write into ``direction``."""
     for part in parts([optimizer]):
         if isinstance(part, Optimizer | Transform):
             with quiet_floats():
@@ -264,7 +267,7 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     _check_state(part, state)
     result = part.update(direction, state, theta, 0.01, np.zeros_like(theta))
     is_elsewhere = isinstance(result, np.ndarray) and not _is_part_of(result, direction)
-    # A transform may leave a direction as it is, such as one that is short enough.
+    # A transform may leave a direction unchanged, for example if its norm is small.
     is_gradient = isinstance(part, Optimizer) and np.array_equal(direction, before)
     if is_elsewhere or is_gradient:
         got = "a new array returned" if is_elsewhere else "the gradient left there"
@@ -281,7 +284,7 @@ def _is_part_of(result: Any, array: Array) -> bool:
 
 
 def check_filled(initializer: Initializer, arrays: Iterable[Array], site: Site) -> None:
-    """Raise if an initializer has left some of a layer's parameters as they were: nan."""
+    """Raise if an initializer has left parameters of a layer unfilled, as nan, or infinite."""
     if _is_ours(type(initializer)) or all(np.isfinite(a).all() for a in arrays):
         return
     if not any(np.isnan(a).any() for a in arrays):

@@ -1,7 +1,7 @@
-"""Notes on errors that arise in components: which one, in which method, during which call.
+"""Notes on errors of components: which component, which method, which call.
 
-The error itself stays as its author raised it, with its type and its traceback.  All of this runs
-only where an error passes, so training pays nothing for it.
+An error keeps its type and its traceback.  All code here runs only after an error, so it adds no
+time to training.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ START = "Raised by the "
 
 @contextmanager
 def noting_components(estimator: Any = None) -> Iterator[None]:
-    """Add notes to an error of the body, where X has been checked: see :func:`add_notes`."""
+    """Add notes to an error of the ``with`` body, which gets valid data: see :func:`add_notes`."""
     try:
         yield
     except BaseException as error:
@@ -31,15 +31,16 @@ def noting_components(estimator: Any = None) -> Iterator[None]:
 
 
 def add_notes(error: BaseException, estimator: Any, is_checked: bool = False) -> None:
-    """Name the component that raised an error, or plug-ins whose results may have led to it.
+    """Name the component that raised an error, or plug-ins whose results may have caused it.
 
-    Plug-ins are those of ``estimator``; None, in a process of its own, does without.  Unless data
-    and parameters are checked, a message with the estimator's name is about these.
+    Plug-ins are those of ``estimator``, which is None in a worker process.  Unless data and
+    parameters ``is_checked``, a message with the estimator's name is about these: no plug-in is
+    named then.
     """
-    if type(error) is KeyboardInterrupt:  # a user's Ctrl-C arises anywhere
+    if type(error) is KeyboardInterrupt:  # Ctrl-C, at any line
         return
     call = _called(sys._getframe())
-    # What crossed a process has its note already, and lacks only the call.
+    # An error from a worker process has its note already; only the call is missing.
     if not _completes(error, call):
         raiser = _raiser(error) or _raiser(error.__cause__)
         if raiser is not None:
@@ -52,7 +53,7 @@ def add_notes(error: BaseException, estimator: Any, is_checked: bool = False) ->
 
 
 def _completes(error: BaseException, call: str) -> bool:
-    """Tell whether there are notes; add the call where they lack it."""
+    """Tell whether the error has a note; add the call to a note without one."""
     notes = getattr(error, "__notes__", [])
     for k, note in enumerate(notes):
         if note.startswith(START) and ", in " not in note and call:
@@ -82,12 +83,12 @@ def _method(component: Component, code: CodeType) -> str:
     if is_public or code.co_name == "__call__":
         return code.co_name
     methods = ((name, getattr(type(component), name, None)) for name in dir(type(component)))
-    # A function of another name may have been put into the class.
+    # A function may have another name than the attribute of the class.
     return next((name for name, made in methods if getattr(made, "__code__", None) is code), "")
 
 
 def _called(frame: FrameType | None) -> str:
-    """Return the outermost public method of an estimator that runs: "fit of MLPRegressor"."""
+    """Return the outermost running method of an estimator, as in "fit of MLPRegressor"."""
     call = ""
     while frame is not None:
         if not frame.f_code.co_name.startswith("_"):
@@ -110,6 +111,6 @@ def _plugins(estimator: Any) -> Iterator[str]:
 def _suspects(plugins: list[str], call: str) -> str:
     what = " and ".join(f"the {name}" for name in plugins)
     return (
-        f"Arose in {call or 'a fit'} with {what}: what a method of theirs returned or wrote may "
-        "be the cause. Check each with sknn_scratch.testing.check_component."
+        f"Raised in {call or 'a fit'} with {what}. A method of a custom component may have returned "
+        "or written a wrong result: check it with sknn_scratch.testing.check_component."
     )

@@ -23,14 +23,14 @@ from sknn_scratch.training import checkpoint
 from sknn_scratch.training.snapshot import misfit, restore, snapshot
 from sknn_scratch.training.state import Plan, TrainingState
 
-#: Parameters that may differ between a checkpoint and the estimator that goes on from it.
+#: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
-# numpy's numbers in a component are written as their repr, which the old style changes.
+# numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
 def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
-    """Return what says of which fit a checkpoint is."""
+    """Return the header that identifies the fit of a checkpoint."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -55,7 +55,7 @@ def _kind(judge: Any, data: Data) -> str:
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
-    """Return short codes of the data, by the names of arguments."""
+    """Return hashes of the data, by argument name."""
     X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
@@ -66,7 +66,7 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
 
 
 def _in_chunks(a: Array) -> Iterator[Any]:
-    """Yield the bytes of an array in C order; what is mapped from a file is never copied whole."""
+    """Yield the bytes of an array in C order, without copying a mapped array as a whole."""
     for start in range(0, len(a), CHUNK_ROWS):
         yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
 
@@ -79,7 +79,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return how a parameter is written, alike in every process and for numpy's numbers."""
+    """Return a parameter as text, equal in every process and for numpy's scalars."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -92,30 +92,30 @@ def _written(value: Any) -> str:
 
 
 def check_path(path: Any) -> str:
-    """Return the path of a checkpoint as a string; raise if there can be none."""
+    """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
     return os.fspath(path)
 
 
 def load(path: str) -> tuple[TrainingState, State]:
-    """Return the state that a checkpoint holds, and what it says of its fit.
+    """Return the training state of a checkpoint, and its header.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint of a fit.
+        If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
     if not {"estimator", "parameters", "data", "state"} <= tree.keys():
         raise ValueError(
-            f"{path!r} holds no checkpoint of a fit, as the callback Checkpoint writes it: pass "
-            "such a file, or use set_state for what get_state returned."
+            f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
+            "a file, or use set_state for the result of get_state."
         )
     return restore(tree["state"]), tree
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
-    """Raise ValueError, which names the first difference, unless both are of the same fit."""
+    """Raise ValueError, naming the first difference, unless both are from the same fit."""
     if stored["estimator"] != wanted["estimator"]:
         raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
@@ -126,31 +126,31 @@ def check_same(stored: State, wanted: State, path: str) -> None:
 
 
 def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
-    """Raise if training is already past its end."""
+    """Raise ValueError if training is already past ``max_iter``."""
     if state.epoch > estimator.max_iter:
         raise ValueError(
             f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
-            f"{estimator.max_iter}: raise max_iter to go on."
+            f"{estimator.max_iter}: raise max_iter to continue."
         )
 
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
         f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "
-        "Pass the data and the parameters of that fit, or call fit to begin anew."
+        "Pass the data and the parameters of that fit, or call fit to start again."
     )
 
 
 def warn_lost_curvature(estimator: Any) -> None:
-    """Say what a checkpoint of L-BFGS does not hold."""
+    """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' goes on from the weights of the checkpoint; what it had learned of "
-            "the curvature is lost, so it takes other steps than without the break."
+            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
+            "curvature is lost, as it is not saved: steps differ from those without interruption."
         )
 
 
-# --- A fitted estimator as plain data, for those who store it elsewhere.
+# --- Fitted estimators as plain data.
 
 
 def get_state(estimator: Any) -> State:
@@ -170,7 +170,7 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Make an estimator with the same parameters a fitted one."""
+    """Restore the fitted attributes of an estimator with the same parameters."""
     found = tree.keys() if isinstance(tree, Mapping) else set()
     wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
     if wanted - found:
@@ -190,7 +190,7 @@ def set_state(estimator: Any, tree: State) -> None:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
-            "set hidden_layer_sizes and loss as they were."
+            "set hidden_layer_sizes and loss to their original values."
         )
     _check_optimizer(estimator, tree, plan, theta)
     state = restore(tree["state"])
@@ -202,28 +202,28 @@ def set_state(estimator: Any, tree: State) -> None:
 
 
 def _check_optimizer(estimator: Any, tree: State, plan: Plan, theta: Array) -> None:
-    """Raise unless the parameters make the optimizer whose state is stored."""
+    """Raise ValueError unless parameters give the optimizer whose state is stored."""
     optimizer = getattr(plan.strategy, "optimizer", None)
     stored, made = tree["optimizer"], _classes(optimizer) or "lbfgs"
     if stored != made:
         raise ValueError(
             f"state must come from get_state of a {type(estimator).__name__} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
-            "set them as they were, and change them after set_state."
+            "set them to their original values, and change them after set_state."
         )
     held = tree["state"]["optimizer"]
-    # A state without any begins anew, as that of an estimator of scikit-learn's.
+    # An empty state starts again, for example after conversion from scikit-learn.
     form = optimizer.init(theta, plan.network.layout.groups) if optimizer and held else {}
     difference = misfit(held, form, "optimizer")
     if difference:
         raise ValueError(
             f"state must hold the state of {made} for {theta.size} parameters, but {difference}: "
-            "set solver and ema_decay as they were."
+            "set solver and ema_decay to their original values."
         )
 
 
 def _classes(value: Any) -> str:
-    """Return the names of the classes of a component and of those in it, such as "Chain(Adam)"."""
+    """Return the class names of a component and its inner components, such as "Chain(Adam)"."""
     if isinstance(value, Component):
         inner = _classes(tuple(value.get_params(deep=False).values()))
         return type(value).__name__ + (f"({inner})" if inner else "")

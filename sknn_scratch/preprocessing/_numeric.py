@@ -1,4 +1,4 @@
-"""Numeric columns: weighted quantiles, robust scaling, piecewise-linear encoding.
+"""Encoding of numeric columns: weighted quantiles, robust scaling, piecewise-linear encoding.
 
 Arrays are (columns, rows), so that a column is contiguous; nan stands for missing.  Callers
 enter ``quiet_floats``: what overflows is looked at, or clipped.
@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-#: Quotients within this of a whole number of rows count as that number.
+#: Tolerance for quotients that are a whole number of rows.
 _SLACK = 1e-9
 
 
 class Sorted(NamedTuple):
-    """A column's values in rising order, without those that are missing or weigh nothing."""
+    """Sorted values of a column, without missing values and values of zero weight."""
 
     values: Array  #: (rows,)
-    cumulative: Array | None  #: (rows,) weight up to each place; None where each row weighs 1
+    cumulative: Array | None  #: (rows,) cumulative weights; None if all weights are 1
 
     def quantiles(self, probs: Array) -> Array:
-        """Return quantiles: where the distribution function is flat, its middle.
+        """Return quantiles; where the distribution function is flat, the middle.
 
-        So a weight of k is k repetitions, and a common factor on all weights changes nothing.
+        A weight of k is equivalent to k copies, and a common factor of all weights has no effect.
         """
         n = len(self.values)
         if not n:
@@ -42,7 +42,7 @@ class Sorted(NamedTuple):
         return np.asarray(0.5 * self.values[low] + 0.5 * self.values[high])
 
     def without(self, some: Array) -> Sorted:
-        """Return the column without some of its values."""
+        """Return the column without the given values."""
         keep = ~np.isin(self.values, some)
         if self.cumulative is None:
             return Sorted(self.values[keep], None)
@@ -51,7 +51,7 @@ class Sorted(NamedTuple):
 
 
 def sort_columns(numbers: Array, weight: Array | None) -> list[Sorted]:
-    """Sort each column; a row of weight k counts as k rows."""
+    """Return each column, sorted; a weight of k counts as k rows."""
     if weight is None:
         counts = np.count_nonzero(~np.isnan(numbers), axis=1)
         rows = zip(np.sort(numbers, axis=1), counts, strict=True)
@@ -65,14 +65,14 @@ def sort_columns(numbers: Array, weight: Array | None) -> list[Sorted]:
 
 
 class RobustScale(NamedTuple):
-    """u = (x - median) / interquartile range, then u / √(1 + (u/3)²): smooth, inside ±3."""
+    """Robust scaling u = (x - median) / interquartile range, with smooth clipping to ±3."""
 
     centre: Array  #: (columns,)
-    factor: Array  #: (columns,); 0 for a column without two different values
+    factor: Array  #: (columns,); 0 for constant columns
 
     @classmethod
     def learn(cls, columns: list[Sorted]) -> RobustScale:
-        """Learn from sorted columns."""
+        """Return the scaling for sorted columns."""
         probs = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
         found = np.array([column.quantiles(probs) for column in columns]).reshape(-1, 5)
         low, q25, centre, q75, high = found.T
@@ -94,22 +94,22 @@ def smooth_clip(u: Any) -> Array:
 
 
 class Bins(NamedTuple):
-    """One column's bins; in each one a line rises from 0 at its left end to 1 at its right."""
+    """Bins of one column, each with a line from 0 at its left edge to 1 at its right edge."""
 
     left: Array  #: (bins,)
     slope: Array  #: (bins,) 1 / width
-    mean: Array  #: (bins,) of the training rows: it is taken off
+    mean: Array  #: (bins,) means over the training rows, which are subtracted
 
     @classmethod
     def learn(cls, edges: Array, x: Array, weight: Array | None) -> Bins:
-        """Learn from edges in rising order, and the rows of the column."""
+        """Return the bins for increasing edges and the rows of the column."""
         bins = cls(edges[:-1], 1.0 / np.diff(edges), np.zeros(len(edges) - 1))
         known = ~np.isnan(x)
         part = None if weight is None else weight[known]
         return bins._replace(mean=np.average(bins._lines(x[known]), axis=0, weights=part))
 
     def write(self, x: Array, out: Array) -> None:
-        """Write (rows, bins) lines without their mean into ``out``, 0 for missing."""
+        """Write (rows, bins) lines minus their means into ``out``, 0 for missing values."""
         np.subtract(self._lines(x), self.mean, out, casting="same_kind")
         missing = np.isnan(x)
         if missing.any():
@@ -121,11 +121,11 @@ class Bins(NamedTuple):
 
 
 def edges_of(column: Sorted, n_bins: int) -> Array:
-    """Return the edges of a column's bins; fewer than three where a line says it all.
+    """Return the edges of a column's bins; fewer than three if a single line is sufficient.
 
-    They are quantiles, or the values themselves of a column that has no more than that.  A
-    value so frequent that several quantiles fall on it is one edge, and the others are
-    quantiles of what is left: most of a column may be zeros, and the rest tell all.
+    The edges are quantiles, or the values themselves if the column has few different ones.  A
+    value so frequent that several quantiles equal it is one edge.  The other edges are then
+    quantiles of the other values, because most of a column may be zeros.
     """
     if not len(column.values):
         return column.values
@@ -141,6 +141,6 @@ def edges_of(column: Sorted, n_bins: int) -> Array:
 
 
 def _apart(edges: Array) -> Array:
-    """Leave out edges that are too close for the slope between them to be a number."""
+    """Return the edges, or none if some are too close for a finite slope between them."""
     usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
     return edges if usable.all() else edges[:0]

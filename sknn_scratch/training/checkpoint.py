@@ -1,12 +1,12 @@
-"""A tree of plain data in one file that is replaced as a whole or not at all.
+"""Storage of a tree of plain data in one file, which is replaced atomically.
 
 A tree is a dict with string keys; its values are dicts, lists, arrays of any dtype without
-objects, numpy scalars, int, float, bool, str and None. What :func:`load` returns equals what
-:func:`save` was given, bit for bit and type for type.
+objects, numpy scalars, int, float, bool, str and None. :func:`load` returns the tree passed to
+:func:`save`, with identical bits and types.
 
-The file is an .npz without pickles. Arrays are members of their own, "a0", "a1", ...; the
-member "header" holds all the rest as JSON. There an object is a dict, finite numbers and
-strings are themselves, and an array says what it stands for in its first item, as in
+The file is an .npz without pickles. Each array is a member, "a0", "a1", ...; the member
+"header" stores everything else as JSON. In it, a JSON object is a dict, and finite numbers and
+strings represent themselves. A JSON array names its type in the first item, as in
 ``["float", "7ff0000000000000"]``: see ``_DECODERS``.
 """
 
@@ -33,7 +33,7 @@ FORMAT = "sknn_scratch checkpoint"
 VERSION = 1
 
 _HEADER = "header"
-#: What reading a file of another kind, or a damaged one, can raise.
+#: Errors from reading a damaged file, or a file of another format.
 _DAMAGE = (
     zipfile.BadZipFile,
     struct.error,
@@ -61,24 +61,26 @@ _BIT_GENERATORS: dict[str, Any] = {
 
 
 def save(path: str | os.PathLike[str], tree: State) -> None:
-    """Write ``tree`` to ``path``: all of it, or nothing.
+    """Write ``tree`` to ``path`` atomically.
 
-    The data goes to a hidden temporary file beside ``path``, which then takes its place. If
-    that fails, or the process is killed, what was at ``path`` before is still there; only a
-    kill or a power failure can leave the temporary file behind (``.<name>-<16 digits>.tmp``),
-    and it may then be deleted.
+    The data is written to a hidden temporary file in the same directory, which then replaces
+    ``path``. If that fails, or the process is killed, the previous file at ``path`` is
+    unchanged. Only a kill or a power failure can leave the temporary file behind
+    (``.<name>-<16 digits>.tmp``), which may then be deleted.
 
     Parameters
     ----------
     path : str or path-like
-        Used as it is: no ending is added. Of a symbolic link, the file behind it is replaced.
+        Path of the file; no extension is added. If it is a symbolic link, its target is
+        replaced.
     tree : dict
         Nested dicts of plain data.
 
     Raises
     ------
     TypeError
-        If the tree holds anything else, such as an object or a tuple; says where.
+        If the tree contains anything else, such as an object or a tuple; the message names the
+        place.
     OSError
         If the file cannot be written, for instance because the disk is full.
     ValueError
@@ -89,7 +91,7 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
     temporary = _temporary(where)
     try:
         with open(temporary, "xb") as file:
-            with suppress(OSError):  # Most often there is no file yet to take the rights from.
+            with suppress(OSError):  # Usually no file exists yet to copy the permissions from.
                 shutil.copymode(where, temporary)
             np.savez(file, **members)
             file.flush()
@@ -104,35 +106,35 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> State:
-    """Return the tree that :func:`save` wrote to ``path``, having checked all of the file.
+    """Return the tree that :func:`save` wrote to ``path``, after checking the whole file.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TypeError
-        If ``path`` is no path: an open file, its number, bytes or None.
+        If ``path`` is not a path, but an open file, its number, bytes or None.
     ValueError
-        If it is no plain file, or damaged, cut short, of another kind or of an unknown format
-        version.
+        If it is not a regular file, or if it is damaged, truncated, of another format or of an
+        unknown format version.
     """
-    # What is a device or a pipe may never end, or never begin.
+    # Reading from a device or a pipe might block, or never end.
     with open(plain_file(path), "rb") as file:
         try:
             return _read(file)
         except _DAMAGE as error:
-            # A position outside the file is damage; any other error of the system is itself.
+            # A position outside the file means damage; other system errors are passed on.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
             raise ValueError(
                 f"The file {os.fspath(path)!r} must be a whole, undamaged checkpoint that "
                 f"sknn_scratch wrote in format version {VERSION}, but {_reason(error)}: resume "
-                "from another checkpoint, or fit anew."
+                "from another checkpoint, or fit again."
             ) from error
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise at once if :func:`save` could not write to ``path``; leave nothing behind.
+    """Raise an error if :func:`save` cannot write to ``path``; create no file.
 
     Raises
     ------
@@ -153,7 +155,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
-    """Return the file that ``path`` leads to; raise unless it is, or could be, a plain file."""
+    """Return the target of ``path``; raise unless it is, or can become, a regular file."""
     try:
         where = Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError) as error:
@@ -171,12 +173,12 @@ def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the file to write; raise unless one can be there."""
+    """Return the file to write; raise if it cannot be created."""
     where = plain_file(path)
     if not where.parent.is_dir():
         raise ValueError(
             f"The path of a checkpoint must be in an existing directory. Got {os.fspath(path)!r}, "
-            f"but {str(where.parent)!r} is none: create it, or choose another path."
+            f"but {str(where.parent)!r} is not a directory: create it, or choose another path."
         )
     if where.exists() and not os.access(where, os.W_OK):
         raise _write_error(PermissionError(errno.EACCES, "The file is read-only"), path)
@@ -184,7 +186,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 
 def _temporary(where: Path) -> Path:
-    """Return a new name beside ``where``, of its own for each writer and never too long."""
+    """Return a new name in the directory of ``where``, unique per writer and never too long."""
     return where.with_name(f".{where.name[:40]}-{secrets.token_hex(8)}.tmp")
 
 
@@ -192,15 +194,15 @@ def _write_error(error: OSError, path: str | os.PathLike[str]) -> OSError:
     """Return an error of the same kind that names the path."""
     return OSError(
         error.errno,
-        f"{error.strerror or error}: the checkpoint cannot be written, and what was at its path "
-        "before is unchanged; make room or allow writing there, or choose another path",
+        f"{error.strerror or error}: the checkpoint cannot be written, and the previous file at "
+        "its path is unchanged; free disk space, allow writing there, or choose another path",
         os.fspath(path),
     )
 
 
 def _sync_directory(directory: Path) -> None:
-    """Let a power failure not undo the replacement, where the system can do that."""
-    # Not an error: the file is whole under either name, and Windows cannot open a directory.
+    """Make the replacement survive a power failure, if the system supports it."""
+    # Errors are ignored: the file is whole under either name; Windows cannot open a directory.
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -209,7 +211,7 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
-# --- From a tree to members of the file.
+# --- Encoding: from a tree to members of the file.
 
 
 def _pack(tree: State) -> dict[str, Any]:
@@ -227,14 +229,14 @@ def _pack(tree: State) -> dict[str, Any]:
 
 
 class _Encoder:
-    """Turns values into what JSON can hold, and collects their arrays."""
+    """Encoder of values as JSON, which collects their arrays."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
 
     def encode(self, value: Any, place: str) -> Any:
-        """Return JSON for ``value``; ``place`` is where it stands in the tree."""
-        # Exact types: what is stored as its base class would not come back as it was.
+        """Return JSON for ``value``; ``place`` is its position in the tree."""
+        # Exact types: a subclass stored as its base class would load with another type.
         match value:
             case None | bool():
                 return value
@@ -261,9 +263,9 @@ class _Encoder:
         raise _not_plain(value, place)
 
     def _encode_scalar(self, value: np.generic, place: str) -> list[str]:
-        """Return JSON for a numpy scalar: text for all but records, a member for each is slow."""
+        """Return JSON for a numpy scalar; only records need a member, which is slow."""
         if isinstance(value, np.str_):
-            return ["str_", str.__str__(value)]  # numpy's own __str__ drops zeros at the end.
+            return ["str_", str.__str__(value)]  # numpy's own __str__ drops trailing zeros.
         if isinstance(value, np.bytes_):
             return ["bytes_", value.hex()]
         if isinstance(value, np.void):
@@ -294,15 +296,15 @@ def _not_plain(value: Any, place: str) -> TypeError:
     )
 
 
-# --- And back.
+# --- Decoding: from members of the file to a tree.
 
 
 def _read(file: IO[bytes]) -> State:
-    """Return the tree in an open file; raise one of ``_DAMAGE`` if there is none."""
+    """Return the tree in an open file; raise one of ``_DAMAGE`` if it has none."""
     with zipfile.ZipFile(file) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed")
-        # All checksums first: only then is what the file says about its arrays to be believed.
+        # Verify all checksums before relying on the array headers in the file.
         damaged = archive.testzip()
         if damaged is not None:
             raise ValueError(f"its member {damaged!r} is damaged")
@@ -331,7 +333,7 @@ def _read_header(archive: zipfile.ZipFile, read: Callable[[str], Array]) -> dict
 
 
 def _decode(node: Any, read: Callable[[str], Array]) -> Any:
-    """Return the value that some JSON stands for; ``read`` gives the arrays."""
+    """Return the value of decoded JSON; ``read`` returns an array by name."""
     if isinstance(node, dict):
         return {key: _decode(part, read) for key, part in node.items()}
     if not isinstance(node, list):
@@ -357,36 +359,36 @@ _DECODERS: dict[str, Callable[..., Any]] = {
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong with the file, as the end of a sentence."""
+    """Return the reason why a file cannot be read, as the end of a sentence."""
     if type(error) is ValueError:
         return str(error)
     return f"it is of another kind or damaged ({type(error).__name__}: {error})"
 
 
-# --- Random streams as trees.
+# --- Random number generators as trees.
 
 
 def rng_state(rng: np.random.RandomState) -> State:
-    """Return the state of a legacy stream as plain data."""
+    """Return the state of a RandomState as plain data."""
     state: State = rng.get_state(legacy=False)
     return state
 
 
 def restore_rng(rng_tree: State) -> np.random.RandomState:
-    """Return a legacy stream that goes on where :func:`rng_state` was taken."""
+    """Return a RandomState that continues from a state of :func:`rng_state`."""
     rng = np.random.RandomState(_bit_generator(rng_tree))
     rng.set_state(rng_tree)
     return rng
 
 
 def generator_state(generator: np.random.Generator) -> State:
-    """Return the state of a Generator as plain data; what it could spawn is not part of it."""
+    """Return the state of a Generator as plain data, without its seed sequence for spawning."""
     state: State = dict(generator.bit_generator.state)
     return state
 
 
 def restore_generator(generator_tree: State) -> np.random.Generator:
-    """Return a Generator that goes on where :func:`generator_state` was taken."""
+    """Return a Generator that continues from a state of :func:`generator_state`."""
     bits = _bit_generator(generator_tree)
     bits.state = generator_tree
     return np.random.Generator(bits)
@@ -396,7 +398,7 @@ def _bit_generator(tree: State) -> Any:
     name = tree.get("bit_generator")
     if name not in _BIT_GENERATORS:
         raise ValueError(
-            "The state of a random stream must name one of numpy's bit generators, "
+            "The state of a random number generator must name one of numpy's bit generators, "
             f"{', '.join(_BIT_GENERATORS)}. Got {name!r} instead."
         )
     return _BIT_GENERATORS[name](0)

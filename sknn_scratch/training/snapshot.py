@@ -1,4 +1,4 @@
-"""A training state as nested dicts of plain data, and back: what a checkpoint holds."""
+"""Conversion of a training state to and from plain data, the content of a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sknn_scratch.training.state import TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
-    """Return all of the state; arrays are shared, not copied."""
+    """Return the state as nested dicts; arrays are shared, not copied."""
     tree: dict[str, Any] = {part.name: getattr(state, part.name) for part in fields(state)}
     tree["rng"] = rng_state(state.rng)
     tree["noise"] = None if state.noise is None else generator_state(state.noise)
@@ -26,9 +26,9 @@ def snapshot(state: TrainingState) -> State:
 
 
 def restore(tree: State) -> TrainingState:
-    """Return the state that a snapshot was taken of.
+    """Return the training state of a snapshot.
 
-    Training that had stalled or diverged stays ended; after any other end it can go on.
+    Training that stalled or diverged remains ended; otherwise it can be resumed.
     """
     values = dict(tree)
     values["rng"] = restore_rng(values["rng"])
@@ -39,17 +39,18 @@ def restore(tree: State) -> TrainingState:
 
 
 def misfit(found: Any, form: Any, place: str) -> str:
-    """Return where plain data is not of the form of other data, or nothing.
+    """Return how plain data differs in form from ``form``, or an empty string.
 
-    Dicts have all names of the form's, and perhaps more; arrays its shape and dtype.
+    Dicts must have all keys of the form, and may have more; arrays must have its shape and dtype.
     """
     if isinstance(form, dict):
         if not isinstance(found, dict):
-            return f"{place} is no dict"
+            return f"{place} is not a dict"
         parts = (misfit(found.get(key), part, f"{place}[{key!r}]") for key, part in form.items())
         return next(filter(None, parts), "")
     if isinstance(form, np.ndarray):
         kind = (getattr(found, "shape", None), getattr(found, "dtype", None))
         wanted = (form.shape, form.dtype)
-        return "" if kind == wanted else f"{place} is no array of shape {form.shape}, {form.dtype}"
+        message = f"{place} is not an array of shape {form.shape}, {form.dtype}"
+        return "" if kind == wanted else message
     return f"{place} is missing" if found is None and form is not None else ""
