@@ -111,6 +111,6 @@ def _plugins(estimator: Any) -> Iterator[str]:
 def _suspects(plugins: list[str], call: str) -> str:
     what = " and ".join(f"the {name}" for name in plugins)
     return (
-        f"Raised in {call or 'a fit'} with {what}. A method of a custom component may have returned "
-        "or written a wrong result: check it with sknn_scratch.testing.check_component."
+        f"Raised in {call or 'a fit'} with {what}. A method of such a component may have "
+        "returned or written a wrong result: check it with sknn_scratch.testing.check_component."
     )
