@@ -11,11 +11,19 @@ import numpy as np
 from campaign._digest import digest
 from campaign._draw import COMPONENTS, pick, placed, required
 from campaign._watch import Case, limited, shown, where
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch.contracts import Component
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 NUMBERS, CLASSES = np.abs(X[:, 0]) + 0.1, np.arange(30) % 2
+
+PLAIN = MLPClassifier, MLPRegressor
+TABULAR = TabularMLPClassifier, TabularMLPRegressor
 
 
 class Boom(Exception):
@@ -88,12 +96,16 @@ def play(case: Case) -> None:
     verb, how = pick(case.rng, _verbs(base)), pick(case.rng, list(BEHAVIOURS))
     at = int(pick(case.rng, [1, 3, 0]))
     case.trace.append(f"{base.__name__}.{verb} {how} {f'at call {at}' if at else 'always'}")
-    evil = _evil(base, verb, BEHAVIOURS[how], at)
-    estimator, y = _estimator(base)
+    evil, struck = _evil(base, verb, BEHAVIOURS[how], at)
+    own = placed(evil(**required(base)))
+    estimator, y = _estimator(case, base, *own)
     estimator.fit(X, y)
-    estimator.set_params(**placed(evil(**required(base))))
+    estimator.set_params(**own)
     given = digest([X, y])
     if _attempt(case, estimator, lambda: estimator.fit(X, y), base, how):
+        # A schedule may be a list of factors that ends where training does.
+        if struck and how in ERRORS and (verb, how) != ("__call__", "raises KeyError"):
+            case.found("error swallowed", how)
         _look_at_fit(case, estimator, base, how)
     if digest([X, y]) != given:
         raise AssertionError(f"{case.trace} changed X or y")
@@ -113,24 +125,39 @@ def _can_be_used(cls: type[Component]) -> bool:
     return "path" not in required(cls)
 
 
-def _evil(base: type, verb: str, behave: Callable[..., Any], at: int) -> type:
-    """Return a subclass whose verb misbehaves at call ``at``, or always if that is 0."""
-    real, calls = getattr(base, verb), [0]
+def _evil(base: type, verb: str, behave: Callable[..., Any], at: int) -> tuple[type, list[int]]:
+    """Return a subclass whose verb misbehaves at call ``at``, or always if that is 0.
+
+    The numbers of the calls at which it did are added to a list.
+    """
+    real, calls, struck = getattr(base, verb), [0], list[int]()
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         calls[0] += 1
         if at and calls[0] != at:
             return real(self, *args, **kwargs)
+        struck.append(calls[0])
         return behave(lambda: real(self, *args, **kwargs), (*args, *kwargs.values()))
 
-    return type(f"Evil{base.__name__}", (base,), {verb: method, "__module__": __name__})
+    evil = type(f"Evil{base.__name__}", (base,), {verb: method, "__module__": __name__})
+    return evil, struck
 
 
-def _estimator(base: type) -> tuple[Any, Any]:
+def _estimator(case: Case, base: type, parameter: str) -> tuple[Any, Any]:
+    """Return one of the estimators that take a component as this parameter, and its y."""
     tasks = getattr(base, "tasks", ("regression",))
-    cls, y = (MLPRegressor, NUMBERS) if "regression" in tasks else (MLPClassifier, CLASSES)
-    small = {"hidden_layer_sizes": (5,), "max_iter": 4, "batch_size": 10, "random_state": 0}
-    return cls(**small), y
+    k, y = (1, NUMBERS) if "regression" in tasks else (0, CLASSES)
+    hosts: list[tuple[type, dict[str, Any]]] = [
+        (PLAIN[k], {"batch_size": 10}),
+        (PLAIN[k], {"batch_size": 10, "early_stopping": True, "ema_decay": 0.5}),
+    ]
+    if parameter in ("activation", "loss", "initializer", "callbacks"):
+        hosts.append((PLAIN[k], {"solver": "lbfgs"}))
+    if parameter in TABULAR[k]().get_params():
+        hosts.append((TABULAR[k], {"effort": "fast", "n_ensemble": 2, "min_steps": 2}))
+    cls, more = pick(case.rng, hosts)
+    case.trace.append(f"{cls.__name__} with {more}")
+    return cls(hidden_layer_sizes=(5,), max_iter=4, random_state=0, **more), y
 
 
 def _attempt(case: Case, estimator: Any, call: Callable[[], Any], base: type, how: str) -> bool:
@@ -158,8 +185,10 @@ def _look_at_error(case: Case, error: BaseException, base: type, how: str) -> No
 
 
 def _look_at_fit(case: Case, estimator: Any, base: type, how: str) -> None:
-    if not np.isfinite(estimator.theta_).all() or not np.isfinite(estimator.loss_):
-        case.found("not finite", f"{case.trace[0]}: weights or loss_")
+    for one in getattr(estimator, "estimators_", [estimator]):
+        is_usable = one is not estimator or np.isfinite(one.loss_)
+        if not (np.isfinite(one.theta_).all() and is_usable):
+            case.found("not finite", f"{case.trace[0]}: weights or loss_")
     y_pred: list[Any] = []
     _attempt(case, estimator, lambda: y_pred.append(estimator.predict(X)), base, how)
     if y_pred and np.shape(y_pred[0]) != (30,):
