@@ -179,6 +179,34 @@ def test_scorers_of_users_end_no_fit_of_lbfgs(error):
         mlp.fit(X, Y, X_val=X, y_val=Y)
 
 
+def test_helpers_are_named_by_the_method_that_calls_them():
+    class Helped(Tanh):
+        def backward(self, grad, a, z, out):
+            return self._slope(grad, out)
+
+        def _slope(self, grad, out):
+            raise LookupError("no")
+
+    def unnamed(self, direction, state, theta, lr, scratch):
+        raise LookupError("no")
+
+    own = type("Own", (SGD,), {"update": unnamed})
+    for name, one in {"activation": Helped(), "solver": own()}.items():
+        with pytest.raises(LookupError) as caught:
+            MLPRegressor(**SMALL | {name: one}).fit(X, Y)
+        verb = {"activation": "backward", "solver": "update"}[name]
+        assert caught.value.__notes__[0].endswith(f" in {verb}, in fit of MLPRegressor.")
+
+
+@pytest.mark.parametrize("field", ["beta_1", "beta_2", "epsilon", "momentum", "power_t"])
+def test_checks_of_fields_need_no_note(field):
+    solver = "sgd" if field in ("momentum", "power_t") else "adam"
+    mlp = MLPRegressor(**SMALL | {field: "x", "solver": solver, "learning_rate": "invscaling"})
+    with pytest.raises(ValueError, match=field) as caught:
+        mlp.fit(X, Y)
+    assert notes(caught.value) == ""
+
+
 # ------------------------------------------------------------------------- the user's own call
 def calls(cls):
     """Return calls that use the link of a fitted estimator."""

@@ -229,12 +229,12 @@ def _check_state(component: Component, state: Any) -> None:
         raise _wrong_result(component, "init", "a dict with strings as keys", f"the key {odd[0]!r}")
 
 
-def check_theta(optimizer: Optimizer, theta: Any, like: Array) -> Array:
-    """Return the result of ``readout``; raise TypeError unless it has the form of ``like``."""
-    if not isinstance(theta, np.ndarray) or theta.shape != like.shape or theta.dtype != like.dtype:
-        must_be = f"an array of shape {like.shape} and dtype {like.dtype}"
-        raise _wrong_result(optimizer, "readout", must_be, _form(theta))
-    return theta
+def readout(optimizer: Optimizer, theta: Array, state: Any) -> Array:
+    """Return the result of ``readout``; raise TypeError unless it has the form of ``theta``."""
+    read: Any = optimizer.readout(theta, state)
+    if _form(read) != _form(theta):
+        raise _wrong_result(optimizer, "readout", f"an array of {_form(theta)}", _form(read))
+    return np.asarray(read)
 
 
 def _form(value: Any) -> str:
@@ -276,7 +276,7 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
             "place, as direction *= -lr or direction[...] = ..., and return nothing."
         )
     if isinstance(part, Optimizer):
-        check_theta(part, part.readout(theta, state), theta)
+        readout(part, theta, state)
 
 
 def _is_part_of(result: Any, array: Array) -> bool:

@@ -248,10 +248,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
         """Return the parameters to keep: the best with early stopping, otherwise the last."""
         optimizer = getattr(plan.strategy, "optimizer", None)
-        last = state.theta
-        if optimizer:
-            read = optimizer.readout(state.theta, state.optimizer)
-            last = probe.check_theta(optimizer, read, state.theta)
+        theta = state.theta
+        last = probe.readout(optimizer, theta, state.optimizer) if optimizer else theta
         if not np.isfinite(last).all():
             state.stop_reason = "diverged"
         if plan.early_stopping and state.best_row and state.best_theta is not None:

@@ -79,12 +79,14 @@ def _first_argument(frame: FrameType) -> Any:
 
 def _method(component: Component, code: CodeType) -> str:
     """Return the public method whose code this is, or nothing."""
-    is_public = not code.co_name.startswith("_") and hasattr(type(component), code.co_name)
-    if is_public or code.co_name == "__call__":
+    # Methods of all components check fields, with messages that name the component.
+    own = [n for n in dir(type(component)) if n[0] != "_" and not hasattr(Component, n)]
+    names = ["__call__", *own]
+    if code.co_name in names:
         return code.co_name
-    methods = ((name, getattr(type(component), name, None)) for name in dir(type(component)))
     # A function may have another name than the attribute of the class.
-    return next((name for name, made in methods if getattr(made, "__code__", None) is code), "")
+    made = ((name, getattr(type(component), name)) for name in names)
+    return next((name for name, one in made if getattr(one, "__code__", None) is code), "")
 
 
 def _called(frame: FrameType | None) -> str:
