@@ -241,7 +241,7 @@ def test_the_call_is_named(cls):
 @pytest.mark.parametrize("cls", [TabularMLPClassifier, TabularMLPRegressor])
 def test_tabular_estimators(cls):
     kind, verb = "learning_rate", "__call__"
-    schedule, _ = behaving(Cosine, verb, raising(LookupError("no")), at=6)
+    schedule, _ = behaving(Cosine, verb, raising(LookupError("no")), at=3)
     with pytest.raises(LookupError) as caught:
         cls(**TABULAR | {kind: schedule()}).fit(X, CLASSES)
     expected = f"Raised by the schedule MyCosine in __call__, in fit of {cls.__name__}."
@@ -353,7 +353,7 @@ LATER = [
     ("loss", "value_and_grad", 7, np.zeros((1, 1, 7))),
     ("learning_rate", "__call__", 5, None),
     ("learning_rate", "__call__", 6, "abc"),
-    ("learning_rate", "__call__", 5, np.nan),
+    ("learning_rate", "__call__", 6, np.nan),
     ("shuffle", "draw", 2, None),
 ]
 
@@ -364,6 +364,34 @@ def test_what_only_later_calls_return_is_traced_to_plugins(kind, verb, at, value
     with pytest.raises((TypeError, ValueError)) as caught:
         mlp.fit(X, Y)
     assert cls.__name__ in notes(caught.value) + str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["adam", "sgd", "distributed", "tabular", "partial_fit"])
+@pytest.mark.parametrize("factor", [-1.0, -1e-300, np.nan])
+def test_rates_that_turn_negative_are_refused_by_name(how, factor):
+    class Turns(Cosine):
+        def __call__(self, progress):
+            return factor if progress.step else 1.0
+
+    mlp = MLPRegressor(**SMALL | {"learning_rate": Turns(), "batch_size": 5})
+    tabular = TabularMLPRegressor(**TABULAR | {"learning_rate": Turns()})
+
+    def distribute():
+        da = pytest.importorskip("dask.array")
+        from sknn_scratch import distributed
+
+        distributed.fit(mlp, da.from_array(X, (10, -1)), da.from_array(Y, 10))
+
+    calls = {
+        "adam": lambda: mlp.fit(X, Y),
+        "sgd": lambda: mlp.set_params(solver="sgd").fit(X, Y),
+        "distributed": distribute,
+        "tabular": lambda: tabular.fit(X, Y),
+        "partial_fit": lambda: mlp.partial_fit(X, Y),
+    }
+    with pytest.raises((TypeError, ValueError)) as caught:
+        calls[how]()
+    assert "schedule Turns" in str(caught.value) + notes(caught.value)
 
 
 def test_messages_about_data_blame_nobody():

@@ -39,6 +39,8 @@ from sknn_scratch.core.network import Network
 MARKS = (7.25, -3.625)
 #: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
+#: The result of a schedule.
+FACTOR = "one number in [0, inf)"
 
 
 def parts(components: Iterable[Component]) -> Iterator[Component]:
@@ -49,7 +51,7 @@ def parts(components: Iterable[Component]) -> Iterator[Component]:
 
 
 def is_plugin(component: Component) -> bool:
-    """Tell whether a component is defined outside this package."""
+    """Return True if a component is defined outside this package."""
     return not _is_ours(type(component))
 
 
@@ -212,12 +214,16 @@ def for_task(loss: Loss, task: str) -> Loss:
 
 
 def _check_schedule(schedule: Schedule) -> None:
-    """Raise unless the factor is finite and not negative throughout a fit."""
-    for fraction in (0.0, 0.5, 0.99):
-        factor: Any = schedule(Progress(0, 0, 0, fraction, 0))
-        if not _is_number(factor) or not 0 <= factor < inf:
-            got = f"{_form(factor)} at fraction={fraction:g}"
-            raise _wrong_result(schedule, "__call__", "one number in [0, inf)", got)
+    """Raise unless the first factor of a fit is finite and not negative."""
+    factor: Any = schedule(Progress(0, 0, 0, 0.0, 0))
+    if not _is_number(factor) or not 0 <= factor < inf:
+        raise _wrong_result(schedule, "__call__", FACTOR, _form(factor))
+
+
+def check_rate(schedule: Schedule, rate: float) -> None:
+    """Raise if a learning rate is negative or nan; called once per epoch."""
+    if not rate >= 0:
+        raise _wrong_result(schedule, "__call__", FACTOR, f"a learning rate of {rate:g}")
 
 
 def _check_state(component: Component, state: Any) -> None:

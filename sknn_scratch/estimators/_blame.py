@@ -53,7 +53,7 @@ def add_notes(error: BaseException, estimator: Any, is_checked: bool = False) ->
 
 
 def _completes(error: BaseException, call: str) -> bool:
-    """Tell whether the error has a note; add the call to a note without one."""
+    """Return True if the error has a note; add the call to a note without one."""
     notes = getattr(error, "__notes__", [])
     for k, note in enumerate(notes):
         if note.startswith(START) and ", in " not in note and call:
