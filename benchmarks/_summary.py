@@ -117,7 +117,7 @@ def wins(rows: list[Row]) -> tuple[str, str] | None:
     """Return how many splits are won, by error and by log-loss."""
     by_loss, n, _ = outcome(rows, "log_loss")
     by_error, _, tied = outcome(rows, "error")
-    cell = f"{by_loss} of {n} by log-loss, {by_error} of {n} by error, {tied} tied"
+    cell = f"{by_loss} of {n} by log-loss; {by_error} of {n} by error, where {tied} more are tied"
     return "classification splits won: `TabularMLP*` vs `HistGradientBoosting*`", cell
 
 

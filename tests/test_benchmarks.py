@@ -287,7 +287,7 @@ def test_a_summary_shows_what_is_stored(results, tmp_path):
     ]
     wins, link = found["classification splits won: `TabularMLP*` vs `HistGradientBoosting*`"]
     assert (wins, link) == (
-        "1 of 1 by log-loss, 0 of 1 by error, 0 tied",
+        "1 of 1 by log-loss; 0 of 1 by error, where 0 more are tied",
         "[tables](docs/tabular.md)",
     )
     assert any(
