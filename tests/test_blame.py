@@ -394,6 +394,28 @@ def test_rates_that_turn_negative_are_refused_by_name(how, factor):
     assert "schedule Turns" in str(caught.value) + notes(caught.value)
 
 
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("place", [0, 2])
+def test_losses_cannot_change_the_users_targets_and_weights(solver, place):
+    class Writes(SquaredError):
+        def value_and_grad(self, y, raw, weight, out):
+            value = super().value_and_grad(y, raw, weight, out)
+            if weight is not None:
+                (y, raw, weight)[place][...] = 7.0
+            return value
+
+    y, weight = Y.copy(), np.ones(len(Y))
+    mlp = MLPRegressor(loss=Writes(), solver=solver, **SMALL)
+    if solver == "lbfgs":  # the others copy the rows of a batch
+        with pytest.raises(ValueError, match="read-only") as caught:
+            mlp.fit(X, y, sample_weight=weight)
+        assert "loss Writes in value_and_grad" in notes(caught.value)
+    else:
+        mlp.fit(X, y, sample_weight=weight)
+    assert np.array_equal(y, Y)
+    assert np.array_equal(weight, np.ones(len(Y)))
+
+
 def test_messages_about_data_blame_nobody():
     class Mine(Tanh):
         pass
