@@ -138,7 +138,7 @@ def test_numbers_of_any_size(size, centre, monkeypatch):
 )
 def test_what_counts_as_the_same(got, y, verb, is_same):
     got, y = (np.array(each)[:, None] for each in (got, y))
-    assert (checks._excess(got, y, verb) <= checks.TOLERANCE) == is_same
+    assert (checks._excess(got, y, verb, y.dtype) <= checks.TOLERANCE) == is_same
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,21 @@ def test_float32_that_loses_the_digits_of_x(fitted):
     to_onnx(model, far)
     with pytest.raises(RuntimeError, match=r"pass dtype='float64', which keeps the digits of X"):
         to_onnx(model, far, dtype="float32")
+
+
+@pytest.mark.parametrize(("place", "is_lost"), [(2000.0, False), (1e9, True), (-1e10, True)])
+def test_float32_that_loses_the_digits_of_y(place, is_lost):
+    """The results are float64, and vary much less than they are large."""
+    y = place + X[:, 0].astype(np.float64) + np.sin(X[:, 1])
+    small = {"n_ensemble": 2, "max_iter": 2, "min_steps": 20, "random_state": 0}
+    model = TabularMLPRegressor("fast", **small).fit(X, y)
+    to_onnx(model, X, dtype="float64")
+    to_onnx(model, X[:2], dtype="float32")  # the range of two rows says little
+    if not is_lost:
+        to_onnx(model, X, dtype="float32")
+        return
+    with pytest.raises(RuntimeError, match=r"of the range \(allowed: 0\.0001\): pass dtype"):
+        to_onnx(model, X, dtype="float32")
 
 
 def test_rows_that_only_tell_types(fitted):

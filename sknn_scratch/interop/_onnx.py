@@ -340,9 +340,10 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     check : bool, default=True
         If True, run the graph on X with onnxruntime, and compare the results with the model.
         Labels must be equal unless two classes tie. Probabilities may differ by 1e-4, and each
-        column of predictions and scores by 1e-4 of its range over X, plus rounding error in
-        float32 (4e-6 of the largest value plus 1e-6). If X has no rows, or rows that the model
-        rejects, nothing is compared.
+        column of predictions and scores by 1e-4 of its range over X, plus 1e-6 and rounding
+        error: 32 eps of the largest value, with the eps of the model's results, or of float32 if
+        X has fewer than 10 rows. If X has no rows, or rows that the model rejects, nothing is
+        compared.
     **options
         Options of ``skl2onnx.to_onnx``, such as ``target_opset``.
 

@@ -19,8 +19,10 @@ from sknn_scratch.interop._onnx_inputs import last_step
 
 #: Tolerance for probabilities, and for other results relative to their range.
 TOLERANCE = 1e-4
-#: Rounding error in float32 of a result of size 1, and of a sum of such terms that is near 0.
-_OF_SIZE, _AT_ZERO = 4e-6, 1e-6
+#: Rounding error of a result of size 1 in units of eps, and in float32 of a sum that is near 0.
+_ULPS, _AT_ZERO = 32, 1e-6
+#: With fewer rows than this, the range of the results is no measure of their precision.
+_FEW_ROWS = 10
 #: Replacement of missing strings, because "" is a category of many tables.
 _NO_LEVEL = "\N{NULL}"
 
@@ -128,6 +130,7 @@ def _matrix(outputs: list[Any], expected: Any) -> Any:
 def _numbers_fault(name: str, got: Any, verb: str, expected: Any) -> Iterator[str]:
     if isinstance(expected, list):  # a matrix for each of several outputs
         expected = np.concatenate(expected, axis=1)
+    dtype = np.result_type(expected, np.float32)
     y, got = np.asarray(expected, dtype=np.float64), np.asarray(got, dtype=np.float64)
     if verb == "decision_function" and y.ndim == 1 and got.shape[1:] == (2,):
         got = got[:, 1]
@@ -135,7 +138,7 @@ def _numbers_fault(name: str, got: Any, verb: str, expected: Any) -> Iterator[st
         yield f"{name!r} of shape {got.shape} where {verb} has {y.shape}"
         return
     columns = (len(y), -1) if verb != "transform" else (-1, 1)
-    excess = _excess(got.reshape(columns), y.reshape(columns), verb)
+    excess = _excess(got.reshape(columns), y.reshape(columns), verb, dtype)
     if excess > TOLERANCE:
         of_range = "" if verb == "predict_proba" else " of the range"
         yield (
@@ -144,10 +147,11 @@ def _numbers_fault(name: str, got: Any, verb: str, expected: Any) -> Iterator[st
         )
 
 
-def _excess(got: Array, y: Array, verb: str) -> float:
+def _excess(got: Array, y: Array, verb: str, dtype: np.dtype[Any]) -> float:
     """Return the largest difference of probabilities, or of other results relative to their range.
 
-    Possible rounding error is subtracted first, because the range of few rows may be tiny.
+    Rounding error in ``dtype``, the precision of the estimator's results, is subtracted first.
+    That of float32 is subtracted where the range of few or equal rows is not meaningful.
     """
     same = (got == y) | (np.isnan(got) & np.isnan(y))
     with quiet_floats():
@@ -155,8 +159,10 @@ def _excess(got: Array, y: Array, verb: str) -> float:
     if verb == "predict_proba":
         return float(off.max())
     finite = np.where(np.isfinite(y), y, 0.0)
-    off = np.maximum(off - _OF_SIZE * np.abs(finite).max(axis=0) - _AT_ZERO, 0.0)
     spread = np.ptp(finite, axis=0)
+    is_measure = (spread > 0) & (len(y) >= _FEW_ROWS)
+    eps = np.where(is_measure, np.finfo(dtype).eps, np.finfo(np.float32).eps)
+    off = np.maximum(off - _ULPS * eps * np.abs(finite).max(axis=0) - _AT_ZERO, 0.0)
     return float((off / np.where(spread > 0, spread, 1.0)).max())
 
 
