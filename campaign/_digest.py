@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -62,7 +63,13 @@ def _inner(value: Any) -> Iterator[tuple[str, Any]]:
         )
         yield from (("index", repr(value.index)), ("cells", repr(value.to_numpy(object).tolist())))
     elif hasattr(value, "__dict__") and not callable(value):
-        yield from vars(value).items()
+        kept = functools.cached_property  # computed when first asked for, which is no change
+        of_class = type(value)
+        yield from (
+            (name, part)
+            for name, part in vars(value).items()
+            if not isinstance(getattr(of_class, name, None), kept)
+        )
 
 
 def _cells(matrix: Any) -> list[Any]:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 #: Where runs are stored, a line of JSON each.
 FOLDER = Path(__file__).parent / "results"
@@ -103,13 +103,40 @@ def store(ledger: Ledger, seed: int, seconds: float, folder: Path = FOLDER) -> N
         file.write(json.dumps(run) + "\n")
 
 
+class Total(NamedTuple):
+    """The runs of one part, added up."""
+
+    part: str
+    cases: int
+    hours: float
+    seeds: tuple[int, ...]  #: of the first cases
+    findings: int  #: kinds of findings
+    latest: str
+
+
+def totals(runs: list[dict[str, Any]]) -> list[Total]:
+    """Return what stored runs add up to, by part."""
+    by_part: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        by_part.setdefault(run["part"], []).append(run)
+    return [
+        Total(
+            part,
+            sum(run["cases"] for run in own),
+            sum(run["seconds"] for run in own) / 3600,
+            tuple(dict.fromkeys(run["seed"] for run in own)),
+            sum(len(run["findings"]) for run in own),
+            max(run["date"] for run in own),
+        )
+        for part, own in by_part.items()
+    ]
+
+
 def summary(runs: list[dict[str, Any]]) -> str:
     """Return a table of stored runs, added up by part."""
     rows = [f"{'part':<10} {'cases':>10} {'hours':>7} {'findings':>9}  latest"]
-    for part in dict.fromkeys(run["part"] for run in runs):
-        own = [run for run in runs if run["part"] == part]
-        cases, seconds = sum(run["cases"] for run in own), sum(run["seconds"] for run in own)
-        kinds = sum(len(run["findings"]) for run in own)
-        latest = max(run["date"] for run in own)
-        rows.append(f"{part:<10} {cases:>10,} {seconds / 3600:>7.2f} {kinds:>9}  {latest}")
+    rows += [
+        f"{one.part:<10} {one.cases:>10,} {one.hours:>7.2f} {one.findings:>9}  {one.latest}"
+        for one in totals(runs)
+    ]
     return "\n".join(rows)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import multiprocessing
+import os
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
+
+import numpy as np
 
 from campaign._findings import Finding, Ledger
 from campaign._watch import Case, shown, where
@@ -91,28 +95,32 @@ def _found(ledger: Ledger, seed: int, kind: str, text: str) -> None:
 
 
 def _work(part: str, first: int, stop: int, seconds: float, reports: Connection) -> None:
-    """Play cases, and report each before it begins."""
+    """Play cases, and report each before it begins; what callbacks print is of no interest."""
     warnings.simplefilter("ignore")
-    module, end = importlib.import_module(f"campaign.{part}"), time.monotonic() + seconds
-    ledger = Ledger(part, tell=None)
-    for seed in range(first, stop):
-        if time.monotonic() >= end:
-            break
-        reports.send(("case", seed))
-        ledger.outcomes, ledger.findings = Counter(), {}
-        play(module, seed, ledger)
-        reports.send(("outcomes", ledger.outcomes))
-        for each in ledger.findings.values():
-            reports.send(("finding", each[0]))
+    end = time.monotonic() + seconds
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        module, ledger = importlib.import_module(f"campaign.{part}"), Ledger(part)
+        for seed in range(first, stop):
+            if time.monotonic() >= end:
+                break
+            reports.send(("case", seed))
+            ledger.outcomes, ledger.findings = Counter(), {}
+            play(module, seed, ledger)
+            reports.send(("outcomes", ledger.outcomes))
+            for each in ledger.findings.values():
+                reports.send(("finding", each[0]))
     reports.send(("end", None))
 
 
 def play(module: Any, seed: int, ledger: Ledger) -> None:
     """Play one case; an error of the campaign's own is a finding, too."""
     case = Case(seed, ledger)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # of estimators without a seed of their own
     try:
         module.play(case)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of a plug-in: GeneratorExit
         case.found("the campaign itself", f"{shown(error)} at {where(error)}")
 
 

@@ -34,7 +34,7 @@ BARE = re.compile(
     re.IGNORECASE,
 )
 #: What makes a foreign text clear: the argument or the value that it is about.
-NAMED = re.compile(r"\(in \w+ of |[Gg]ot ")
+NAMED = re.compile(r"\(in \w+ of |[Gg]ot |^This '\w+' has no attribute ")
 #: Arguments of methods; a message names one of these, a parameter, or the estimator.
 ARGUMENTS = frozenset(
     {
@@ -133,6 +133,8 @@ class Case:
         text, place, message = f"{name}: {shown(error)}", where(error), str(error)
         if not isinstance(error, ALLOWED):
             self.found("exception type", text, f"{place} {type(error).__name__}")
+        elif isinstance(error, OSError) and error.filename:
+            pass  # the system's own words, with the path that the user gave
         elif not set(re.findall(r"\w+", message)) & (ARGUMENTS | parameter_names()):
             self.found("message names nothing", text, place)
         elif BARE.search(message) and not NAMED.search(message):

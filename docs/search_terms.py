@@ -27,6 +27,7 @@ TERMS = {
     "production_onnx": "FastAPI, ONNX, serving",
     "production_disk": "larger than memory, memmap, out of core, parquet",
     "production_dask": "cluster, Dask, distributed",
+    "reliability": "crash, fuzzing, reliability, security",
     "benchmarks": "benchmark, memory, speed",
 }
 

@@ -48,6 +48,8 @@ def test_the_source_distribution_can_be_tested_and_documented(distributions):
         "CHANGELOG.md",
         "CITATION.cff",
         "CONTRIBUTING.md",
+        "SECURITY.md",
+        "campaign/__main__.py",
         "sknn_scratch/py.typed",
         "tests/test_packaging.py",
         "docs/conf.py",

@@ -52,9 +52,13 @@ class Data(NamedTuple):
         return len(self.y if self.unit is None else self.unit)
 
     def batch(self, rows: Any) -> Batch:
-        """Return the batch of the rows in a slice or an array of row numbers."""
-        x, y = linalg.in_rows(self.X[rows].astype(self.dtype, copy=False)), self.columns(rows).T
-        weight = None if self.weight is None else self.weight[rows]
+        """Return the batch of the rows in a slice or an array of row numbers.
+
+        Its targets and weights are read-only: of a slice, they are views of the user's arrays.
+        """
+        x = linalg.in_rows(self.X[rows].astype(self.dtype, copy=False))
+        y = _read_only(self.columns(rows).T)
+        weight = None if self.weight is None else _read_only(self.weight[rows])
         return Batch(x, y, weight, _sum(weight, len(y)))
 
     def targets(self, rows: Any) -> Array:
@@ -121,6 +125,12 @@ class Batches:
         t, rows = self.data.n_targets, stop - start
         y = self._y[start * t : stop * t].reshape(t, rows).T
         return Batch(self._x[start:stop], y, None, float(rows))
+
+
+def _read_only(a: Array) -> Array:
+    view = a.view()
+    view.flags.writeable = False
+    return view
 
 
 def _weighted(batches: list[Batch], weight: Array) -> list[Batch]:

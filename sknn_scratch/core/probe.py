@@ -2,7 +2,8 @@
 
 Training loops ignore the return values of methods.  A method that returns a new array instead of
 writing into its argument would leave the old contents there, and a hook with a wrong name is never
-called.  Components of this package are skipped: the checks of :mod:`sknn_scratch.testing` cover
+called.  Results that loops do use, they use unchecked, so a wrong type or shape fails far from its
+origin.  Components of this package are skipped: the checks of :mod:`sknn_scratch.testing` cover
 them.
 """
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,10 +22,13 @@ from sknn_scratch import contracts
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import (
     Array,
+    Callback,
     Component,
     Initializer,
     Loss,
     Optimizer,
+    Progress,
+    Schedule,
     Site,
     Transform,
 )
@@ -33,13 +39,20 @@ from sknn_scratch.core.network import Network
 MARKS = (7.25, -3.625)
 #: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
+#: The result of a schedule.
+FACTOR = "one number in [0, inf)"
 
 
 def parts(components: Iterable[Component]) -> Iterator[Component]:
     """Yield the plug-ins among components and their inner components."""
     for component in components:
         inner = [part for part in component.get_params().values() if isinstance(part, Component)]
-        yield from (part for part in (component, *inner) if not _is_ours(type(part)))
+        yield from filter(is_plugin, (component, *inner))
+
+
+def is_plugin(component: Component) -> bool:
+    """Return True if a component is defined outside this package."""
+    return not _is_ours(type(component))
 
 
 def _is_ours(cls: type) -> bool:
@@ -96,9 +109,10 @@ def wrong_name(component: Component, name: str, near: str) -> str:
 def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -> None:
     """Raise an error if a plug-in violates its contract in a way that no later step reveals.
 
-    ``y`` (rows, n_targets) are targets of a few real rows.  Only the names of ``others`` are
-    checked.
+    ``y`` (rows, n_targets) are targets of a few real rows.  ``others`` are components outside the
+    network.
     """
+    others = list(others)
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
     used = [(layer.activation, layer.units) for layer in layers if layer.activation is not None]
     check_names([*(f for f, _ in used), loss, *others])
@@ -108,6 +122,11 @@ def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -
                 _check_activation(f, _values((2, units), y.dtype))
         if not _is_ours(type(loss)):
             _check_loss(loss, np.array(y), _values((len(y), network.units[-1]), y.dtype))
+    for part in parts(others):
+        if isinstance(part, Schedule):
+            _check_schedule(part)
+        elif isinstance(part, Callback):
+            _check_state(part, part.init())
 
 
 def _check_activation(f: Any, z: Array) -> None:
@@ -120,6 +139,8 @@ def _check_activation(f: Any, z: Array) -> None:
 
 def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
     _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
+    _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
+    _check_sum(loss, "value", loss.value(y, raw, None))
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
         _check_out(loss, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
 
@@ -148,11 +169,94 @@ def _check_out(
             f"'out' as it was, and {got} returned: write np.tanh(z, out=out), or out[...] = ..., "
             "and return out."
         )
-    if is_returned and not _is_part_of(results[0], outs[0]):
+    if is_returned and not (
+        _is_part_of(results[0], outs[0]) and np.shape(results[0]) == like.shape
+    ):
         raise TypeError(
             f"{_name(component)} must return the 'out' of {verb}, which holds its result. Got "
             f"{got} returned: end with return out."
         )
+
+
+def _check_sum(loss: Loss, verb: str, value: Any) -> None:
+    """Raise unless a loss is one real number."""
+    if not _is_number(value):
+        must_be = "one real number, the weighted sum of the losses"
+        raise _wrong_result(loss, verb, must_be, _form(value))
+
+
+def _is_number(value: Any) -> bool:
+    is_array = isinstance(value, np.ndarray)
+    return isinstance(value, Real) or (is_array and not value.ndim and value.dtype.kind in "biuf")
+
+
+def _wrong_result(component: Component, verb: str, must_be: str, got: str) -> TypeError:
+    return TypeError(
+        f"{_name(component)} must return {must_be} from {verb}. Got {got} instead: see "
+        "sknn_scratch.contracts for what each method returns."
+    )
+
+
+def n_raw(loss: Loss, n_targets: int) -> int:
+    """Return the number of raw outputs of a loss; raise TypeError if it is not one."""
+    n = loss.n_raw(n_targets)
+    if not isinstance(n, Integral) or n < 1:
+        raise _wrong_result(loss, "n_raw", "an integer >= 1", repr(n))
+    return int(n)
+
+
+def for_task(loss: Loss, task: str) -> Loss:
+    """Return the loss to use for a task; raise TypeError if it is not one."""
+    own = loss.for_task(task)
+    if not isinstance(own, Loss):
+        raise _wrong_result(loss, "for_task", "a loss, usually itself", repr(own))
+    return own
+
+
+def _check_schedule(schedule: Schedule) -> None:
+    """Raise unless the first factor of a fit is finite and not negative."""
+    factor: Any = schedule(Progress(0, 0, 0, 0.0, 0))
+    if not _is_number(factor) or not 0 <= factor < inf:
+        raise _wrong_result(schedule, "__call__", FACTOR, _form(factor))
+
+
+def check_rate(schedule: Schedule, rate: float) -> None:
+    """Raise if a learning rate is negative or nan; called once per epoch."""
+    if not rate >= 0:
+        raise _wrong_result(schedule, "__call__", FACTOR, f"a learning rate of {rate:g}")
+
+
+def _check_state(component: Component, state: Any) -> None:
+    """Raise unless ``init`` returned a dict with strings as keys, as checkpoints require."""
+    if not isinstance(state, dict):
+        raise _wrong_result(component, "init", "a dict", repr(state))
+    odd = [key for key in state if not isinstance(key, str)]
+    if odd:
+        raise _wrong_result(component, "init", "a dict with strings as keys", f"the key {odd[0]!r}")
+
+
+def readout(optimizer: Optimizer, theta: Array, state: Any) -> Array:
+    """Return the result of ``readout``; raise TypeError unless it has the form of ``theta``."""
+    read: Any = optimizer.readout(theta, state)
+    if _form(read) != _form(theta):
+        raise _wrong_result(optimizer, "readout", f"an array of {_form(theta)}", _form(read))
+    return np.asarray(read)
+
+
+def _form(value: Any) -> str:
+    is_array = isinstance(value, np.ndarray)
+    return f"shape {value.shape} and dtype {value.dtype}" if is_array else repr(value)
+
+
+def predicted(loss: Loss, verb: str, raw: Array) -> Array:
+    """Return the result of ``predict`` or ``log_predict``, which may overwrite ``raw``.
+
+    Raises TypeError if it has another shape than ``raw``.
+    """
+    y_pred = getattr(loss, verb)(raw, raw)
+    if not isinstance(y_pred, np.ndarray) or y_pred.shape != raw.shape:
+        raise _wrong_result(loss, verb, f"an array of shape {raw.shape}", _form(y_pred))
+    return y_pred
 
 
 def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, slice]) -> None:
@@ -166,6 +270,7 @@ def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, sli
 def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     direction = np.cos(np.arange(theta.size)).astype(theta.dtype)
     before, state = direction.copy(), part.init(theta, groups)
+    _check_state(part, state)
     result = part.update(direction, state, theta, 0.01, np.zeros_like(theta))
     is_elsewhere = isinstance(result, np.ndarray) and not _is_part_of(result, direction)
     # A transform may leave a direction unchanged, for example if its norm is small.
@@ -176,6 +281,8 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
             f"{_name(part)} must write the result of update into 'direction'. Got {got}: write in "
             "place, as direction *= -lr or direction[...] = ..., and return nothing."
         )
+    if isinstance(part, Optimizer):
+        readout(part, theta, state)
 
 
 def _is_part_of(result: Any, array: Array) -> bool:
@@ -183,14 +290,24 @@ def _is_part_of(result: Any, array: Array) -> bool:
 
 
 def check_filled(initializer: Initializer, arrays: Iterable[Array], site: Site) -> None:
-    """Raise if an initializer has left parameters of a layer unfilled, as nan."""
-    if _is_ours(type(initializer)) or not any(np.isnan(a).any() for a in arrays):
+    """Raise if an initializer has left parameters of a layer unfilled, as nan, or infinite."""
+    if _is_ours(type(initializer)) or all(np.isfinite(a).all() for a in arrays):
         return
+    if not any(np.isnan(a).any() for a in arrays):
+        raise ValueError(
+            f"{_name(initializer)} must write finite numbers into 'W' and 'b' in fill. Got layer "
+            f"{site.index} with infinite ones: lower its spread."
+        )
     raise TypeError(
         f"{_name(initializer)} must write into all of 'W' and 'b' in fill. Got layer {site.index} "
         "with parts of them as they were: write W[...] = ... and b[...] = ..., in place."
     )
 
 
+def named(component: Component) -> str:
+    """Return a component's kind and class, as in "loss MyLoss"."""
+    return f"{kind_of(component).__name__.lower()} {type(component).__name__}"
+
+
 def _name(component: Component) -> str:
-    return f"The {kind_of(component).__name__.lower()} {type(component).__name__}"
+    return f"The {named(component)}"

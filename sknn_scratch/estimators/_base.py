@@ -14,10 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch import registry
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _convert, _resume, _threads, _validation
+from sknn_scratch.estimators import (
+    _advice,
+    _aliases,
+    _blame,
+    _convert,
+    _resume,
+    _threads,
+    _validation,
+)
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
@@ -41,16 +50,24 @@ _PLUGINS = "_sknn_scratch_plugins"
 
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Restore the estimator if the body of the ``with`` statement raises."""
-    before = dict(vars(estimator))
+    """Restore the estimator if the body of the ``with`` statement raises.
+
+    Restores also the state of a RandomState among its parameters.  The error gets a note that names
+    the component that raised it.
+    """
+    before, stream = dict(vars(estimator)), estimator.random_state
+    drawn = stream.get_state() if isinstance(stream, np.random.RandomState) else None
     try:
         yield
     except BaseException as error:
+        _blame.add_notes(error, estimator)
         # Ctrl-C sets fitted attributes from the training so far, which must be kept.
         published = vars(estimator).get("theta_") is not before.get("theta_")
-        if isinstance(error, Exception) or not published:
+        if not (isinstance(error, KeyboardInterrupt) and published):
             vars(estimator).clear()
             vars(estimator).update(before)
+            if drawn is not None:
+                stream.set_state(drawn)
         raise
 
 
@@ -140,10 +157,10 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
-            raise
-        finally:
-            if state.stop_reason:
+            if state.epoch or state.step:  # before that, there is nothing new
                 self._publish(plan, state, targets)
+            raise
+        self._publish(plan, state, targets)
         if listener is not None:
             listener.on_published()
 
@@ -211,7 +228,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _resolve_loss(self, task: str) -> Loss:
         loss: Loss = _aliases.component(self, "loss", "loss")
         if task in loss.tasks:
-            return loss.for_task(task)
+            return probe.for_task(loss, task)
         if task == "multiclass" and "binary" in loss.tasks:
             raise ValueError(
                 "Only binary classification is supported. The type of the target is multiclass "
@@ -231,7 +248,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
         """Return the parameters to keep: the best with early stopping, otherwise the last."""
         optimizer = getattr(plan.strategy, "optimizer", None)
-        last = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
+        theta = state.theta
+        last = probe.readout(optimizer, theta, state.optimizer) if optimizer else theta
         if not np.isfinite(last).all():
             state.stop_reason = "diverged"
         if plan.early_stopping and state.best_row and state.best_theta is not None:
@@ -320,7 +338,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        with quiet_floats(), _threads.suited(self._network, inference.size, trains=False):
+        calm = _threads.suited(self._network, inference.size, trains=False)
+        with quiet_floats(), calm, _blame.noting_components(self):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core import probe
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._class_weight import row_weights
@@ -461,7 +462,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         y_proba : ndarray of shape (n_samples, n_classes)
             Rows sum to one, except for multilabel targets.
         """
-        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.predict, 1.0))
+        return self._map_raw(X, lambda raw: self._proba(raw, "predict", 1.0))
 
     def predict_log_proba(self, X: Any) -> Array:
         """Predict the logarithms of class probabilities, which are always finite.
@@ -476,7 +477,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         y_log_proba : ndarray of shape (n_samples, n_classes)
             Logarithms of probabilities.
         """
-        return self._map_raw(X, lambda raw: self._proba(raw, self._loss.log_predict, 0.0))
+        return self._map_raw(X, lambda raw: self._proba(raw, "log_predict", 0.0))
 
     def decision_function(self, X: Any) -> Array:
         """Return the scores before the inverse link, which increase with the probability.
@@ -498,8 +499,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             return raw
         return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
 
-    def _proba(self, raw: Array, link: Any, certain: float) -> Array:
-        """Apply an inverse link; a single logistic output gives two columns, from -raw and raw.
+    def _proba(self, raw: Array, verb: str, certain: float) -> Array:
+        """Apply an inverse link, a method of the loss; one logistic output gives two columns.
 
         ``certain`` is the value for a model with a single class.
         """
@@ -507,7 +508,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             if len(self.classes_) == 1:
                 return np.full_like(raw, certain)
             raw = np.concatenate([-raw, raw], axis=1)
-        return link(raw, raw)
+        return probe.predicted(self._loss, verb, raw)
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:

@@ -34,7 +34,12 @@ class How(NamedTuple):
 def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
     """Return the plan of a fit, with parameters converted to components."""
     activations, seen_by_output = _aliases.activations(estimator)
-    shape = (data.X.shape[1], hidden_sizes(estimator), loss.n_raw(data.n_targets), activations)
+    shape = (
+        data.X.shape[1],
+        hidden_sizes(estimator),
+        probe.n_raw(loss, data.n_targets),
+        activations,
+    )
     network = Network.dense(*shape)
     training = Network.dense(*shape, _aliases.dropout_rates(estimator))
     printing = (PrintProgress(),) if estimator.verbose else ()
@@ -60,7 +65,7 @@ def check_plugins(plan: Plan, data: Data) -> None:
 
 def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
     """Return the plan for data of a known form, without rows."""
-    loss = _aliases.component(estimator, "loss", "loss").for_task(targets.task)
+    loss = probe.for_task(_aliases.component(estimator, "loss", "loss"), targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
     return make_plan(estimator, data, loss, How(is_new=False, one_pass=True))

@@ -174,7 +174,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         """Return the loss for a task; raise ValueError if it does not support the task."""
         loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
-            return loss.for_task(task)
+            return probe.for_task(loss, task)
         raise _aliases.unfit_loss(self, loss, task)
 
     def _float_weight(self, weight: Array | None, part: str) -> Array | None:
@@ -212,7 +212,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _network(self, problem: Problem) -> Network:
         hidden, data = self._hidden(), problem.data
-        n_raw = problem.loss.n_raw(data.n_targets)
+        n_raw = probe.n_raw(problem.loss, data.n_targets)
         activations = self._activations(len(hidden))
         shape = (data.X.shape[1], hidden, n_raw, activations)
         return _tabular_members.make_network(*shape, self.input_scaling)

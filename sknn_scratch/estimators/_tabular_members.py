@@ -12,6 +12,7 @@ from sknn_scratch.contracts import Activation, Array, Initializer, Site
 from sknn_scratch.core.layers import Dense, ScaledDense
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _threads
+from sknn_scratch.estimators._blame import noting_components
 from sknn_scratch.training.members import Member, Task, Together
 
 #: Maximum bytes of parameters, gradients, moments and buffers in a stack. Larger stacks exceed the
@@ -87,6 +88,7 @@ def stack_size(network: Network, batch_size: int) -> int:
     return max(1, int(STACK_BYTES // (4 * numbers)))
 
 
+@noting_components()  # here, for a traceback does not leave a process
 def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]:
     with _threads.suited(task.network, how.batch_size):
         how.solve(task, stack)

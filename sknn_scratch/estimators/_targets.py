@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core import probe
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class NumericTargets:
 
     def predict(self, raw: Array, loss: Loss) -> Array:
         """Return predictions, (rows, n_targets)."""
-        return self.in_units_of_y(loss.predict(raw, raw))
+        return self.in_units_of_y(probe.predicted(loss, "predict", raw))
 
     def in_units_of_y(self, values: Array) -> Array:
         """Return (rows, n_targets) values of a network on the scale of y, in float64 if scaled."""

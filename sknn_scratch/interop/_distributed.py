@@ -25,6 +25,7 @@ from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
 from sknn_scratch.estimators._base import Job, unchanged_on_error
+from sknn_scratch.estimators._blame import noting_components
 from sknn_scratch.estimators._judge import Rows, with_judge
 from sknn_scratch.estimators._params import check_params
 from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
@@ -353,6 +354,7 @@ class PartitionSum:
         return float(value)
 
 
+@noting_components()  # here, for a traceback does not leave a worker
 @quiet_floats()
 def _data_term(objective: Objective, data: Data, theta: Array, factor: float) -> Any:
     """Return the data term of one partition and its gradient."""
@@ -477,6 +479,7 @@ class Sums(NamedTuple):
         return Sums(sum(rows), sum(losses), theta, _summed(list(optimizers)), max(steps))
 
 
+@noting_components()
 @quiet_floats()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
     """Make the steps of one partition's turn, starting from the previous averages."""

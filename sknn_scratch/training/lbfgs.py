@@ -40,34 +40,54 @@ class LBFGS:
         objective = _FullObjective(plan, row_sum, state.theta)
         times = [perf_counter()]
 
-        def on_iteration(intermediate_result: OptimizeResult) -> None:
-            np.copyto(state.theta, intermediate_result.x)
+        def record(result: OptimizeResult) -> bool:
+            np.copyto(state.theta, result.x)
             state.epoch += 1
-            row = {"epoch": state.epoch, "loss": float(intermediate_result.fun)}
+            row = {"epoch": state.epoch, "loss": float(result.fun)}
             row["gradient_norm"] = linalg.norm(objective.total.vector)
             plan.monitor(state.theta, row)
             times.append(perf_counter())
             row["seconds"] = times[-1] - times[-2]
             state.history.append(row)
             run.notify("on_epoch_end")
-            if run.end:
-                raise StopIteration  # scipy's protocol to request a stop
+            return bool(run.end)
 
         run.notify("on_fit_begin")
-        left = self.max_iter - state.epoch
-        if left > 0:
-            result = minimize(
-                objective,
-                state.theta.astype(np.float64),
-                method="L-BFGS-B",
-                jac=True,
-                callback=on_iteration,
-                options={"maxfun": self.max_fun, "maxiter": left, "gtol": self.tol},
-            )
+        if state.epoch < self.max_iter:
+            result = self._minimise(objective, state, record)
             self._finish(result, state, run)
         else:
             state.stop_reason = "max_iter"
         run.notify("on_fit_end")
+
+    def _minimise(
+        self, objective: Any, state: TrainingState, record: Callable[[OptimizeResult], bool]
+    ) -> OptimizeResult:
+        """Call scipy's minimiser; ``record`` runs after each iteration and returns True to stop."""
+        raised: list[StopIteration] = []
+
+        def on_iteration(intermediate_result: OptimizeResult) -> None:
+            # scipy stops silently at any StopIteration, including one of a user's callback.
+            try:
+                is_over = record(intermediate_result)
+            except StopIteration as error:
+                raised.append(error)
+                raise
+            if is_over:
+                raise StopIteration
+
+        limits = {"maxfun": self.max_fun, "maxiter": self.max_iter - state.epoch, "gtol": self.tol}
+        result = minimize(
+            objective,
+            state.theta.astype(np.float64),
+            method="L-BFGS-B",
+            jac=True,
+            callback=on_iteration,
+            options=limits,
+        )
+        for error in raised:
+            raise error
+        return result
 
     def _finish(self, result: OptimizeResult, state: TrainingState, run: FitRun) -> None:
         np.copyto(state.theta, result.x)

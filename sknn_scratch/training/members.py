@@ -102,6 +102,7 @@ class _Loop:
         self.n = len(members[0].order)
         self.size = min(how.batch_size, self.n)
         self.epoch = self.step = self.samples = 0
+        self.last_rate = 0.0
         self.judges = len(members[0].held_out) > 0
         total = how.max_iter * -(-self.n // self.size)
         self.checks = set(np.ceil(np.linspace(0, total, how.n_checks + 1)[1:]).astype(int).tolist())
@@ -134,6 +135,7 @@ class _Loop:
                     self.check()
                 if not self.members:
                     return
+            probe.check_rate(self.how.schedule, self.last_rate)
             self.epoch += 1
             self.samples += self.n
         for member in self.members:
@@ -161,7 +163,7 @@ class _Loop:
 
     def update(self, has_weight: Array, start: int) -> None:
         """Make an optimizer step for each member, except for batches of zero weight."""
-        rate = self.rate(start)
+        rate = self.last_rate = self.rate(start)
         self.step += 1
         for member, grad, moves in zip(self.members, self.grads, has_weight, strict=True):
             if moves:

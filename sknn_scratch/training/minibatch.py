@@ -65,6 +65,7 @@ class MiniBatch:
         """Run an epoch, evaluate it and record it in the history."""
         start = perf_counter()
         row = {"epoch": state.epoch + 1} | loop.run_epoch()
+        probe.check_rate(self.schedule, row["learning_rate"])
         if plan.judge is None:
             self.patience.judge(-row["loss"], state.patience)
         else:
