@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from sknn_scratch.contracts import State
+from sknn_scratch.contracts import Array, State
+from sknn_scratch.training import form
 from sknn_scratch.training.checkpoint import (
+    BIT_GENERATORS,
     generator_state,
     restore_generator,
     restore_rng,
     rng_state,
 )
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
@@ -38,18 +41,103 @@ def restore(tree: State) -> TrainingState:
     return TrainingState(**values)
 
 
-def misfit(found: Any, form: Any, place: str) -> str:
-    """Return where plain data is not of the form of other data, or nothing.
+# --- What a snapshot may hold.
 
-    Dicts have all names of the form's, and perhaps more; arrays its shape and dtype.
+
+def check_snapshot(tree: Any, plan: Plan, dtype: Any, n_rows: int | None = None) -> State:
+    """Return a copy of a snapshot that is safe to train from; raise MisfitError if there is none.
+
+    ``n_rows`` is the number of rows of a fit that goes on; None: between two fits, at rest.
     """
-    if isinstance(form, dict):
-        if not isinstance(found, dict):
-            return f"{place} is no dict"
-        parts = (misfit(found.get(key), part, f"{place}[{key!r}]") for key, part in form.items())
-        return next(filter(None, parts), "")
-    if isinstance(form, np.ndarray):
-        kind = (getattr(found, "shape", None), getattr(found, "dtype", None))
-        wanted = (form.shape, form.dtype)
-        return "" if kind == wanted else f"{place} is no array of shape {form.shape}, {form.dtype}"
-    return f"{place} is missing" if found is None and form is not None else ""
+    theta = np.zeros(plan.network.layout.size, dtype)
+    state: State = _snapshots(plan, theta, n_rows is None)(tree, "")
+    if n_rows is not None:
+        _check_rows(state["order"], state["held_out"], n_rows)
+        if state["best_row"] and state["best_theta"] is None:
+            raise form.MisfitError("best_theta", "array, where best_row holds an epoch", None)
+    return state
+
+
+def _snapshots(plan: Plan, theta: Array, at_rest: bool) -> form.Form:
+    """Return the form of all snapshots of a plan: the one description of what they hold."""
+    weights, count = form.array(theta.shape, theta.dtype), form.whole()
+    rows = form.nothing if at_rest else form.optional(_row_numbers)
+    others = form.any_number
+    row = form.record({"epoch": count, "loss": form.any_number}, others)
+    patience = {"best": form.number(), "count": count, "of": form.text("loss", "score")}
+    return form.record(
+        {
+            "theta": form.optional(weights) if at_rest else weights,
+            "rng": _stream(rng_state, np.random.RandomState),
+            "noise": form.optional(_stream(generator_state, np.random.Generator)),
+            "optimizer": optimizer_form(plan, theta),
+            "patience": form.empty_or(form.record(patience)),
+            "memory": form.mapping(form.mapping(form.plain)),
+            "order": rows,
+            "held_out": rows,
+            "best_theta": form.optional(weights),
+            "best_row": form.empty_or(row),
+            "history": form.sequence(row),
+            "stop_reason": form.text(),
+            **dict.fromkeys(("epoch", "step", "samples", "stalls"), count),
+        }
+    )
+
+
+def optimizer_form(plan: Plan, theta: Array) -> form.Form:
+    """Return the form of what the optimizer keeps: empty, or as it begins with."""
+    optimizer, groups = getattr(plan.strategy, "optimizer", None), plan.network.layout.groups
+    if optimizer is None:
+        return form.empty_or(form.record({}))
+    bounds = {(part.start, part.stop) for part in groups.values()}
+    return form.empty_or(form.like(optimizer.init(theta, groups), bounds))
+
+
+def _row_numbers(found: Any, place: str) -> Array:
+    """Read a vector of row numbers."""
+    rows: Array = form.array(getattr(found, "shape", ())[:1], np.intp)(found, place)
+    return rows
+
+
+def _check_rows(order: Array | None, held_out: Array | None, n_rows: int) -> None:
+    """Raise unless each row is in one of two vectors, and no row in both."""
+    if order is None and held_out is None:
+        return
+    both = [np.empty(0, np.intp) if part is None else part for part in (order, held_out)]
+    is_whole = order is not None and 0 < len(order) and sum(map(len, both)) == n_rows
+    if not is_whole or not np.array_equal(np.sort(np.concatenate(both)), np.arange(n_rows)):
+        wanted = f"array that holds, with held_out, each row number below {n_rows} once"
+        raise form.MisfitError("order", wanted, order)
+
+
+#: The largest values of what random streams keep beside arrays: numpy reads past its own arrays
+#: from larger positions.
+_LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "has_gauss": 1, "uinteger": 2**32 - 1}
+
+
+def _stream(state_of: Callable[[Any], State], kind: type) -> form.Form:
+    """Return the form of the states of random streams of a kind."""
+
+    def read(found: Any, place: str) -> State:
+        name = found.get("bit_generator") if isinstance(found, dict) else None
+        generators = form.text(*BIT_GENERATORS)
+        example = state_of(kind(BIT_GENERATORS[generators(name, f"{place}['bit_generator']")](0)))
+        state: State = _stream_like(example)(found, place)
+        key = state["state"].get("key")
+        if name == "MT19937" and not key.any():  # numpy would look for a normal number for ever
+            raise form.MisfitError(f"{place}['state']['key']", "array with other numbers than 0", key)
+        return state
+
+    return read
+
+
+def _stream_like(example: State) -> form.Form:
+    parts = {
+        key: _stream_like(value)
+        if isinstance(value, dict)
+        else form.whole(0, _LARGEST.get(key, 2**128 - 1))
+        if isinstance(value, int)
+        else form.like(value)
+        for key, value in example.items()
+    }
+    return form.record(parts)
