@@ -14,8 +14,10 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array, Component, State
+from sknn_scratch.contracts import Array, Component, Optimizer, State
 from sknn_scratch.core.data import Data
+from sknn_scratch.core.layout import Layout
+from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._judge import stops_early
 from sknn_scratch.estimators._start import plan_without_data
@@ -132,7 +134,7 @@ def go_on(
             part(origin[name], name)
         check_same(origin, wanted, path)
         dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
-        tree = check_snapshot(origin["state"], plan, dtype, n_rows)
+        tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
         if tree["noise"] is None and any(_aliases.dropout_rates(estimator)):
             raise form.MisfitError("noise", "dict, which dropout draws from", None)
         if (tree["held_out"] is None) == (kind == "held out of X"):
@@ -142,6 +144,10 @@ def go_on(
     state = restore(tree)
     check_epoch(estimator, state, path)
     return state
+
+
+def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
+    return plan.network.layout, getattr(plan.strategy, "optimizer", None)
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
@@ -218,6 +224,18 @@ def set_state(estimator: Any, tree: State) -> None:
     vars(estimator).update(read)
 
 
+def check_fitted(estimator: Any) -> None:
+    """Raise MisfitError unless what a fitted estimator holds fits together."""
+    network, theta = estimator._network, form.vector(estimator.theta_, "theta_")
+    again = Network(form.whole(1, theta.size)(estimator.n_features_in_, "n_in"), network.layers)
+    layout = again.layout
+    if vars(network.layout) != vars(layout) or network.units != again.units:
+        raise form.MisfitError("_network", "network of its layers", network)
+    form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
+    _targets_from(estimator, _targets_tree(estimator._targets), theta.size)
+    check_snapshot(snapshot(estimator._state), layout, estimator._optimizer, theta.dtype)
+
+
 def _check_origin(estimator: Any, tree: Any) -> None:
     """Raise unless a state is that of an estimator of this class."""
     name = type(estimator).__name__
@@ -251,7 +269,7 @@ def _read_state(estimator: Any, tree: State) -> State:
             "set hidden_layer_sizes and loss as they were."
         )
     _check_optimizer(estimator, tree["optimizer"], plan)
-    state = restore(check_snapshot(tree["state"], plan, theta.dtype))
+    state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
     read: State = {"n_features_in_": n_features}
     if feature_names is not None:

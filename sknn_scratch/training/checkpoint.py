@@ -241,7 +241,7 @@ def _digest(root: Any, arrays: dict[str, Array]) -> str:
         form = [name, array.dtype.descr, array.shape, bool(in_fortran)]
         code.update(repr(form).encode("utf-8", "surrogatepass"))
         flat = np.ascontiguousarray(array.T if in_fortran else array).reshape(-1)
-        code.update(flat.view(np.uint8) if flat.nbytes else b"")
+        code.update(flat.view(np.uint8).data if flat.nbytes else b"")
     return code.hexdigest()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, State
+from sknn_scratch.contracts import Array, Optimizer, State
+from sknn_scratch.core.layout import Layout
 from sknn_scratch.training import form
 from sknn_scratch.training.checkpoint import (
     BIT_GENERATORS,
@@ -17,7 +18,7 @@ from sknn_scratch.training.checkpoint import (
     restore_rng,
     rng_state,
 )
-from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.state import TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
@@ -44,13 +45,16 @@ def restore(tree: State) -> TrainingState:
 # --- What a snapshot may hold.
 
 
-def check_snapshot(tree: Any, plan: Plan, dtype: Any, n_rows: int | None = None) -> State:
+def check_snapshot(
+    tree: Any, layout: Layout, optimizer: Optimizer | None, dtype: Any, n_rows: int | None = None
+) -> State:
     """Return a copy of a snapshot that is safe to train from; raise MisfitError if there is none.
 
     ``n_rows`` is the number of rows of a fit that goes on; None: between two fits, at rest.
     """
-    theta = np.zeros(plan.network.layout.size, dtype)
-    state: State = _snapshots(plan, theta, n_rows is None)(tree, "")
+    weights = form.array((layout.size,), dtype)
+    memory = _memory(optimizer, np.zeros(layout.size, dtype), layout.groups)
+    state: State = _snapshots(weights, memory, n_rows is None)(tree, "")
     if n_rows is not None:
         _check_rows(state["order"], state["held_out"], n_rows)
         if state["best_row"] and state["best_theta"] is None:
@@ -58,19 +62,18 @@ def check_snapshot(tree: Any, plan: Plan, dtype: Any, n_rows: int | None = None)
     return state
 
 
-def _snapshots(plan: Plan, theta: Array, at_rest: bool) -> form.Form:
-    """Return the form of all snapshots of a plan: the one description of what they hold."""
-    weights, count = form.array(theta.shape, theta.dtype), form.whole()
+def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.Form:
+    """Return the form of snapshots: the one description of what they hold."""
+    count = form.whole()
     rows = form.nothing if at_rest else form.optional(_row_numbers)
-    others = form.any_number
-    row = form.record({"epoch": count, "loss": form.any_number}, others)
+    row = form.record({"epoch": count}, form.any_number)
     patience = {"best": form.number(), "count": count, "of": form.text("loss", "score")}
     return form.record(
         {
             "theta": form.optional(weights) if at_rest else weights,
             "rng": _stream(rng_state, np.random.RandomState),
             "noise": form.optional(_stream(generator_state, np.random.Generator)),
-            "optimizer": optimizer_form(plan, theta),
+            "optimizer": memory,
             "patience": form.empty_or(form.record(patience)),
             "memory": form.mapping(form.mapping(form.plain)),
             "order": rows,
@@ -84,9 +87,8 @@ def _snapshots(plan: Plan, theta: Array, at_rest: bool) -> form.Form:
     )
 
 
-def optimizer_form(plan: Plan, theta: Array) -> form.Form:
-    """Return the form of what the optimizer keeps: empty, or as it begins with."""
-    optimizer, groups = getattr(plan.strategy, "optimizer", None), plan.network.layout.groups
+def _memory(optimizer: Optimizer | None, theta: Array, groups: Mapping[str, slice]) -> form.Form:
+    """Return the form of what an optimizer keeps: empty, or as it begins with."""
     if optimizer is None:
         return form.empty_or(form.record({}))
     bounds = {(part.start, part.stop) for part in groups.values()}
@@ -104,7 +106,7 @@ def _check_rows(order: Array | None, held_out: Array | None, n_rows: int) -> Non
     if order is None and held_out is None:
         return
     both = [np.empty(0, np.intp) if part is None else part for part in (order, held_out)]
-    is_whole = order is not None and 0 < len(order) and sum(map(len, both)) == n_rows
+    is_whole = order is not None and len(order) > 0 and sum(map(len, both)) == n_rows
     if not is_whole or not np.array_equal(np.sort(np.concatenate(both)), np.arange(n_rows)):
         wanted = f"array that holds, with held_out, each row number below {n_rows} once"
         raise form.MisfitError("order", wanted, order)
@@ -125,7 +127,8 @@ def _stream(state_of: Callable[[Any], State], kind: type) -> form.Form:
         state: State = _stream_like(example)(found, place)
         key = state["state"].get("key")
         if name == "MT19937" and not key.any():  # numpy would look for a normal number for ever
-            raise form.MisfitError(f"{place}['state']['key']", "array with other numbers than 0", key)
+            where = f"{place}['state']['key']"
+            raise form.MisfitError(where, "array with other numbers than 0", key)
         return state
 
     return read
