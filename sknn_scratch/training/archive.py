@@ -30,6 +30,8 @@ def check_array(member: IO[bytes], name: str, size: int) -> None:
     read = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(member)
     promised, there = prod(shape) * dtype.itemsize, size - member.tell()
+    if min(shape, default=0) < 0:
+        raise ValueError(f"its array {name!r} has a negative size, {shape}")
     if promised != there and not dtype.hasobject:  # objects are refused when they are read
         raise ValueError(f"its array {name!r} promises {promised} bytes and holds {there}")
 

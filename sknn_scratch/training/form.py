@@ -41,7 +41,7 @@ def shown(found: Any) -> str:
         return repr(found)
     if type(found) is str:
         return repr(found) if len(found) <= 40 else f"a string of {len(found)} characters"
-    return f"a {type(found).__name__}"
+    return f"a value of type {type(found).__name__}"
 
 
 # --- Numbers and text.
