@@ -294,8 +294,8 @@ def test_arrays_in_other_memory(change, sound, engine):
     ("place", "change"),
     [("epoch", 0), ("epoch", np.int64(9)), ("optimizer", {}), ("optimizer.t", 70), ("history", []),
      ("optimizer.m", np.zeros_like), ("patience", {}), ("best_row", {}),
-     ("memory", {"a": {"b": 1}}), ("history.1.loss", NAN), ("patience.best", -INF), ("stop_reason", "enough"),
-     ("noise", None)],
+     ("memory", {"a": {"b": 1}}), ("history.1.loss", NAN), ("patience.best", -INF),
+     ("stop_reason", "enough"), ("noise", None)],
 )  # fmt: skip
 def test_an_edited_state(place, change, sound, engine):
     state = sound[0].get_state()
