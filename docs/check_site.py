@@ -1,13 +1,16 @@
-"""Check a built site: links lead somewhere, pictures are there, no page is empty, no example slow.
+"""Check a built site: links, pictures, empty pages, slow examples, pages that searches must find.
 
 python docs/check_site.py docs/_build/html
 """
 
+import json
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from search_terms import missing
 
 #: Fewer characters than this in a page's main part is an empty page.
 LEAST = 100
@@ -64,10 +67,20 @@ def broken(site):
                 yield f"{name}: {link} has no such place"
 
 
+def not_found(site):
+    """Yield one line for each term whose search does not find its page first.
+
+    Build with ``-E``: Sphinx forgets the index entries of pages that it does not write again.
+    """
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    yield from missing(index["indexentries"], index["docnames"])
+
+
 def main():
     """Print what is broken; exit with 1 if there is anything."""
     site = Path(sys.argv[1])
-    faults = list(broken(site))
+    faults = [*broken(site), *not_found(site)]
     print("\n".join(faults) or f"{len(list(site.rglob('*.html')))} pages, all links lead somewhere")
     sys.exit(bool(faults))
 

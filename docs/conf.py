@@ -1,4 +1,4 @@
-"""Configuration of the documentation: ``sphinx-build -W docs docs/_build/html``."""
+"""Configuration of the documentation: ``sphinx-build -WE docs docs/_build/html``."""
 
 import os
 import re
@@ -16,6 +16,9 @@ from sknn_scratch import __version__
 matplotlib.use("Agg")
 sys.path.insert(0, str(Path(__file__).parent))
 
+from component_usage import usage
+from search_terms import add_terms
+
 project = "sknn_scratch"
 author = "The sknn_scratch developers"
 copyright = author
@@ -32,7 +35,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "gallery/*.md5", "gallery/*.ipynb", "gallery/*.py", "gallery/*.json"]
-templates_path = ["_templates"]
+templates_path = ["_templates"]  # numpydoc: examples directly below the summary
 
 # ------------------------------------------------------------------------------------- markdown
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -51,6 +54,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples/gallery",
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
+    "reset_modules": ("matplotlib", "gallery_order.style"),
     "within_subsection_order": "gallery_order.key",
     "remove_config_comments": True,
     "show_memory": False,
@@ -101,6 +105,17 @@ def escape(app, what, name, obj, options, lines):
             lines[k] = "".join(parts)
 
 
+def insert_usage(app, what, name, obj, options, lines):
+    """Show below the summary of a component how to select it."""
+    calls = usage(obj) if what == "class" else []
+    if calls:
+        summary = next(k for k, line in enumerate(lines) if line)
+        end = lines.index("", summary) + 1
+        lines[end:end] = [".. code-block:: python", "", *(f"   {call}" for call in calls), ""]
+
+
 def setup(app):
-    """Run after numpydoc has made sections of the docstring."""
+    """Docstrings: run after numpydoc has made sections of them."""
+    app.connect("source-read", add_terms)
     app.connect("autodoc-process-docstring", escape, priority=900)
+    app.connect("autodoc-process-docstring", insert_usage, priority=901)

@@ -1,10 +1,10 @@
-"""A tour in one minute: pipelines, a grid search, files, and a look beside scikit-learn.
+"""Tour in one minute: pipelines, a grid search, saving a model, comparison with scikit-learn.
 
-Run it with ``python examples/quickstart.py``. It needs no data but scikit-learn's own, prints what
-it finds, and saves a picture of the loss curves as ``quickstart.png`` in the current folder.
+Run it with ``python examples/quickstart.py``. It uses data sets of scikit-learn, prints the
+results, and saves the loss curves as ``quickstart.png`` in the current folder.
 """
 
-# %% What is needed
+# %% Imports
 import subprocess
 import sys
 import tempfile
@@ -24,7 +24,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 
-plt.switch_backend("Agg")  # draw into files: no screen is needed
+plt.switch_backend("Agg")  # draw to files: no display is needed
 started = perf_counter()
 
 # %% Classification: the digits 0 to 9 on 8 x 8 pixels, in a pipeline
@@ -43,7 +43,7 @@ print("Classification (digits)")
 print(f"  accuracy on test data     {classifier.score(X_test, y_test):.3f}")
 print(f"  epochs                    {classifier[-1].n_iter_}")
 
-# %% Regression: the progress of diabetes in one year; features and target are scaled
+# %% Regression: disease progression after one year; features and target are scaled
 X_diabetes, y_diabetes = load_diabetes(return_X_y=True)
 X_fit, X_new, y_fit, y_new = train_test_split(X_diabetes, y_diabetes, random_state=0)
 
@@ -59,7 +59,7 @@ regressor.fit(X_fit, y_fit)
 print("\nRegression (diabetes)")
 print(f"  R2 on test data           {regressor.score(X_new, y_new):.3f}")
 
-# %% A grid search reaches every parameter, through the pipeline
+# %% Grid search over parameters of the last step of the pipeline
 grid = {
     "mlpclassifier__hidden_layer_sizes": [(64,), (64, 64)],
     "mlpclassifier__activation": ["relu", "silu"],
@@ -78,7 +78,7 @@ for k in np.argsort(results["rank_test_score"], kind="stable"):
     print(f"  {accuracy:<11.3f}{sizes!s:<16}{activation:<13}{dropout}{note}")
 print(f"  accuracy of the best on test data: {search.score(X_test, y_test):.3f}")
 
-# %% Save the winner, load it in another process, and compare what both predict
+# %% Save the best model, load it in another process, and compare the predictions
 reader = "import joblib, sys; model, X, out = sys.argv[1:]; "
 reader += "joblib.dump(joblib.load(model).predict_proba(joblib.load(X)), out)"
 
@@ -96,17 +96,17 @@ print(f"  size of the file          {size / 1024:.0f} KiB")
 print(f"  same probabilities        {'yes' if same else 'NO'}")
 
 
-# %% Side by side with scikit-learn: the same seed gives the same weights; with two classes,
-# if the loss is binary_log_loss
+# %% Compare with scikit-learn: the same seed gives the same weights (two classes: with the loss
+# binary_log_loss)
 def fit_timed(model, X, y):
-    """Fit a model and return it with the seconds that it took."""
+    """Fit a model; return it and the seconds of the fit."""
     start = perf_counter()
     model.fit(X, y)
     return model, perf_counter() - start
 
 
 def largest_difference(ours, theirs):
-    """Return the largest difference of two models' weights, relative to the largest weight."""
+    """Return the largest difference between the weights, relative to the largest weight."""
     pairs = zip(ours.coefs_ + ours.intercepts_, theirs.coefs_ + theirs.intercepts_, strict=True)
     return max(np.abs(a - b).max() / np.abs(b).max() for a, b in pairs)
 
@@ -115,8 +115,8 @@ X_cancer, y_cancer = load_breast_cancer(return_X_y=True)
 scale = StandardScaler().fit_transform
 common = {"hidden_layer_sizes": (64,), "max_iter": 1000, "random_state": 0}
 
-# scikit-learn gives two classes one logistic output, which is loss="binary_log_loss" here. The
-# default, "log_loss", gives them two softmax outputs, and so has other weights.
+# For two classes scikit-learn has one logistic output: loss="binary_log_loss" here. The default,
+# "log_loss", has two softmax outputs and therefore other weights.
 cases = {
     "digits": (X / 16, y, MLPClassifier(**common), neural_network.MLPClassifier(**common)),
     "breast cancer": (
@@ -133,7 +133,7 @@ cases = {
     ),
 }
 
-print("\nBeside scikit-learn (same data, same random_state; scores on test data)")
+print("\nCompared with scikit-learn (same data, same random_state; scores on test data)")
 print("  data             score   theirs   seconds   theirs   weights differ by")
 fitted = {}
 for name, (X_case, y_case, ours, theirs) in cases.items():
@@ -148,7 +148,7 @@ for name, (X_case, y_case, ours, theirs) in cases.items():
 print("  Two classes (breast cancer): loss='binary_log_loss' is scikit-learn's model, with one")
 print("  logistic output. The default, 'log_loss', has two softmax outputs and other weights.")
 
-# %% The loss curves: ours as a line, scikit-learn's as dots upon it
+# %% Loss curves: sknn_scratch as lines, scikit-learn as dots
 figure, panels = plt.subplots(1, len(fitted), figsize=(12, 4), layout="constrained")
 for panel, (name, (ours, theirs)) in zip(panels, fitted.items(), strict=True):
     epochs = np.arange(1, ours.n_iter_ + 1)

@@ -1,8 +1,8 @@
-"""Multi-layer perceptrons in scikit-learn's manner, on a backpropagation core in numpy."""
+"""Multi-layer perceptrons with scikit-learn's API, on a backpropagation core in numpy."""
 
 from typing import TYPE_CHECKING, Any
 
-# First, from here: CPython imports more slowly the deeper the stack, and this is nearly all of it.
+# First, and here: CPython imports more slowly from deeper stacks, and this takes most of the time.
 import sklearn as _sklearn  # noqa: F401
 
 from sknn_scratch import estimators
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import an estimator for tables, which takes its time, when it is asked for."""
+    """Import a tabular estimator on first access, because the import is slow."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(estimators, name)
@@ -37,5 +37,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return all names, those not imported yet included."""
+    """Return all public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

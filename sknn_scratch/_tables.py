@@ -1,6 +1,6 @@
-"""X that is elsewhere: lazy frames and tensors of other libraries, brought into memory.
+"""Conversion of lazy frames and of tensors of other libraries to data in memory.
 
-All estimators pass X through here first, so that each container means the same to all of them.
+All estimators convert X here first, so that each container has the same meaning for all of them.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from scipy.sparse import issparse
 
 
 def in_memory(X: Any, owner: str) -> Any:
-    """Return lazy frames collected, and tensors as numpy's arrays; all else as it is.
+    """Return lazy frames collected, tensors as numpy arrays, and other types unchanged.
 
-    ``owner`` is what the user called, for messages.
+    ``owner`` is the class or function that the user called, for error messages.
     """
     if isinstance(X, np.ndarray | list | tuple) or issparse(X):
         return X
@@ -26,7 +26,7 @@ def in_memory(X: Any, owner: str) -> Any:
 
 
 def _is_tensor(X: Any) -> bool:
-    """Tell whether X is an array of another library; series know that they are columns."""
+    """Return True if X is an array of another library, but not a series."""
     if hasattr(X, "to_frame"):
         return False
     is_array = hasattr(X, "__array__") and hasattr(X, "dtype") and hasattr(X, "shape")
@@ -34,7 +34,7 @@ def _is_tensor(X: Any) -> bool:
 
 
 def _as_numpy(X: Any, owner: str) -> Any:
-    """Return a tensor as an array; say what to do with one that is on another device."""
+    """Return a tensor as an array; raise TypeError, with a remedy, if on another device."""
     try:
         return np.asarray(X) if hasattr(X, "__array__") else np.from_dlpack(X)
     except Exception as error:  # whatever the other library raises
@@ -45,7 +45,7 @@ def _as_numpy(X: Any, owner: str) -> Any:
 
 
 def _collected(X: Any, owner: str) -> Any:
-    """Return a lazy frame of polars collected; refuse others, whose rows have no fixed order."""
+    """Return a lazy frame of polars collected; reject others, whose rows have no fixed order."""
     import narwhals as nw  # scikit-learn brings it
 
     try:
@@ -64,7 +64,7 @@ def _collected(X: Any, owner: str) -> Any:
 
 
 def _class(X: Any) -> str:
-    """Return the name of an object's class, with that of its library."""
+    """Return the class name of an object, with the name of its library."""
     cls = type(X)
     library = cls.__module__.partition(".")[0]
     return cls.__name__ if library == "builtins" else f"{library}.{cls.__name__}"

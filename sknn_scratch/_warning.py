@@ -1,4 +1,4 @@
-"""Warnings that point to the line of the user."""
+"""Warnings that point to the user's line."""
 
 import os
 import sys
@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 
 _PACKAGE = str(Path(__file__).parent) + os.sep
-#: scikit-learn wraps ``transform`` and its like, for ``set_output``.
+#: scikit-learn wraps ``transform`` and similar methods, for ``set_output``.
 _WRAPPER = os.path.join("sklearn", "utils", "_set_output.py")
 
 
 def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line outside this package that called it."""
+    """Issue a warning at the line outside this package that called it."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_within(frame.f_code.co_filename):
         level, frame = level + 1, frame.f_back

@@ -1,4 +1,4 @@
-"""Settings of the whole package: so far, the engine that its verbs run on."""
+"""Global settings of the package: the compute engine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from sknn_scratch.core import linalg
 
-#: Environment variable with the engine to begin with; worker processes inherit it.
+#: Environment variable with the initial engine; worker processes inherit it.
 VARIABLE = "SKNN_SCRATCH_ENGINE"
 
 _config = {"engine": "numpy"}
 
 
 def get_config() -> dict[str, str]:
-    """Return a copy of the settings.
+    """Return a copy of the current settings.
 
     Returns
     -------
@@ -33,28 +33,28 @@ def get_config() -> dict[str, str]:
 
 
 def set_config(*, engine: str | None = None) -> None:
-    """Change settings of this process.
+    """Set the global settings of this process.
 
-    All threads share them.  Processes that are forked or spawned later begin with them, through
-    the environment variable ``SKNN_SCRATCH_ENGINE``, which this function sets; workers (and fork
-    servers) that run already keep theirs.
+    All threads share the settings.  This function also sets the environment variable
+    ``SKNN_SCRATCH_ENGINE``, so that processes forked or spawned later start with the same
+    settings.  Worker processes (and fork servers) that are already running keep their own.
 
     Parameters
     ----------
     engine : {"numpy", "compiled"}, default=None
-        "numpy" is what the package begins with.  "compiled" runs the hot loops as machine
-        code that numba makes of them: the same results to rounding, in less time where
-        networks are small.  It needs the extra ``fast``
-        (``pip install "sknn-scratch[fast]"``).  The code is made when a loop first runs, and
-        kept on disk for later processes, beside this package or in the folder that the
-        environment variable ``NUMBA_CACHE_DIR`` names.  None leaves the setting as it is.
+        Compute engine; "numpy" at the start.  "compiled" compiles the hot loops with numba.  It
+        gives the same results up to rounding error, in less time for small networks, and
+        requires the extra ``fast`` (``pip install "sknn-scratch[fast]"``).  Code is compiled
+        when a loop first runs, and cached on disk for later processes, in the directory of this
+        package or in that of the environment variable ``NUMBA_CACHE_DIR``.  If None, the engine
+        is unchanged.
 
     Raises
     ------
     ValueError
-        If there is no such engine.
+        If the engine is unknown.
     ImportError
-        If numba is not installed, or does not work here.
+        If numba is not installed, or does not work on this machine.
 
     Examples
     --------
@@ -70,9 +70,9 @@ def set_config(*, engine: str | None = None) -> None:
 
 @contextmanager
 def config_context(*, engine: str | None = None) -> Iterator[None]:
-    """Change settings inside a ``with`` block, as :func:`set_config` does, and then back.
+    """Set the global settings inside a ``with`` block, and restore the previous ones after it.
 
-    As all threads share the settings, blocks in several threads must not overlap.
+    All threads share the settings, so blocks in several threads must not overlap.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _restore_variable(value: str | None) -> None:
 
 
 def _verbs(engine: str) -> Mapping[str, Callable[..., Any]]:
-    """Return the functions that take the place of numpy's verbs."""
+    """Return the functions that replace the verbs of ``core.linalg``."""
     if engine == "numpy":
         return {}
     if engine != "compiled":
@@ -114,11 +114,11 @@ def _verbs(engine: str) -> Mapping[str, Callable[..., Any]]:
         )
     try:
         from sknn_scratch.core.compiled import VERBS
-    except (ImportError, RuntimeError) as error:  # numba's, where it finds no folder to write to
+    except (ImportError, RuntimeError) as error:  # numba raises both if it has no cache directory
         raise ImportError(
-            "engine='compiled' needs numba, and a folder to keep code in. Install it with "
-            '`pip install "sknn-scratch[fast]"`, let the environment variable NUMBA_CACHE_DIR '
-            f"name a folder that can be written to, or go on with engine='numpy'. ({error})"
+            "engine='compiled' requires numba and a cache directory. Install numba with "
+            '`pip install "sknn-scratch[fast]"`, set the environment variable NUMBA_CACHE_DIR '
+            f"to a writable directory, or keep engine='numpy'. ({error})"
         ) from error
     return VERBS
 

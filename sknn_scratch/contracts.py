@@ -1,9 +1,9 @@
-"""Everything that a component is: the one page that a plug-in author reads.
+"""The contracts of components: the only page that a plug-in author has to read.
 
-A *component* is an immutable value: its fields are numbers, strings, tuples or other
-components, and what changes during training lives outside it, as plain arrays.  Subclass
-one of the six kinds below, write fields as in a dataclass, fill in the verbs, and pass an
-instance to an estimator::
+A *component* is an immutable value.  Its fields are numbers, strings, tuples or other
+components.  State that changes during training is stored outside it, as plain arrays.
+Subclass one of the six kinds below, declare fields as in a dataclass, implement the
+methods, and pass an instance to an estimator::
 
     class Swish(Activation):
         beta: float = 1.0
@@ -12,13 +12,18 @@ instance to an estimator::
         def forward(self, z, out): ...
         def backward(self, grad, a, z, out): ...
 
-Letters (the same everywhere in this package): ``z`` synaptic input and ``a`` activation,
-both (rows, units); ``grad`` the gradient with respect to what a verb returned; ``raw``
-network outputs before the link, ``y_pred`` after it; ``theta`` the vector of all
-parameters; ``lr`` the step size.
+Notation, the same everywhere in this package:
 
-Arrays come in C or in Fortran order, and in float32 or float64: work along ``axis=`` and
-into ``out=``, never ravel or reshape, and add no float64 array of your own.
+- ``z`` (rows, units): synaptic input of a layer, before its activation function
+- ``a`` (rows, units): activation, f(z)
+- ``grad``: gradient of the objective J with respect to the result of the forward method
+- ``raw`` (rows, n_raw): outputs of the network before the inverse link; ``y_pred`` after it
+- ``theta`` (n_parameters,): all weights and biases, as one vector
+- ``lr``: learning rate of one step
+
+Arrays are float32 or float64, in C or Fortran order.  Compute along ``axis=`` and write
+into ``out=``.  Do not call ``ravel`` or ``reshape``, and do not create float64 arrays: they
+would turn a float32 computation into a float64 one.
 """
 
 from __future__ import annotations
@@ -37,22 +42,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-#: What survives a pickle, a checkpoint or a crash: nested dicts with string keys whose
+#: State that can be pickled and written to checkpoints: nested dicts with string keys, whose
 #: leaves are arrays, numbers, strings or None.
 State = dict[str, Any]
 
 
 def as_float(value: Any) -> float:
-    """Return a real number as a float: infinite beyond the range of floats, nan if it is none.
+    """Convert a real number to a float.
 
     Parameters
     ----------
     value : object
-        Integers of any size, fractions, decimals and numpy's numbers are real numbers.
+        Integer of any size, fraction, decimal, numpy number, or another object.
 
     Returns
     -------
     x : float
+        Value as a float; infinite beyond the range of floats, nan if it is not a real number.
 
     Examples
     --------
@@ -70,23 +76,24 @@ def as_float(value: Any) -> float:
 
 @dataclass_transform(frozen_default=True)
 class Component(ABC):
-    """An immutable value with named parameters; every subclass is a frozen dataclass.
+    """Immutable value with named parameters; every subclass is a frozen dataclass.
 
-    Fields take numbers, strings, tuples and components.  Check them in ``__post_init__``
-    with :meth:`require_number` and its like.  An attribute without an annotation is a
-    constant of the class.  ``@dataclass(frozen=True)`` may be written on top, and need not be.
+    Fields hold numbers, strings, tuples and components.  Validate them in ``__post_init__``
+    with :meth:`require` and the methods whose names start with ``require_``.  An attribute
+    without a type annotation is a class constant.  The decorator ``@dataclass(frozen=True)``
+    is allowed, but not necessary.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # What dill or @dataclass(slots=True) makes of the dict of a dataclass is one already.
+        # Classes that dill or @dataclass(slots=True) creates are dataclasses already.
         if "__dataclass_fields__" not in vars(cls):
             factories = {key: copy(part) for key, part in vars(cls).items() if _has_factory(part)}
             dataclass(frozen=True)(cls)
-            # That took them away, and a decorator on top looks for them again.
+            # dataclass removes the factories, but a decorator on the class needs them again.
             for key, part in factories.items():
                 setattr(cls, key, part)
-        # The two below do for all, and a class with its own takes no decorator on top.
+        # The base class has both methods, and a class with its own rejects a decorator.
         for name in {"__setattr__", "__delattr__"} & vars(cls).keys():
             delattr(cls, name)
 
@@ -97,12 +104,12 @@ class Component(ABC):
         raise FrozenInstanceError(f"cannot delete field {name!r}")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name; with ``deep``, those of inner components as ``a__b``.
+        """Return the fields by name.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of inner components are wanted, too.
+            If True, include the fields of nested components, as ``component__field``.
         """
         own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         if not deep:
@@ -116,12 +123,12 @@ class Component(ABC):
         return own | inner
 
     def evolve(self, **changes: Any) -> Self:
-        """Return a copy with some fields changed; ``a__b`` changes field b of component a.
+        """Return a copy with some fields changed.
 
         Parameters
         ----------
-        **changes : values of fields
-            By name, or by ``a__b``.
+        **changes
+            New values of fields; ``component__field`` changes a field of a nested component.
 
         Raises
         ------
@@ -141,23 +148,23 @@ class Component(ABC):
             part = whole.get(name, getattr(self, name))
             if not isinstance(part, Component):
                 raise ValueError(
-                    f"Field {name!r} of {type(self).__name__} is {part!r}, which has no "
+                    f"The {name!r} parameter of {type(self).__name__} is {part!r}, which has no "
                     f"parameters of its own: {name}__{next(iter(inner))} cannot be set."
                 )
             whole[name] = part.evolve(**inner)
         return replace(self, **whole)  # type: ignore[type-var]
 
     def require(self, condition: bool, field: str, must: str) -> None:
-        """Raise ValueError unless ``condition`` holds: ``field`` must be ``must``.
+        """Raise ValueError unless ``condition`` is True.
 
         Parameters
         ----------
         condition : bool
-            What must hold.
+            Condition that the field must satisfy.
         field : str
-            Name of the field that it is about.
+            Name of the field.
         must : str
-            What the field must be, for the message.
+            Requirement, for the error message "The ... parameter of ... must be ...".
         """
         if not condition:
             raise ValueError(
@@ -166,19 +173,18 @@ class Component(ABC):
             )
 
     def require_number(self, field: str, low: float, high: float, closed: str = "both") -> None:
-        """Make ``field`` a float; raise ValueError unless it is one from ``low`` to ``high``.
+        """Convert ``field`` to a float; raise ValueError unless it is from ``low`` to ``high``.
 
-        Integers and fractions become floats, so that powers and products of fields are those of
-        floats: they neither overflow nor take for ever.
+        Powers and products of floats, unlike those of integers and fractions, take constant time.
 
         Parameters
         ----------
         field : str
             Name of the field.
         low, high : float
-            The ends of the range.
+            Bounds of the range.
         closed : {"both", "left", "right", "neither"}, default="both"
-            Which ends belong to the range.
+            Bounds that are themselves allowed.
         """
         value = getattr(self, field)
         x = np.nan if isinstance(value, bool) else as_float(value)
@@ -191,16 +197,16 @@ class Component(ABC):
         object.__setattr__(self, field, x)
 
     def require_integer(self, field: str, low: int) -> None:
-        """Make ``field`` an int; raise ValueError unless it is an integer of at least ``low``.
+        """Convert ``field`` to an int; raise ValueError unless it is an integer >= ``low``.
 
-        numpy's integers become Python's, which do not overflow.
+        numpy integers are converted to Python integers, which do not overflow.
 
         Parameters
         ----------
         field : str
             Name of the field.
         low : int
-            The smallest value.
+            Smallest allowed value.
         """
         value = getattr(self, field)
         is_integer = isinstance(value, Integral) and not isinstance(value, bool)
@@ -210,7 +216,7 @@ class Component(ABC):
         object.__setattr__(self, field, int(value))
 
     def require_bool(self, field: str) -> None:
-        """Make ``field`` a bool; raise ValueError unless it is True or False.
+        """Convert ``field`` to a bool; raise ValueError unless it is True or False.
 
         Parameters
         ----------
@@ -222,36 +228,36 @@ class Component(ABC):
         object.__setattr__(self, field, bool(value))
 
     def require_choice(self, field: str, choices: Sequence[str]) -> None:
-        """Raise ValueError unless ``field`` is one of some strings.
+        """Raise ValueError unless ``field`` is one of ``choices``.
 
         Parameters
         ----------
         field : str
             Name of the field.
         choices : sequence of str
-            What it may be.
+            Allowed strings.
         """
         value = getattr(self, field)
         is_choice = isinstance(value, str) and value in choices
         self.require(is_choice, field, " or ".join(map(repr, choices)))
 
     def require_path(self, field: str) -> None:
-        """Raise ValueError unless ``field`` is a path, not empty; make a string of it.
+        """Convert ``field`` to a string; raise ValueError unless it is a path, and not empty.
 
         Parameters
         ----------
         field : str
-            Name of the field, which takes a string or a ``pathlib.Path``.
+            Name of the field, whose value is a string or a ``pathlib.Path``.
         """
         path = getattr(self, field)
-        # Bytes would be a second spelling of a path, and a number is an open file.
+        # Bytes would be a second form of a path, and an integer is an open file.
         text = os.fspath(path) if isinstance(path, str | os.PathLike) else b""
         is_path = isinstance(text, str) and text != "" and "\0" not in text
         self.require(is_path, field, "the path of a file, as a string or a pathlib.Path")
         object.__setattr__(self, field, str(text))
 
     def __sklearn_clone__(self) -> Self:
-        """A value needs no copy."""
+        """Return the component itself: an immutable value needs no copy."""
         return self
 
     def _check_field(self, name: str) -> None:
@@ -263,16 +269,16 @@ class Component(ABC):
 
 
 def _has_factory(value: Any) -> bool:
-    """Tell whether a class attribute is ``field(default_factory=...)``."""
+    """Return True if a class attribute is ``field(default_factory=...)``."""
     return isinstance(value, Field) and value.default_factory is not MISSING
 
 
 class Activation(Component):
-    """A function f applied to each synaptic input of a hidden layer, and its derivative."""
+    """Activation function f of the hidden layers, and its derivative."""
 
     #: True if the derivative needs z as well as a = f(z); z is then kept until ``backward``.
     needs_input = False
-    #: Points where the derivative jumps; the contract checks keep away from them.
+    #: Points where the derivative is discontinuous; the contract checks avoid them.
     kinks: ClassVar[tuple[float, ...]] = ()
 
     @abstractmethod
@@ -284,7 +290,7 @@ class Activation(Component):
         z : (rows, units)
             Synaptic input.
         out : (rows, units)
-            Takes f(z).
+            Array to write f(z) into.
         """
 
     @abstractmethod
@@ -296,23 +302,23 @@ class Activation(Component):
         grad : (rows, units)
             ∂J/∂a.
         a : (rows, units)
-            f(z), which may not be changed.
+            f(z); read-only.
         z : (rows, units) or None
-            Synaptic input, which may not be changed; None unless ``needs_input``.
+            Synaptic input; read-only.  None unless ``needs_input`` is True.
         out : (rows, units)
-            Takes ∂J/∂z.
+            Array to write ∂J/∂z into.
         """
 
 
 class TargetRange(NamedTuple):
-    """The targets that a loss accepts: numbers from ``low`` to ``high``.
+    """Range of targets that a loss accepts.
 
     Parameters
     ----------
     low, high : float
-        The ends; they belong to the range.
+        Smallest and largest target; both are allowed.
     low_is_open : bool, default=False
-        Whether ``low`` itself is left out.
+        If True, targets must be greater than ``low``.
     """
 
     low: float = -np.inf
@@ -320,7 +326,7 @@ class TargetRange(NamedTuple):
     low_is_open: bool = False
 
     def contains(self, y: Array) -> bool:
-        """Tell whether all of ``y`` lies inside.
+        """Return True if all targets are within the range.
 
         Parameters
         ----------
@@ -338,39 +344,40 @@ class TargetRange(NamedTuple):
 
 
 class Loss(Component):
-    """A loss of raw outputs, together with the link that turns them into predictions.
+    """Loss as a function of raw outputs, with the inverse link that maps them to predictions.
 
-    For classes the link must rise with raw, and with a single column for two classes, or
-    one for each label, it must be symmetric: p(-raw) = 1 - p(raw).
+    For classification the inverse link p must increase with raw.  With a single column for
+    two classes, or one column per label, it must be symmetric: p(-raw) = 1 - p(raw).
 
-    Values are *sums* over rows and outputs, weighted by row; the objective divides by the
-    sum of the weights once.  So mini-batches, row blocks and partitions simply add up.
+    Losses return *sums* over rows and outputs, weighted by row, so that the values of
+    mini-batches, row blocks and partitions add up.  The objective divides once by the sum of
+    the weights.
     """
 
-    #: What it can fit, among "regression", "binary", "multiclass", "multilabel".
+    #: Supported tasks, among "regression", "binary", "multiclass", "multilabel".
     tasks: ClassVar[tuple[str, ...]] = ()
-    #: Name of the inverse link, published as ``out_activation_``.
+    #: Name of the inverse link, stored in the fitted attribute ``out_activation_``.
     out_activation = "identity"
-    #: Classes as one column each (True), or two classes as a single column of 0 and 1.
+    #: True for one column per class, False for two classes as a single column of 0 and 1.
     one_hot = False
 
     @property
     def levels(self) -> tuple[float, ...]:
-        """Quantile levels of a prediction's columns, where there is one column for each."""
+        """Quantile levels, if predictions have one column for each; else empty."""
         return ()
 
     @property
     def target_range(self) -> TargetRange:
-        """The targets that it accepts; as a rule a constant, ``TargetRange(low=0.0)``."""
+        """Range of accepted targets, such as ``TargetRange(low=0.0)``."""
         return TargetRange()
 
     def for_task(self, task: str) -> Loss:
-        """Return the loss to use for ``task``, one of ``tasks``: itself, as a rule.
+        """Return the loss to use for ``task``, by default the loss itself.
 
         Parameters
         ----------
         task : {"regression", "binary", "multiclass", "multilabel"}
-            What the targets are.
+            Type of the targets, one of ``tasks``.
         """
         return self
 
@@ -380,28 +387,28 @@ class Loss(Component):
         Parameters
         ----------
         n_targets : int
-            Columns of y; for classes one each, or a single one (``one_hot``).
+            Number of columns of y, after the encoding of classes that ``one_hot`` selects.
         """
         return n_targets
 
     @abstractmethod
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-        """Return the weighted sum of the losses; write its gradient in raw into ``out``.
+        """Return the weighted sum of the losses; write its gradient ∂/∂raw into ``out``.
 
         Parameters
         ----------
         y : (rows, n_targets)
             Targets, in the dtype of ``raw``.
         raw : (rows, n_raw)
-            Outputs of the network; not changed.
+            Raw outputs of the network; read-only.
         weight : (rows,) or None
-            Weights of rows; None stands for ones.
+            Weights of the rows.  If None, all weights are 1.
         out : (rows, n_raw)
-            Takes the gradient.
+            Array to write the gradient into.
         """
 
     def value(self, y: Array, raw: Array, weight: Array | None) -> float:
-        """Return the weighted sum of the losses alone.
+        """Return the weighted sum of the losses, without the gradient.
 
         Parameters
         ----------
@@ -417,13 +424,13 @@ class Loss(Component):
         Parameters
         ----------
         raw : (rows, n_raw)
-            Outputs of the network.
+            Raw outputs of the network.
         out : (rows, n_raw)
-            Takes the predictions.
+            Array to write the predictions into.
         """
 
     def log_predict(self, raw: Array, out: Array) -> Array:
-        """Write the logarithm of the prediction into ``out``; ``out`` may be ``raw``.
+        """Write the log of the predictions into ``out`` and return it; ``out`` may be ``raw``.
 
         Parameters
         ----------
@@ -434,7 +441,7 @@ class Loss(Component):
 
 
 class Optimizer(Component):
-    """A rule that turns gradients into steps; its memory is a dict that it is handed."""
+    """Rule that turns gradients into steps; its state is a dict passed to each call."""
 
     @abstractmethod
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
@@ -443,9 +450,9 @@ class Optimizer(Component):
         Parameters
         ----------
         theta : (n_parameters,)
-            The parameters to begin with.
+            Initial weights and biases.
         groups : dict of slices
-            The parts of ``theta``: "W0", "b0", ..., and "decayed", the weights that
+            Slices of ``theta`` by name: "W0", "b0", ..., and "decayed" for the weights that
             penalties apply to.
         """
 
@@ -453,69 +460,76 @@ class Optimizer(Component):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        """Replace the gradient in ``direction`` by the signed step; theta += step follows.
+        """Replace the gradient in ``direction`` by the step that is then added to ``theta``.
 
         Parameters
         ----------
         direction : (n_parameters,)
-            The gradient on entry, the step on exit.
+            Gradient on entry; signed step on exit.
         state : dict
-            From :meth:`init`; to be changed in place.
+            State from :meth:`init`, updated in place.
         theta : (n_parameters,)
-            Read-only.
+            Weights and biases before the step; read-only.
         lr : float
-            Step size.
+            Learning rate.
         scratch : (n_parameters,)
-            Room for work, with undefined contents.
+            Work array with undefined contents.
         """
 
     def continues(self, other: Optimizer) -> bool:
-        """Tell whether it can go on with the state of ``other``: if that is of its class.
+        """Return True if training can resume with the state of ``other``.
+
+        The default requires the same class.
 
         Parameters
         ----------
         other : Optimizer
-            The one that trained before.
+            Optimizer of the training so far.
         """
         return type(self) is type(other)
 
     def readout(self, theta: Array, state: State) -> Array:
-        """Return the parameters to evaluate and to publish (an average overrides this).
+        """Return the parameters to evaluate and to store, by default ``theta``.
+
+        Weight averaging returns its average instead.
 
         Parameters
         ----------
         theta : (n_parameters,)
-            The parameters in training.
+            Weights and biases in training.
         state : dict
-            The optimizer's state.
+            State of the optimizer.
         """
         return theta
 
 
 class Transform(Component):
-    """A part of a ``Chain`` beside its one optimizer, such as clipping.
+    """Transformation of the gradient or of the step in a ``Chain``, such as clipping.
 
-    In front of the optimizer it changes the gradient, behind it the step.  A step is -lr
-    times something, and so is a gradient, with lr = -1: that is the ``lr`` it then gets.
+    Placed before the optimizer of the chain, it changes the gradient; placed after it, the
+    step.  A step is -lr times a direction.  A gradient has the same form with lr = -1, so
+    transforms before the optimizer receive ``lr=-1``.
     """
 
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
-        """Return the state before the first step, as of :meth:`Optimizer.init`.
+        """Return the state before the first step, by default an empty dict.
 
         Parameters
         ----------
         theta, groups
-            As for an optimizer.
+            As for :meth:`Optimizer.init`.
         """
         return {}
 
     def continues(self, other: Transform) -> bool:
-        """Tell whether it can go on with the state of ``other``: if that is of its class.
+        """Return True if training can resume with the state of ``other``.
+
+        The default requires the same class.
 
         Parameters
         ----------
         other : Transform
-            The one in its place before.
+            Transform at the same position in the training so far.
         """
         return type(self) is type(other)
 
@@ -523,32 +537,32 @@ class Transform(Component):
     def update(
         self, direction: Array, state: State, theta: Array, lr: float, scratch: Array
     ) -> None:
-        """Change ``direction``, which is -lr times a gradient or the like, in place.
+        """Change ``direction`` in place; it is -lr times a gradient or another direction.
 
         Parameters
         ----------
         direction : (n_parameters,)
-            What is on its way through the chain.
+            Gradient or step, as left by the previous part of the chain.
         state, theta, lr, scratch
-            As for an optimizer.
+            As for :meth:`Optimizer.update`.
         """
 
 
 class Progress(NamedTuple):
-    """How far training has come.
+    """Progress of training.
 
     Parameters
     ----------
     epoch : int
-        Number of this epoch, from 0.
+        Number of the current epoch, from 0.
     step : int
-        Number of this step since training began, from 0.
+        Number of the current step since training began, from 0.
     samples : int
-        Rows seen when this epoch began.
+        Number of rows seen before the current epoch.
     fraction : float
-        Part of ``max_iter`` epochs done, by step, at most 1.
+        Fraction of ``max_iter`` epochs done, counted in steps; at most 1.
     stalls : int
-        How often training has stalled without stopping.
+        Number of times that training has stalled without stopping.
     """
 
     epoch: int
@@ -559,30 +573,30 @@ class Progress(NamedTuple):
 
 
 class Schedule(Component):
-    """A factor on ``learning_rate_init``: a pure function of the progress.
+    """Factor on ``learning_rate_init``, a pure function of the progress.
 
-    One that is at most 0.01 at fraction 1, and with the same other numbers above it at fraction
-    0.5, is made for ``max_iter`` epochs: a fit that ends there went as planned, and gets no
+    A schedule whose factor is at most 0.01 at fraction 1, but above 0.01 at fraction 0.5 with
+    all else equal, is designed to end at ``max_iter``: reaching it is expected, and raises no
     ConvergenceWarning.
     """
 
-    #: False if the factor can change between epochs only; it is then asked once an epoch.
+    #: False if the factor changes only between epochs; it is then computed once per epoch.
     per_step = True
 
     @abstractmethod
     def __call__(self, progress: Progress) -> float:
-        """Return the factor, finite and not negative.
+        """Return the factor, which must be finite and not negative.
 
         Parameters
         ----------
         progress : Progress
-            How far training has come.
+            Progress of training.
         """
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where in the network a layer stands; the output layer sees the last hidden activation.
+    """Position of a layer in the network.
 
     Parameters
     ----------
@@ -591,7 +605,7 @@ class Site:
     n_layers : int
         Number of layers with weights.
     activation : Activation
-        What follows the layer, or precedes the output layer.
+        Activation that follows the layer; for the output layer, the last hidden activation.
     """
 
     index: int
@@ -600,40 +614,40 @@ class Site:
 
 
 class Initializer(Component):
-    """A distribution of initial weights and biases."""
+    """Distribution of initial weights and biases."""
 
     @abstractmethod
     def fill(self, W: Array, b: Array, rng: np.random.RandomState, site: Site) -> None:
-        """Fill ``W`` (fan_in, fan_out) and ``b`` (fan_out,) in place, drawing from ``rng`` only.
+        """Fill ``W`` and ``b`` in place, with random numbers from ``rng`` only.
 
         Parameters
         ----------
         W : (fan_in, fan_out)
-            Takes the weights.
+            Array to write the weights into.
         b : (fan_out,)
-            Takes the biases.
+            Array to write the biases into.
         rng : numpy.random.RandomState
-            The stream to draw from.
+            Random number generator.
         site : Site
-            Where the layer stands.
+            Position of the layer in the network.
         """
 
 
 class Run(ABC):
-    """What a callback may see of a fit, and ask for."""
+    """View of a running fit, passed to callbacks."""
 
-    max_iter: int  #: The largest number of epochs.
-    fingerprint: str  #: A short code of parameters and data, by which the runs of a search differ.
+    max_iter: int  #: Maximum number of epochs.
+    fingerprint: str  #: Short hash of parameters and data, different for each run of a search.
 
     @property
     @abstractmethod
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of epochs done."""
 
     @property
     @abstractmethod
     def history(self) -> list[dict[str, float]]:
-        """One row for each epoch.
+        """Record of the epochs done, one dict for each.
 
         Keys are epoch, loss, learning_rate, gradient_norm (of the last batch) and seconds;
         with validation data also validation_score and validation_loss.
@@ -651,59 +665,59 @@ class Run(ABC):
 
     @abstractmethod
     def stop(self, reason: str) -> None:
-        """Ask for training to end after this epoch.
+        """Stop training after this epoch.
 
         Parameters
         ----------
         reason : str
-            What the fit keeps as the reason for its end.
+            Reason to record in the fitted attributes.
         """
 
     @abstractmethod
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Raise now if a checkpoint could not be written there.
+        """Raise an error if a checkpoint cannot be written to ``path``.
 
         Parameters
         ----------
         path : str or path-like
-            The file.
+            Path of the checkpoint file.
         """
 
     @abstractmethod
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Ask for a checkpoint; it is written when all callbacks of the epoch have run.
+        """Request a checkpoint, written after all callbacks of the epoch have run.
 
         Parameters
         ----------
         path : str or path-like
-            The file.
+            Path of the checkpoint file.
         """
 
 
 class Callback(Component):
-    """Something that looks on while a network trains.
+    """Code to run during training: override the hooks you need.
 
-    Clones share callback instances, so what a fit must remember is in ``memory``, a dict
-    of plain data of its own, never on ``self``.
+    Clones of an estimator share its callback instances.  Store what changes during a fit in
+    ``memory``, a dict of plain data that belongs to that fit, never on ``self``.
     """
 
     def init(self) -> State:
-        """Return this fit's memory."""
+        """Return the initial ``memory`` of a fit, by default an empty dict."""
         return {}
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
-        """Before the first epoch.
+        """Run before the first epoch.
 
         Parameters
         ----------
         memory : dict
-            This fit's memory, from :meth:`init`; to be changed in place.
+            State of the callback in this fit, from :meth:`init`; updated in place.
         run : Run
-            What it may see, and ask for.
+            View of the running fit.
         """
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
-        """After each epoch.
+        """Run after each epoch.
 
         Parameters
         ----------
@@ -712,7 +726,7 @@ class Callback(Component):
         """
 
     def on_fit_end(self, memory: State, run: Run) -> None:
-        """After the last epoch.
+        """Run after the last epoch.
 
         Parameters
         ----------

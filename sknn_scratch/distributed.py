@@ -1,7 +1,7 @@
-"""Training on the partitions of Dask collections: the extra ``distributed``.
+"""Training on the partitions of Dask collections; requires the extra ``distributed``.
 
-``docs/production.md`` is the guide, also to searches and ``partial_fit`` on a cluster, which
-need nothing of this.
+See ``docs/production_dask.md`` for a guide.  It also covers searches and ``partial_fit`` on a
+cluster, which do not need this module.
 """
 
 from sknn_scratch.interop._distributed import fit

@@ -1,7 +1,7 @@
-"""Fitted networks as ONNX graphs: the extra ``onnx``.
+"""Export of fitted networks as ONNX graphs; requires the extra ``onnx``.
 
-Importing this module registers converters with skl2onnx, so that its own ``to_onnx`` knows
-our estimators too; :func:`to_onnx` is the shorter way.  ``docs/production.md`` is the guide.
+Importing this module registers converters with skl2onnx, so that its own ``to_onnx`` accepts
+our estimators; :func:`to_onnx` is shorter.  See ``docs/production_onnx.md`` for a guide.
 """
 
 from sknn_scratch.interop._onnx import register_converters, to_onnx

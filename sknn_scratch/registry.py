@@ -1,8 +1,8 @@
-"""Names for components: ``"relu"`` -> ``Relu``.
+"""Registry of component names: ``"relu"`` -> ``Relu``.
 
-Names come from three places: ``@register.activation("name")`` in this process; entry points
-of installed distributions, looked up on the first miss; and modules that an estimator from
-another process remembers, imported on a miss too.
+Names come from three sources: the decorator ``@register.activation("name")`` in this process;
+entry points of installed distributions; and addresses stored in an estimator that was pickled
+in another process.  The last two are imported when a name is first used.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ GROUPS = {
 }
 
 _classes: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
-#: Where classes are that another process knew, such as "activation:mine" -> "module:Mine".
+#: Addresses of classes registered in another process: "activation:mine" -> "module:Mine".
 _addresses: dict[str, str] = {}
-#: Names, such as "activation:mine", of classes that no other process can import.
+#: Names, such as "activation:mine", of classes that other processes cannot import.
 _in_main: set[str] = set()
 
 C = TypeVar("C", bound=type[Component])
 
 
 class _Register:
-    """Decorators that name a component class: ``@register.activation("swish")``.
+    """Decorators that register a component class by name: ``@register.activation("swish")``.
 
-    One for each kind: activation, loss, optimizer, schedule, initializer, callback.  The
-    same module and qualified name again replaces the class, as when a notebook cell runs
-    again; any other class under a known name is an error.
+    There is one for each kind: activation, loss, optimizer, schedule, initializer, callback.
+    Registering a class with the same module and qualified name replaces it, as when a
+    notebook cell is run again.  Any other class under a known name raises ValueError.
 
     Examples
     --------
@@ -109,19 +109,19 @@ def _address(cls: type) -> str:
 
 
 def names(kind: str) -> list[str]:
-    """Return the known names of a kind of component, sorted; nothing is imported."""
+    """Return the known names of a kind of component, sorted, without importing plug-ins."""
     return sorted({*_classes[kind], *_entry_points(kind)})
 
 
 def lookup(kind: str, name: str) -> type[Component]:
-    """Return the class called ``name``.
+    """Return the class registered as ``name``.
 
     Raises
     ------
     LookupError
-        If there is none; the message suggests a near name and says where to register.
+        If the name is unknown; the message suggests a similar name and how to register one.
     ImportError
-        If the plug-in that has it cannot be imported.
+        If the plug-in that provides the name cannot be imported.
     """
     if name not in _classes[kind]:
         _load(kind, name)
@@ -136,31 +136,31 @@ def lookup(kind: str, name: str) -> type[Component]:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean ...?" with the nearest of the known names, if one is near."""
+    """Return " Did you mean ...?" with the most similar known name, or an empty string."""
     near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def advice(kind: str, name: str) -> str:
-    """Return where to register a name that is unknown."""
+    """Return how to register an unknown name."""
     if f"{kind}:{name}" in _in_main:
         return (
-            f" {name!r} was registered in the __main__ of another process, which this one "
-            "cannot see: pass the instance, or move the class to a module."
+            f" {name!r} was registered in the __main__ module of another process, which cannot be "
+            "imported here: pass an instance, or move the class to a module."
         )
     return f" To add one, decorate its class with @register.{kind}({name!r}), or pass an instance."
 
 
-# --- Plug-ins: what is imported on a miss.
+# --- Plug-ins: imports of unknown names.
 
 
 def _load(kind: str, name: str) -> None:
-    """Import what has the name: its entry point, or the module that was remembered."""
+    """Import the class of a name from its entry point, or from its stored address."""
     points = _entry_points(kind).get(name, ())
     if len(points) > 1:
         owners = " and ".join(sorted(_owner(point) for point in points))
         raise ValueError(
-            f"The {kind} {name!r} is offered by {owners}: uninstall one of them, or pass an "
+            f"The {kind} {name!r} is provided by {owners}: uninstall one of them, or pass an "
             "instance."
         )
     remembered_at = _addresses.get(f"{kind}:{name}")
@@ -181,7 +181,7 @@ def _entry_points(kind: str) -> Mapping[str, tuple[EntryPoint, ...]]:
 
 
 def _add_entry_point(kind: str, point: EntryPoint) -> None:
-    """Import a class and register it; whatever goes wrong, say whose it is."""
+    """Import a class and register it; errors name the distribution that provides it."""
     try:
         cls = point.load()
     except Exception as error:
@@ -192,18 +192,18 @@ def _add_entry_point(kind: str, point: EntryPoint) -> None:
     try:
         _add(kind, point.name, cls)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{error} It is offered by {_owner(point)}.") from error
+        raise type(error)(f"{error} It is provided by {_owner(point)}.") from error
 
 
 def _owner(point: EntryPoint) -> str:
     return f"distribution {point.dist.name!r}" if point.dist else f"module {point.module!r}"
 
 
-# --- What travels with an estimator to another process.
+# --- Names stored in pickled estimators.
 
 
 def remembered() -> dict[str, Any]:
-    """Return what another process needs in order to know the names of this one."""
+    """Return the addresses that another process needs to resolve the names of this one."""
     addresses, in_main = dict(_addresses), set(_in_main)
     for kind, known in _classes.items():
         for name, cls in known.items():
@@ -217,6 +217,6 @@ def remembered() -> dict[str, Any]:
 
 
 def remember(known: Mapping[str, Any]) -> None:
-    """Take in what another process returned from :func:`remembered`."""
+    """Add the addresses that another process returned from :func:`remembered`."""
     _addresses.update(known["addresses"])
     _in_main.update(known["in_main"])

@@ -920,7 +920,7 @@ def test_advice_of_patience_without_end(patience, advice):
 @pytest.mark.parametrize(("fraction", "change"), [(0.1, "increase"), (0.9, "lower")])
 def test_advice_of_a_split_that_cannot_be_stratified(fraction, change):
     y = np.array([0, 1] * 5 + [1])
-    with pytest.warns(UserWarning, match=f"{change} validation_fraction to have"):
+    with pytest.warns(UserWarning, match=f"{change} validation_fraction to stratify"):
         _holdout._stratified(np.arange(10), y, fraction, np.random.RandomState(0))
 
 

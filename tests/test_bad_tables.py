@@ -14,7 +14,7 @@ Y = [0, 1] * 3
 A_TABLE = r"must be a DataFrame or a two-dimensional array, with a row for each sample\. Got "
 AN_ENTRY = r"must have at least one row and one column\. Got 0 "
 BAD_TABLES = {
-    "dict": (lambda: {"a": [1, 2]}, A_TABLE + r".*\(dict\): make a table .*pandas\.DataFrame"),
+    "dict": (lambda: {"a": [1, 2]}, A_TABLE + r".*\(dict\): make it a table .*pandas\.DataFrame"),
     "records": (lambda: [{"a": 1}, {"a": 2}], A_TABLE + r".*\(2,\): make .*pandas\.DataFrame"),
     "None": (lambda: None, A_TABLE + "None: make"),
     "set": (lambda: {1, 2}, A_TABLE + r"\{1, 2\} \(set\)"),

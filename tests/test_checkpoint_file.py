@@ -329,7 +329,7 @@ def test_foreign(name, path):
     with pytest.raises(ValueError, match=re.escape(words)) as info:
         load(path)
     assert str(info.value).startswith(f"The file {str(path)!r} {WORDS}")
-    assert str(info.value).endswith(": resume from another checkpoint, or fit anew.")
+    assert str(info.value).endswith(": resume from another checkpoint, or fit again.")
     assert not Bomb.armed
 
 
@@ -431,7 +431,7 @@ def failing_save(path, error):
     assert os.listdir(path.parent) == ["run.npz"]
     if issubclass(error, OSError):
         assert str(path) in str(info.value)
-        assert "what was at its path before is unchanged" in str(info.value)
+        assert "the previous file at its path is unchanged" in str(info.value)
 
 
 class FullDisk:

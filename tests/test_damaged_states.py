@@ -249,7 +249,7 @@ def test_damaged_numeric_targets(scale):
     state = regressor.get_state()
     scale = np.array(scale) if isinstance(scale, list) else scale
     state["targets"] |= {"location": np.zeros(1), "scale": scale}
-    is_refused(regressor, lambda: regressor.set_state(state), "state must be as get_state")
+    is_refused(regressor, lambda: regressor.set_state(state), "state must be a result of get_state")
 
 
 def test_bounds_of_groups_do_not_change():

@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import log_expit, log_softmax
 from sklearn import neural_network
@@ -20,7 +21,7 @@ from sklearn.neural_network import _multilayer_perceptron
 from sklearn.preprocessing import scale
 from sklearn.utils import shuffle
 
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier
 from sknn_scratch.contracts import Activation
 from sknn_scratch.estimators._holdout import split
 
@@ -423,3 +424,92 @@ def test_a_failed_fit_changes_nothing(kind):
     assert ours.n_features_in_ == before[0]
     assert theirs.n_features_in_ != before[1]
     ours.predict(X)
+
+
+def test_tables_go_by_names_of_any_type():
+    """columns whose names are not strings"""
+    frame = pd.DataFrame(X[:, :2], columns=[2021, 2022])
+    swapped = frame[[2022, 2021]]
+    tabular = TabularMLPClassifier("fast", n_ensemble=2, random_state=0).fit(frame, LABELS)
+    np.testing.assert_array_equal(tabular.predict_proba(swapped), tabular.predict_proba(frame))
+    for model in both("MLPClassifier"):
+        model.fit(frame, LABELS)
+        assert not np.allclose(model.predict_proba(swapped), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize(("dtype", "kept"), [("Int64", "i"), ("Int8", "i"), ("boolean", "b")])
+def test_nullable_labels_keep_their_type(dtype, kept):
+    """nullable integers and booleans of pandas as class labels"""
+    ours, theirs = both("MLPClassifier")
+    y = pd.Series(Y > 0).astype(dtype)
+    assert ours.fit(X, y).classes_.dtype.kind == ours.predict(X).dtype.kind == kept
+    assert theirs.fit(X, y).classes_.dtype.kind == "f"
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1, 1), (-1.0, 1.0), (0, 2), (1, 2)])
+def test_label_matrices_hold_0_and_1(low, high):
+    """a matrix of labels with other values than 0 and 1"""
+    labels = np.column_stack([Y > 0, Y > 1])
+    ours, theirs = both("MLPClassifier")
+    y = np.where(labels, high, low)
+    with pytest.raises(ValueError, match=r"0/1 indicators.*in y of MLPClassifier"):
+        ours.fit(X, y)
+    _, of_nonzero = both("MLPClassifier")
+    theirs.fit(X, y)
+    of_nonzero.fit(X, y != 0)
+    np.testing.assert_array_equal(theirs.predict_proba(X), of_nonzero.predict_proba(X))
+    ours.fit(X, (y == high).astype(int))
+
+
+def test_objects_may_be_class_labels():
+    """class labels as an array of Python objects"""
+    ours, theirs = both("MLPClassifier")
+    y = np.array([int(value) for value in Y > 0], dtype=object)
+    assert ours.fit(X, y).classes_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match="Unknown label type"):
+        theirs.fit(X, y)
+
+
+def test_class_labels_of_two_types():
+    """a list of strings and numbers as class labels"""
+    ours, theirs = both("MLPClassifier")
+    y = ["a" if value > 0 else 1 for value in Y]
+    with pytest.raises(ValueError, match="class labels of one type"):
+        ours.fit(X, y)
+    assert theirs.fit(X, y).classes_.tolist() == ["1", "a"]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_whose_sum_overflows(kind):
+    """weights whose sum is not finite"""
+    ours, theirs = (model.fit(X, target(kind)) for model in both(kind))
+    weight = np.full(len(X), 1e308)
+    for method in ours.fit, ours.score:
+        with pytest.raises(ValueError, match=f"sample_weight of {kind} must have a sum"):
+            method(X, target(kind), sample_weight=weight)
+    assert not np.isfinite(theirs.score(X, target(kind), sample_weight=weight))
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        theirs.fit(X, target(kind), sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_are_numbers(kind):
+    """weights that are strings"""
+    ours, theirs = both(kind)
+    weight = ["1"] * len(X)
+    with pytest.raises(ValueError, match=f"in sample_weight of {kind}"):
+        ours.fit(X, target(kind), sample_weight=weight)
+    theirs.fit(X, target(kind), sample_weight=weight)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_of_numpy_have_no_effect(kind):
+    """`np.seterr(all="raise")`"""
+    ours, theirs = both(kind, activation="logistic", alpha=1e-320)
+    usual = deepcopy(ours).fit(1000 * X, target(kind))
+    with np.errstate(all="raise"):
+        ours.fit(1000 * X, target(kind))
+        with pytest.raises(FloatingPointError):
+            theirs.fit(1000 * X, target(kind))
+    np.testing.assert_array_equal(ours.theta_, usual.theta_)

@@ -273,7 +273,7 @@ def test_a_class_in_one_partition_only(in_process):
 
 @pytest.mark.parametrize("weights", [None, "balanced"])
 def test_a_class_that_was_not_named(in_process, weights):
-    message = r"classes of .* all classes of y. Got \[0, 1\], while y has \[2\] too: add these"
+    message = r"classes of .* all classes of y. Got \[0, 1\], but y also has \[2\]: add these"
     with pytest.raises(ValueError, match=message):
         ours.fit(
             model("classes", class_weight=weights), parts(X), parts(THREE), classes=np.arange(2)
@@ -327,7 +327,7 @@ LABELLED = (parts(X), parts(LABELS))
         ((parts(X), parts(THREE[:90])), {}, {}, ValueError, "y of .* one row for each row of X"),
         ((parts(X[:0], 1), parts(THREE[:0], 1)), {}, {}, ValueError, "at least one row"),
         ((), {"dropout": 0.1}, {}, ValueError, "'dropout' .* must be 0 .* pass average_every"),
-        ((), {"early_stopping": True}, {}, ValueError, "early_stopping .* needs X_val and y_val"),
+        ((), {"early_stopping": True}, {}, ValueError, "early_stopping .* requires X_val and y"),
         ((), {"class_weight": ["balanced"]}, {}, ValueError, "dict or 'balanced' for one label"),
         (LABELLED, {"class_weight": "balanced"}, {}, ValueError, "for each of the 3 labels"),
         (LABELLED, {"class_weight": ["balanced"]}, {}, ValueError, "for each of the 3 labels"),

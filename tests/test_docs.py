@@ -2,13 +2,16 @@
 
 import doctest
 import re
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
-from sknn_scratch import registry
+import sknn_scratch
+from sknn_scratch import components, registry
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -89,3 +92,28 @@ def built_in(kind):
 def test_readme_lists_every_name(kind, parameter, more):
     names = ", ".join(f"`{name}`" for name in sorted([*built_in(kind), *more]))
     assert f"| `{parameter}` | {names} |" in README.read_text(encoding="utf-8").splitlines()
+
+
+# ------------------------------------------------------------------ usage in the API reference
+def usages():
+    """Return every line of code that the API reference shows to select a component."""
+    path = ROOT / "docs" / "component_usage.py"
+    usage = runpy.run_path(str(path))["usage"]
+    classes = [cls for cls in vars(components).values() if isinstance(cls, type)]
+    return [line for cls in classes for line in usage(cls)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("line", usages())
+def test_usage_of_components(line):
+    estimator = eval(line, {**vars(sknn_scratch), **vars(components)})
+    X, y = np.arange(12.0).reshape(6, 2) / 12, [1, 2, 1, 2, 1, 2]  # positive, as gamma requires
+    estimator.set_params(max_iter=2, n_iter_no_change=2, random_state=0)
+    assert estimator.fit(X, y).n_iter_ == 2
+
+
+def test_every_registered_component_has_a_usage():
+    shown = "\n".join(usages())
+    for kind in registry.KINDS:
+        for name in built_in(kind) if kind != "callback" else []:
+            assert f'="{name}")' in shown

@@ -15,9 +15,11 @@ validate = pytest.importorskip("numpydoc.validate").validate
 ROOT = Path(__file__).parents[1]
 MODULES = ["", ".components", ".contracts", ".inspection", ".preprocessing", ".testing"]
 
-#: What numpydoc must not find: no docstring; parameters that are missing, unknown or out of order;
-#: a docstring without a summary.
-FAULTS = {"GL08", "PR01", "PR02", "PR03", "SS01"}
+#: Faults that numpydoc must not find: no docstring; parameters that are missing, unknown, out of
+#: order or not described; results that are not described; a summary that is missing, longer than a
+#: line, no sentence, or does not begin with an infinitive verb.
+FAULTS = {"GL08", "PR01", "PR02", "PR03", "PR07", "PR09", "RT03", "RT05"}
+FAULTS |= {"SS01", "SS02", "SS03", "SS04", "SS05", "SS06"}
 
 
 def public(module):
@@ -95,7 +97,40 @@ def silent(first):
     pass  # no docstring on purpose
 
 
-@pytest.mark.parametrize(("function", "message"), [(undocumented, "second"), (silent, "docstring")])
+def third_person():
+    """Returns nothing."""
+
+
+def fragment():
+    """Return nothing"""
+
+
+def two_lines():
+    """Return
+    nothing.
+    """
+
+
+def vague(first):
+    """Have a parameter, and do not describe it.
+
+    Parameters
+    ----------
+    first : int
+    """
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (undocumented, "second"),
+        (silent, "docstring"),
+        (third_person, "infinitive"),
+        (fragment, "period"),
+        (two_lines, "single line"),
+        (vague, "no description"),
+    ],
+)
 def test_what_is_missing_is_found(function, message, monkeypatch):
     monkeypatch.setattr(sknn_scratch, function.__name__, function, raising=False)
     assert message in "".join(faults(f"sknn_scratch.{function.__name__}"))

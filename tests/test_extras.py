@@ -14,7 +14,7 @@ EXTRAS = {"skops", "skl2onnx", "onnx", "onnxruntime", "dask", "distributed", "da
 
 
 def test_what_a_missing_extra_gets():
-    message = r"to_onnx needs no_such_module.*pip install 'sknn-scratch\[onnx\]'"
+    message = r"to_onnx requires no_such_module.*pip install 'sknn-scratch\[onnx\]'"
     with pytest.raises(ImportError, match=message):
         require("no_such_module", "onnx", "to_onnx")
 

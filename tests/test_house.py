@@ -37,7 +37,8 @@ class Rule(NamedTuple):
 
 
 ANY = "*"
-LAYERS = "_warning _tables contracts registry core components training preprocessing inspection"
+LAYERS = "_floats _warning _tables contracts registry core components training "
+LAYERS += "preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
@@ -48,15 +49,17 @@ RULES = {
     "core": Rule("contracts"),
     "core.linalg": Rule("contracts", "scipy"),
     "core.compiled": Rule("core.linalg", "numba"),
-    "components": Rule("contracts core.linalg registry", "scipy"),
-    "training": Rule("contracts core", "scipy"),
+    "core.probe": Rule("_floats contracts core"),
+    "components": Rule("_floats contracts core.linalg registry", "scipy"),
+    "training": Rule("_floats contracts core", "scipy"),
     "_warning": Rule(),
+    "_floats": Rule(),
     "_tables": Rule("", "scipy narwhals"),
-    "preprocessing": Rule("_warning _tables", "sklearn scipy joblib narwhals"),
+    "preprocessing": Rule("_floats _warning _tables", "sklearn scipy joblib narwhals"),
     "estimators": Rule(LAYERS, "sklearn scipy joblib"),
     "estimators._threads": Rule("core", "threadpoolctl"),
-    "inspection": Rule("contracts core", "matplotlib"),
-    "testing": Rule("contracts core registry", "pytest"),
+    "inspection": Rule("_floats contracts core", "matplotlib"),
+    "testing": Rule("_floats contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} estimators", ANY),
     "distributed": Rule("interop"),
     "onnx": Rule("interop"),

@@ -367,7 +367,7 @@ def test_a_column_that_is_called_as_a_result():
     )
     network = MLPClassifier((3,), solver="lbfgs", alpha=1, max_iter=3000, random_state=0)
     model = make_pipeline(columns, network).fit(frame, TARGETS["three"])
-    with pytest.raises(ValueError, match=r"must not be called as results .*'label'"):
+    with pytest.raises(ValueError, match=r"must not have the names of results .*'label'"):
         ours.to_onnx(model, frame)
 
 

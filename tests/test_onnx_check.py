@@ -86,7 +86,9 @@ def test_a_graph_that_is_right_passes_and_one_that_is_off_does_not(name, fitted,
     rows = MODELS[name][1]
     to_onnx(fitted[name], rows)
     spoiled(monkeypatch, 1.02)
-    with pytest.raises(RuntimeError, match=r"must compute .* Got .*differ.*: .*or pass check=Fals"):
+    with pytest.raises(
+        RuntimeError, match=r"must give the results .* Got .*differ.*: .*or pass check=Fals"
+    ):
         to_onnx(fitted[name], rows)
     assert to_onnx(fitted[name], rows, check=False).graph.node
 
@@ -94,10 +96,10 @@ def test_a_graph_that_is_right_passes_and_one_that_is_off_does_not(name, fitted,
 def test_the_sentence(fitted, monkeypatch):
     spoiled(monkeypatch, 1.5)
     words = (
-        r"^The graph of to_onnx must compute what the MLPClassifier does\. Got (\d+ of 80 labels "
+        r"^The graph of to_onnx must give the results of the MLPClassifier\. Got (\d+ of 80 labels "
         r"that differ from predict and )?'probabilities' that differ from predict_proba by up to "
         r"0\.\d+ \(allowed: 0\.0001\): pass dtype='float64', which keeps the digits of X, or pass "
-        r"check=False for the graph as it is\.$"
+        r"check=False for the graph without a check\.$"
     )
     with pytest.raises(RuntimeError, match=words):
         to_onnx(fitted["classes"], X)
@@ -197,7 +199,9 @@ def test_rows_that_only_tell_types(fitted):
 
 def test_without_onnxruntime(fitted, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    words = r"check of to_onnx.*check=False.* needs onnxruntime.*pip install 'sknn-scratch\[onnx\]'"
+    words = (
+        r"check of to_onnx.*check=False.* requires onnxruntime.*pip install 'sknn-scratch\[onnx\]'"
+    )
     with pytest.raises(ImportError, match=words):
         to_onnx(fitted["classes"], X)
     assert to_onnx(fitted["classes"], X, check=False).graph.node

@@ -438,9 +438,9 @@ def test_behind_columns_of_several_types():
 def test_columns_that_are_called_as_results(name):
     frame = FRAME[["count", "colour"]].set_axis([name, "variable"], axis=1)
     model = TabularMLPClassifier("fast", max_iter=2, random_state=0).fit(frame, CLASSES["two"])
-    with pytest.raises(ValueError, match=rf"must not be called as results .*'{name}'.*rename"):
+    with pytest.raises(ValueError, match=rf"must not have the names of results .*'{name}'.*rename"):
         to_onnx(model, frame)
-    with pytest.raises(ValueError, match=r"must not be called as results .*'variable'"):
+    with pytest.raises(ValueError, match=r"must not have the names of results .*'variable'"):
         to_onnx(TabularPreprocessor().fit(frame), frame)
 
 

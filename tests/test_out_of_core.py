@@ -245,7 +245,7 @@ def test_the_streaming_example_goes_on_to_the_same_model(tmp_path):
     whole = example("train.py", path, "--epochs", 2, "--state", states[0], "--every", 4, *limit)
     args = ["train.py", path, "--epochs", 2, "--state", states[1], "--every", 4, *limit]
     assert "stopped" in example(*args, "--stop-after", 6)
-    assert "going on: epoch 1, 4 groups done" in example(*args)
+    assert "resuming: epoch 1, 4 groups done" in example(*args)
     models = [joblib.load(state)["model"] for state in states]
     np.testing.assert_array_equal(models[0].theta_, models[1].theta_)
     assert "epoch 2, 8/11 groups, loss" in whole

@@ -249,7 +249,7 @@ def test_a_name_of_main_in_two_processes(script):
             register.activation("mine")(Snake)
             make(activation="mine").fit(X, y)
             message = error(ValueError, search, {"activation": ["relu", "mine"]})
-            assert "pass the instance, or move the class to a module" in message, message
+            assert "pass an instance, or move the class to a module" in message, message
             """
         )
     )

@@ -326,7 +326,7 @@ def test_two_distributions_with_one_name_are_an_error_on_use_only(install):
     assert names("activation").count("mine") == 1
     assert lookup("activation", "second") is sys.modules["plugin_two"].Mine
     MLPClassifier(**SMALL).fit(X, Y)
-    message = "'mine' is offered by distribution 'one' and distribution 'two': uninstall one"
+    message = "'mine' is provided by distribution 'one' and distribution 'two': uninstall one"
     with pytest.raises(ValueError, match=message):
         lookup("activation", "mine")
     with pytest.raises(ValueError, match=message):
@@ -518,8 +518,8 @@ def test_a_name_of_main_fails_in_the_worker_with_one_sentence(tmp_path):
     script = SEARCH + MAIN + "\nif __name__ == '__main__':\n    search(['relu', 'mine'])\n"
     error = run_script(tmp_path / "script.py", script, succeeds=False).stderr
     assert error.splitlines()[-1].endswith(
-        "'mine' was registered in the __main__ of another process, which this one cannot see: "
-        "pass the instance, or move the class to a module."
+        "'mine' was registered in the __main__ module of another process, which cannot be imported "
+        "here: pass an instance, or move the class to a module."
     )
 
 

@@ -167,7 +167,7 @@ def test_resuming_what_has_ended_is_a_fit_without_epochs(setting, tmp_path):
     path, watch = str(tmp_path / "run.npz"), Watch()
     small(callbacks=[Checkpoint(path, every=EPOCHS)], **setting).fit(X, y)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "solver='lbfgs' goes on")
+        warnings.filterwarnings("ignore", "solver='lbfgs' resumes from")
         small(**setting).set_callbacks(watch).resume(path, X, y)
     assert [hook[:2] for hook in watch.hooks] == [
         (hook, "fit") for hook in ("setup", "begin", "end", "teardown")

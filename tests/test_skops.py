@@ -213,7 +213,7 @@ def another_archive(path):
 def test_what_a_bad_file_gets(spoil, tmp_path):
     path = stored(tmp_path, fitted(MLPClassifier((5,), max_iter=3), SIGNS[:, 0]))
     spoil(path)
-    with pytest.raises(ValueError, match="must be a whole, undamaged one that skops"):
+    with pytest.raises(ValueError, match="must be a whole, undamaged file that skops"):
         load_skops(path)
 
 

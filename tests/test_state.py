@@ -125,7 +125,11 @@ def test_the_optimizer_that_a_state_is_of(of, to):
         ("adam", "averaged Adam", r"of Adam, but .* for WeightEMA\(Adam\) here"),
         ("averaged AdamW", "averaged Adam", r"of WeightEMA\(AdamW\), but .* WeightEMA\(Adam\)"),
         ("chain", "longer chain", r"Chain\(ClipByNorm, Adam\), but .*ClipByNorm, Adam, AddDecayed"),
-        ("lbfgs", "sgd", "of lbfgs, but .* for SGD here: set them as they were, and change them"),
+        (
+            "lbfgs",
+            "sgd",
+            "of lbfgs, but .* for SGD here: set them to their original values, and change them",
+        ),
     ],
 )
 @pytest.mark.parametrize("cls", TARGETS)
@@ -168,11 +172,11 @@ def test_numbers_of_an_optimizer_may_change(before, now):
 @pytest.mark.parametrize(
     ("of", "to", "words"),
     [
-        (Moments(1), Moments(2), r"state of Moments .* but optimizer\['m1'\] is no array"),
+        (Moments(1), Moments(2), r"state of Moments .* but optimizer\['m1'\] is not an array"),
         (
             Chain([("x", Moments(2)), ("clip", ClipByNorm())]),
             Chain([("y", Moments(2)), ("clip", ClipByNorm())]),
-            r"optimizer\['y'\] is no dict",
+            r"optimizer\['y'\] is not a dict",
         ),
     ],
 )
@@ -189,15 +193,31 @@ def changed(state, change):
 @pytest.mark.parametrize(
     ("name", "change", "words"),
     [
-        ("sgd", lambda memory: memory.update(velocity=np.zeros(8)), r"\['velocity'\] is no array"),
-        ("sgd", lambda memory: memory.update(velocity=None), r"\['velocity'\] is no array"),
-        ("sgd", lambda memory: memory.update(velocity=memory["velocity"][None]), "is no array"),
+        (
+            "sgd",
+            lambda memory: memory.update(velocity=np.zeros(8)),
+            r"\['velocity'\] is not an array",
+        ),
+        ("sgd", lambda memory: memory.update(velocity=None), r"\['velocity'\] is not an array"),
+        ("sgd", lambda memory: memory.update(velocity=memory["velocity"][None]), "is not an array"),
         ("adam", lambda memory: memory.pop("t"), r"\['t'\] is missing"),
-        ("adam", lambda memory: memory.pop("v"), r"\['v'\] is no array of shape \(21,\), float64"),
-        ("adam", lambda memory: memory.update(m=memory["m"].astype("f4")), r"\['m'\] is no array"),
-        ("averaged Adam", lambda memory: memory.update(inner=3), r"\['inner'\] is no dict"),
-        ("averaged Adam", lambda memory: memory["inner"].pop("m"), r"\['inner'\]\['m'\] is no arr"),
-        ("chain", lambda memory: memory.pop("clip"), r"\['clip'\] is no dict"),
+        (
+            "adam",
+            lambda memory: memory.pop("v"),
+            r"\['v'\] is not an array of shape \(21,\), float64",
+        ),
+        (
+            "adam",
+            lambda memory: memory.update(m=memory["m"].astype("f4")),
+            r"\['m'\] is not an array",
+        ),
+        ("averaged Adam", lambda memory: memory.update(inner=3), r"\['inner'\] is not a dict"),
+        (
+            "averaged Adam",
+            lambda memory: memory["inner"].pop("m"),
+            r"\['inner'\]\['m'\] is not an arr",
+        ),
+        ("chain", lambda memory: memory.pop("clip"), r"\['clip'\] is not a dict"),
     ],
 )
 def test_a_state_with_other_arrays(name, change, words):

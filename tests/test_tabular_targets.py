@@ -255,7 +255,7 @@ def test_members_go_on_in_units_of_their_scale(link):
     assert_allclose(t.layers[-1].delta.shape, (len(y), 1))
     member.set_params(warm_start=True, max_iter=5, tol=1.0).fit(Z, y)
     assert member.score(Z, y) > before - 0.05
-    with pytest.raises(ValueError, match="cannot go on"):
+    with pytest.raises(ValueError, match="cannot continue"):
         member.fit(Z, np.column_stack([y, y]))
     member.set_params(warm_start=False, learning_rate_init=0.1, max_iter=200, tol=1.0)
     assert member.fit(Z, F if link == "identity" else np.exp(F)).predict(Z).dtype == np.float32

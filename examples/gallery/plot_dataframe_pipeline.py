@@ -1,10 +1,11 @@
 """
-A pipeline from a DataFrame
-===========================
+Fit counts from a DataFrame with a pipeline
+===========================================
 
-Numbers, categories and missing values in one table: a ``ColumnTransformer`` turns them into
-columns of numbers by name, and the network gets those. The target is a count, so the loss is
-``"poisson"``, which never predicts less than zero.
+Use a ``ColumnTransformer`` when you want to choose the encoding of each column yourself. This one
+encodes numeric and categorical columns and fills missing values, and the network gets the result.
+The target is a count, so the loss is ``"poisson"``, whose predictions are never negative.
+``TabularMLPRegressor`` needs no such pipeline, see :doc:`plot_tabular`.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sknn_scratch import MLPRegressor
 
 # %%
-# Rentals of bicycles, hour by hour, from a made-up town. Some thermometers were broken.
+# Synthetic data: bicycle rentals per hour. A tenth of the temperatures is missing.
 rng = np.random.default_rng(0)
 n = 4000
 table = pd.DataFrame(
@@ -64,16 +65,16 @@ model.fit(X_train, y_train)
 round(model.score(X_test, y_test), 3)
 
 # %%
-# Test rows, averaged by hour: what was seen, and what the pipeline predicts.
-seen = X_test.assign(seen=y_test, predicted=model.predict(X_test))
-by_hour = seen.groupby(["day", "hour"])[["seen", "predicted"]].mean()
-figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+# Observed and predicted rentals of the test rows, averaged by hour.
+results = X_test.assign(observed=y_test, predicted=model.predict(X_test))
+by_hour = results.groupby(["day", "hour"])[["observed", "predicted"]].mean()
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.5), sharey=True, layout="constrained")
 for ax, day in zip(axes, ["working day", "weekend"], strict=True):
     hours = by_hour.loc[day]
-    ax.bar(hours.index, hours.seen, color="0.8", label="seen")
-    ax.plot(hours.index, hours.predicted, "o-", color="tab:red", label="predicted")
-    ax.set(title=day, xlabel="hour", xticks=range(0, 24, 4))
-axes[0].set_ylabel("rentals in an hour")
-axes[0].legend(frameon=False)
-figure.suptitle("The network has found the rush hours of working days alone", fontweight="bold")
+    ax.bar(hours.index, hours.observed, color="0.75", label="observed")
+    ax.plot(hours.index, hours.predicted, "o-", color="tab:red", markersize=4, label="predicted")
+    ax.set(title=day, xlabel="hour", xticks=range(0, 24, 6))
+axes[0].set_ylabel("rentals per hour")
+axes[0].legend(frameon=False, loc="upper left")
+figure.suptitle("The pipeline learns the rush hours", fontweight="bold")
 plt.show()

@@ -1,10 +1,11 @@
 """
-Grid search and its curves
-==========================
+Tune parameters with a grid search
+==================================
 
-scikit-learn's ``GridSearchCV`` reaches every parameter. ``SearchCurveDisplay`` draws what it found:
-a line for each combination of the other parameters, a band for the spread over folds, a star for
-the best.
+``GridSearchCV`` tunes every parameter of the estimators, also inside a pipeline.
+``SearchCurveDisplay`` plots its results and shows whether the grid was wide enough: the best value
+should not be at an end. Each line is one value of the other parameter, the band is the standard
+deviation over the folds, and the star marks the best combination.
 """
 
 import matplotlib.pyplot as plt
@@ -29,8 +30,8 @@ search = GridSearchCV(pipe, grid, cv=folds, scoring="neg_log_loss").fit(X, y)
 search.best_params_
 
 # %%
-figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.5), layout="constrained")
 SearchCurveDisplay.from_cv_results(search, "mlpclassifier__alpha", ax=ax)
-ax.set_ylabel("mean test score (negated log loss)")
-ax.set_title("Both too little and too much penalty cost", fontweight="bold")
+ax.set_ylabel("mean test score (−log loss)")
+ax.set_title("The best penalty is neither weak nor strong", fontweight="bold")
 plt.show()

@@ -1,10 +1,10 @@
 """
-Imbalanced classes
-==================
+Find a rare class with class weights
+====================================
 
-One point in twenty is red. Left to itself, the network finds it cheapest to overlook most of them.
-``class_weight="balanced"`` makes the rare class count as much as the frequent one: most of the red
-points are found, at the price of some false alarms.
+With rare events, such as fraud or failures, a network can be accurate and still miss most of them.
+Here one point in twenty is red. ``class_weight="balanced"`` gives both classes the same total
+weight in the loss. The network then finds almost all red points, with more false alarms.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ rng = np.random.default_rng(4)
 
 
 def draw(n):
-    """Return a wide cloud, and a small one on its edge with a twentieth of the points."""
+    """Return a wide cloud of points, and a small cloud on its edge with a twentieth of them."""
     y = (rng.random(n) < 0.05).astype(int)
     X = rng.normal(0, 1, (n, 2))
     X[y == 1] = rng.normal([1.4, 1.0], 0.45, (y.sum(), 2))
@@ -30,7 +30,7 @@ xx, yy = np.meshgrid(np.linspace(-3.4, 3.4, 200), np.linspace(-3.4, 3.4, 200))
 plane = np.column_stack([xx.ravel(), yy.ravel()])
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(9, 4.9), sharey=True, layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(6.4, 4.5), sharey=True, layout="constrained")
 for ax, weight in zip(axes, [None, "balanced"], strict=True):
     model = MLPClassifier(
         (32,),
@@ -41,16 +41,14 @@ for ax, weight in zip(axes, [None, "balanced"], strict=True):
         max_iter=2000,
         random_state=0,
     ).fit(X, y)
-    guess = model.predict(X_new)
-    recall, precision = recall_score(y_new, guess), precision_score(y_new, guess)
+    predicted = model.predict(X_new)
+    recall, precision = recall_score(y_new, predicted), precision_score(y_new, predicted)
     p = model.predict_proba(plane)[:, 1].reshape(xx.shape)
     ax.contourf(xx, yy, p, levels=[0.5, 1], colors=["tab:red"], alpha=0.2)
     ax.contour(xx, yy, p, levels=[0.5], colors="tab:red", linewidths=2)
     for label, color in [(0, "0.65"), (1, "tab:red")]:
-        ax.plot(*X[y == label].T, ".", color=color, markersize=4)
-    ax.set_title(
-        f"class_weight={weight!r}: finds {recall:.0%}\n{precision:.0%} of its alarms are right"
-    )
-    ax.set(xticks=[], yticks=[], aspect="equal")
-figure.suptitle("With balanced weights the rare class is found", fontweight="bold")
+        ax.plot(*X[y == label].T, ".", color=color, markersize=5)
+    ax.set_title(f"class_weight={weight!r}\nrecall {recall:.0%}\nprecision {precision:.0%}")
+    ax.set(xticks=[], yticks=[], xlim=(-3.2, 3.2), ylim=(-3.2, 3.2))
+figure.suptitle("Class weights raise the recall of a rare class", fontweight="bold")
 plt.show()

@@ -1,10 +1,11 @@
 """
-A different activation in each layer
-====================================
+Use a different activation in each layer
+========================================
 
-``activation`` takes one name for all hidden layers, or one for each. The function to learn here has
-a corner on the left and a wave on the right: ``relu`` makes corners everywhere, ``tanh`` rounds
-them off, and a layer of each comes closest.
+Choose an activation for each layer when one alone does not fit the data. ``activation`` takes one
+name for all hidden layers, or one name per layer. The target here has a corner on the left and
+waves on the right. ``relu`` fits corners, ``tanh`` fits curves, and a network with one layer of
+each has the smallest error.
 """
 
 import warnings
@@ -15,14 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPRegressor
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter ends each fit on purpose
 
 x = np.linspace(-3, 3, 301)
 X, y = x[:, None], np.where(x < 0, np.abs(x + 1.5) - 1.5, np.sin(3 * x))
 
 
 def best(layers):
-    """Return the best of six fits, which differ in their first weights, and its error."""
+    """Return the best of six fits, which differ in their initial weights, and its error."""
     fits = []
     for seed in range(6):
         model = MLPRegressor(
@@ -39,21 +40,18 @@ def best(layers):
 
 
 # %%
+pairs = [("relu", "relu"), ("tanh", "tanh"), ("relu", "tanh")]
 figure, axes = plt.subplots(
-    2, 3, figsize=(10, 5.6), sharex=True, sharey="row", layout="constrained"
+    4, 1, figsize=(6.4, 5), sharex=True, height_ratios=[2, 1, 1, 1], layout="constrained"
 )
-for (top, bottom), layers in zip(
-    axes.T, [("relu", "relu"), ("tanh", "tanh"), ("relu", "tanh")], strict=True
-):
+axes[0].plot(x, y, color="0.3", linewidth=3)
+axes[0].set_ylabel("target")
+for ax, layers, color in zip(axes[1:], pairs, ["tab:blue", "tab:orange", "tab:red"], strict=True):
     model, error = best(layers)
-    top.plot(x, y, color="0.75", linewidth=6, label="to learn")
-    top.plot(x, model.predict(X), color="tab:red", linewidth=1.5, label="learned")
-    top.set_title(f"{layers[0]}, then {layers[1]}")
-    bottom.plot(x, model.predict(X) - y, color="tab:red")
-    bottom.set(xlabel="x", title=f"root mean square {error:.3f}")
-    top.grid(alpha=0.3)
-    bottom.grid(alpha=0.3)
-axes[0, 0].legend(frameon=False)
-axes[1, 0].set_ylabel("error")
-figure.suptitle("A layer of corners and a layer of curves come closest", fontweight="bold")
+    ax.fill_between(x, model.predict(X) - y, color=color)
+    ax.set(ylim=(-0.06, 0.12), yticks=[-0.05, 0, 0.05])
+    ax.text(-2.9, 0.07, f"{layers[0]}, then {layers[1]}: RMSE {error:.3f}")
+axes[2].set_ylabel("error")
+axes[3].set_xlabel("x")
+figure.suptitle("A relu layer and a tanh layer fit best", fontweight="bold")
 plt.show()

@@ -1,10 +1,11 @@
 """
-Several labels at once
-======================
+Predict more than one label per sample
+======================================
 
-Each point lies in none, some or all of three circles. For a matrix of 0 and 1 as target,
-``MLPClassifier`` has one logistic output for each label. The picture mixes the three probabilities
-as red, green and blue: where circles overlap, colours add up.
+In multilabel classification a sample may have no label, one or more: topics of a text, objects in
+an image. Pass ``y`` as a matrix of 0 and 1, and ``MLPClassifier`` predicts one probability per
+label. Here the labels are three overlapping circles. The picture shows the three probabilities as
+red, green and blue, so colours mix where circles overlap.
 """
 
 import matplotlib.pyplot as plt
@@ -35,11 +36,13 @@ model = MLPClassifier(
 side = np.linspace(-2, 2, 250)
 plane = np.stack(np.meshgrid(side, side), axis=-1)
 p = model.predict_proba(plane.reshape(-1, 2)).reshape(250, 250, 3)
-figure, ax = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.9), layout="constrained")
 ax.imshow(p, origin="lower", extent=(-2, 2, -2, 2))
-for center, name in zip(centers, ["label 0", "label 1", "label 2"], strict=True):
+for center, (x, y), name in zip(
+    centers, [(-1.4, -1.5), (1.4, -1.5), (0, 1.6)], ["label 0", "label 1", "label 2"], strict=True
+):
     ax.add_patch(plt.Circle(center, 0.95, fill=False, color="white", linestyle="--", linewidth=1.5))
-    ax.text(*(center * 3.1 + [0, 0.05]), name, color="white", ha="center")
+    ax.text(x, y, name, color="white", ha="center", fontsize="large")
 ax.set(xticks=[], yticks=[])
-ax.set_title(f"Three labels, {model.score(X, Y):.0%} of rows right in all", fontweight="bold")
+ax.set_title(f"All three labels correct in {model.score(X, Y):.0%} of rows", fontweight="bold")
 plt.show()

@@ -1,10 +1,10 @@
 """
-The same answers from an ONNX graph
-===================================
+Export a pipeline to ONNX and check it
+======================================
 
-A fitted pipeline becomes a graph that any ONNX runtime can serve, without Python's scientific
-packages. Here each probability that the graph gives for the test rows stands against the
-pipeline's: all points lie on the diagonal. Needs the extra ``onnx``.
+An ONNX graph serves predictions without scikit-learn or this package, from any language with an
+ONNX runtime. ``to_onnx`` converts a fitted pipeline. Compare both on test data before deployment:
+here each point is one probability, and all lie on the diagonal. Requires the extra ``onnx``.
 """
 
 import matplotlib.pyplot as plt
@@ -26,7 +26,7 @@ network = MLPClassifier((64,), activation="gelu", early_stopping=True, random_st
 pipe = make_pipeline(StandardScaler(), network).fit(X_train, y_train)
 
 # %%
-# The graph takes rows and gives labels and probabilities.
+# The graph maps rows to labels and probabilities.
 graph = to_onnx(pipe, X_train[:1]).SerializeToString()
 session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 labels, probabilities = session.run(None, {session.get_inputs()[0].name: X_test})
@@ -34,14 +34,13 @@ print(f"{len(graph) / 1000:.0f} kB, accuracy {np.mean(labels == y_test):.3f}")
 
 # %%
 ours = pipe.predict_proba(X_test)
-figure, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
-points = ax.scatter(ours, probabilities, c=np.tile(np.arange(10), len(ours)), s=14, cmap="tab10")
-ax.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
+figure, ax = plt.subplots(figsize=(6.4, 4.9), layout="constrained")
+ax.plot([0, 1], [0, 1], color="0.75", linewidth=6)
+ax.plot(ours.ravel(), probabilities.ravel(), ".", color="tab:red", markersize=7)
 ax.set(
-    xlabel="probability from the pipeline",
-    ylabel="probability from the ONNX graph",
-    title="An ONNX graph gives the pipeline's probabilities",
+    xlabel="probability of the pipeline",
+    ylabel="probability of the ONNX graph",
 )
-ax.text(0.97, 0.05, f"largest difference {np.abs(ours - probabilities).max():.0e}", ha="right")
-figure.colorbar(points, ticks=range(10), label="digit")
+ax.text(0.97, 0.05, f"largest difference: {np.abs(ours - probabilities).max():.0e}", ha="right")
+ax.set_title("The ONNX graph predicts the same probabilities", fontweight="bold")
 plt.show()

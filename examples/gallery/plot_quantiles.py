@@ -1,9 +1,10 @@
 """
-Quantile regression bands
-=========================
+Predict intervals with quantile regression
+==========================================
 
-One network, five quantiles at once: ``Quantile`` with a tuple of levels predicts a column for each,
-in order. The bands grow where the data scatter, and nothing has told the network where that is.
+A single prediction does not tell how far the true value may be from it. The loss ``Quantile`` with
+several levels predicts one column per level, from one network and in increasing order. The
+intervals widen where the data scatter more, without any information about where that is.
 """
 
 import matplotlib.pyplot as plt
@@ -45,12 +46,12 @@ low, q25, median, q75, high = model.predict((x - 5) / 3).T
 bounds = model.predict((X_new - 5) / 3)
 inside = np.mean((bounds[:, 0] <= y_new) & (y_new <= bounds[:, -1]))
 
-figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.5), layout="constrained")
 ax.plot(X[:, 0], y, ".", color="0.6", markersize=3)
 ax.fill_between(x[:, 0], low, high, color="tab:blue", alpha=0.25, label="5% to 95%")
 ax.fill_between(x[:, 0], q25, q75, color="tab:blue", alpha=0.4, label="25% to 75%")
-ax.plot(x[:, 0], median, color="tab:blue", linewidth=2.5, label="median")
+ax.plot(x[:, 0], median, color="tab:blue", linewidth=3, label="median")
 ax.set(xlabel="x", ylabel="y")
-ax.set_title(f"The 90% band holds {inside:.0%} of new points", fontweight="bold")
+ax.set_title(f"The 90% interval contains {inside:.0%} of new points", fontweight="bold")
 ax.legend(frameon=False, loc="lower left")
 plt.show()

@@ -1,10 +1,10 @@
 """
-Checkpoint and resume
-=====================
+Resume an interrupted fit from a checkpoint
+===========================================
 
-``Checkpoint`` writes all that changes during training into one file: weights, moments, random
-streams, counters. After a crash, ``resume`` goes on from it as if nothing had happened, to the very
-same weights.
+A crash need not cost hours of training. The callback ``Checkpoint`` regularly writes the complete
+state of a fit to one file: weights, optimizer state, random generators and counters. ``resume``
+continues from that file, and ends with exactly the weights of a fit without interruption.
 """
 
 import tempfile
@@ -23,13 +23,13 @@ X = X / 16
 
 
 class PowerCut(Callback):
-    """What nobody wishes for."""
+    """Raise an error after some epochs."""
 
     epoch: int = 25
 
     def on_epoch_end(self, memory, run):
         if run.epoch == self.epoch:
-            raise RuntimeError("the lights go out")
+            raise RuntimeError("power failure")
 
 
 def network(**params):
@@ -39,8 +39,8 @@ def network(**params):
 
 
 # %%
-# A fit without trouble, one that a crash ends after 25 epochs, and one that is resumed from the
-# last checkpoint, which is of epoch 20.
+# Fit three times: without interruption, with a crash after epoch 25, and resumed from the last
+# checkpoint, which was written after epoch 20.
 whole = network().fit(X, y)
 with tempfile.TemporaryDirectory() as folder:
     file = str(Path(folder) / "run.npz")
@@ -52,11 +52,11 @@ with tempfile.TemporaryDirectory() as folder:
 print("same weights:", np.array_equal(resumed.theta_, whole.theta_))
 
 # %%
-figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.5), layout="constrained")
 epochs = np.arange(1, 61)
-ax.plot(epochs, whole.loss_curve_, color="0.8", linewidth=8, label="never interrupted")
+ax.plot(epochs, whole.loss_curve_, color="0.8", linewidth=8, label="not interrupted")
 ax.plot(
-    epochs[:25], whole.loss_curve_[:25], color="tab:blue", linewidth=2.5, label="until the crash"
+    epochs[:25], whole.loss_curve_[:25], color="tab:blue", linewidth=2.5, label="before the crash"
 )
 ax.plot(
     epochs[20:], resumed.loss_curve_[20:], "--", color="tab:red", linewidth=2.5, label="resumed"
@@ -65,8 +65,8 @@ ax.axvline(20, color="tab:red", linewidth=1, zorder=0)
 ax.axvline(25, color="tab:blue", linewidth=1, zorder=0)
 ax.text(19.5, whole.loss_curve_[0], "checkpoint", ha="right", va="top", color="tab:red")
 ax.text(25.5, whole.loss_curve_[0], "crash", va="top", color="tab:blue")
-ax.set(xlabel="epoch", ylabel="training loss", yscale="log")
-ax.set_title("A resumed fit runs on the same curve to the same weights", fontweight="bold")
-ax.legend(frameon=False, loc="lower left")
+ax.set(xlabel="epoch", ylabel="training loss")
+ax.set_title("A resumed fit ends with the same weights", fontweight="bold")
+ax.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, 0.9))
 ax.grid(alpha=0.3)
 plt.show()

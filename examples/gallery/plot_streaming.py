@@ -1,10 +1,10 @@
 """
-A stream with partial_fit
-=========================
+Adapt to a changing data stream
+===============================
 
-Data that come in chunks, and a world that changes half-way: from chunk 60 on, the boundary between
-the classes turns. Each chunk is predicted first and learned afterwards. The network that goes on
-learning recovers; the one that was trained once does not.
+Data often change after a model was trained. This stream comes in chunks, and at chunk 60 the
+boundary between the two classes turns. Each chunk first tests the networks. The one that then
+calls ``partial_fit`` with it recovers, the one trained once does not.
 """
 
 import warnings
@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import MLPClassifier
 
-warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is where fits shall end
+warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter ends each fit on purpose
 
 rng = np.random.default_rng(0)
 
@@ -30,33 +30,33 @@ def chunk(k, n=100):
 
 # %%
 stream = [chunk(k) for k in range(140)]
-going_on = MLPClassifier((32,), learning_rate_init=0.01, batch_size=20, random_state=0)
+updated = MLPClassifier((32,), learning_rate_init=0.01, batch_size=20, random_state=0)
 X_first, y_first = (np.concatenate(part) for part in zip(*stream[:40], strict=True))
 once = MLPClassifier((32,), learning_rate_init=0.01, max_iter=60, tol=1e-3, random_state=0)
 once.fit(X_first, y_first)
 
-going_on.partial_fit(*stream[0], classes=[0, 1])
+updated.partial_fit(*stream[0], classes=[0, 1])
 scores = []
 for X, y in stream[1:]:
-    scores.append((going_on.score(X, y), once.score(X, y)))
-    going_on.partial_fit(X, y)
+    scores.append((updated.score(X, y), once.score(X, y)))
+    updated.partial_fit(X, y)
 
 # %%
-figure, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.4, 4.5), layout="constrained")
 chunks = np.arange(1, 140)
 for values, name, color in zip(
     np.transpose(scores),
-    ["goes on learning with partial_fit", "trained once, on the first 40 chunks"],
+    ["updated with partial_fit", "trained once"],
     ["tab:red", "tab:blue"],
     strict=True,
 ):
     mean = np.convolve(values, np.ones(5) / 5, mode="same")[2:-2]
     ax.plot(chunks, values, ".", color=color, alpha=0.25)
-    ax.plot(chunks[2:-2], mean, color=color, linewidth=2.5, label=name)
+    ax.plot(chunks[2:-2], mean, color=color, linewidth=3, label=name)
 ax.axvline(60, color="0.5", linestyle="--")
-ax.text(62, 0.42, "the world changes")
-ax.set(xlabel="chunk of 100 rows", ylabel="accuracy on the next chunk", ylim=(0.25, 1.02))
-ax.set_title("partial_fit follows a stream that changes", fontweight="bold")
+ax.text(62, 0.62, "boundary turns")
+ax.set(xlabel="chunk (100 rows each)", ylabel="accuracy on new chunk", ylim=(0, 1.04))
+ax.set_title("partial_fit adapts when the data change", fontweight="bold")
 ax.legend(frameon=False, loc="lower left")
 ax.grid(alpha=0.3)
 plt.show()

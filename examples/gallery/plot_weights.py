@@ -1,10 +1,11 @@
 """
-First-layer weights on digits
-=============================
+See what the first layer has learned
+====================================
 
-Each hidden unit has a weight for each of the 64 pixels, so its weights are an image of what it
-looks for: red pixels excite it, blue ones calm it down. A penalty on the weights makes the images
-smooth: strokes, gaps and edges of digits.
+Plot the weights of the first layer to check what a network reacts to. Each hidden unit has one
+weight for each of the 64 pixels of a digit, so its weights form an image. Ink on red pixels raises
+the output of the unit, ink on blue pixels lowers it. The L2 penalty ``alpha`` keeps the weights of
+uninformative pixels near zero, such as those in the corners.
 """
 
 import matplotlib.pyplot as plt
@@ -15,12 +16,12 @@ from sknn_scratch.inspection import WeightsDisplay
 
 X, y = load_digits(return_X_y=True)
 model = MLPClassifier(
-    (24,), activation="tanh", solver="lbfgs", alpha=30.0, max_iter=2000, random_state=0
+    (12,), activation="tanh", solver="lbfgs", alpha=30.0, max_iter=2000, random_state=0
 )
 model.fit(X / 16, y)
 
 # %%
 display = WeightsDisplay.from_estimator(model)
-display.figure_.set_size_inches(8, 5.5)
-display.ax_.set_title("Each hidden unit looks for a pattern of strokes", fontweight="bold")
+display.figure_.set_size_inches(6.4, 4.9)
+display.ax_.set_title("Each hidden unit detects a pattern of pixels", fontweight="bold")
 plt.show()

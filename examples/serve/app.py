@@ -1,9 +1,9 @@
-"""A server that predicts: an ONNX graph, or a file of joblib, behind FastAPI.
+"""Serve predictions of an ONNX graph or a joblib file with FastAPI.
 
     MODEL=examples/serve/model.onnx uvicorn --app-dir examples/serve app:app
 
-With an ONNX graph the process needs neither scikit-learn nor sknn_scratch. A file of joblib runs
-the code that its writer chose: load only your own.
+With an ONNX graph the process needs neither scikit-learn nor sknn_scratch. Loading a
+joblib file can execute arbitrary code: load only your own.
 """
 
 import os
@@ -15,13 +15,13 @@ from pydantic import BaseModel
 
 
 class Rows(BaseModel):
-    """What a client asks about."""
+    """Request: rows of features."""
 
     rows: list[list[float]]
 
 
-class Answer(BaseModel):
-    """Labels, and the probabilities of all classes."""
+class Predictions(BaseModel):
+    """Response: labels, and the probabilities of all classes."""
 
     labels: list[int]
     probabilities: list[list[float]]
@@ -32,7 +32,7 @@ def onnx_model(path):
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # requests are small: threads would only wait on each other
+    options.intra_op_num_threads = 1  # requests are small: threads would wait for each other
     session = onnxruntime.InferenceSession(path, options)
     given, *others = session.get_inputs()
     if others:
@@ -63,12 +63,12 @@ app = FastAPI()
 
 
 @app.post("/predict")
-async def predict(question: Rows) -> Answer:
-    # Not in a thread of its own: to hand it over takes longer than to predict some rows.
-    if not question.rows or any(len(row) != N_FEATURES for row in question.rows):
+async def predict(body: Rows) -> Predictions:
+    # Not in a separate thread: starting it takes longer than predicting a few rows.
+    if not body.rows or any(len(row) != N_FEATURES for row in body.rows):
         raise HTTPException(422, f"rows must be lists of {N_FEATURES} numbers, one at least")
-    X = np.array(question.rows, dtype=np.float32)
+    X = np.array(body.rows, dtype=np.float32)
     if not np.isfinite(X).all():
         raise HTTPException(422, "rows must hold finite numbers in the range of float32")
     labels, probabilities = PREDICT(X)
-    return Answer(labels=labels.tolist(), probabilities=probabilities.tolist())
+    return Predictions(labels=labels.tolist(), probabilities=probabilities.tolist())

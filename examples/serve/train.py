@@ -1,4 +1,4 @@
-"""Fit a pipeline, and store it twice: as an ONNX graph and as a file of joblib.
+"""Fit a pipeline and save it as an ONNX graph and as a joblib file.
 
     python examples/serve/train.py [FOLDER]
 

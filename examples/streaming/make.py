@@ -1,9 +1,9 @@
-"""Make a parquet file of many rows, a row group at a time.
+"""Write a large parquet file, one row group at a time.
 
     python examples/streaming/make.py rows.parquet --rows 20000000
 
-Each row has fifty float32 features, "x0" to "x49", and a class, "y": whether a hidden pattern of
-theirs is nearer to the row than another one. Needs pyarrow.
+Each row has fifty float32 features, "x0" to "x49", and a class, "y": which of two hidden directions
+has the larger projection of the row. Requires pyarrow.
 """
 
 import argparse
@@ -16,7 +16,7 @@ FEATURES = 50
 
 
 def drawn(n, seed):
-    """Return some rows and their classes."""
+    """Return n random rows and their classes."""
     rng = np.random.default_rng([3, seed])
     X = rng.standard_normal((n, FEATURES), dtype=np.float32)
     hidden = np.random.default_rng(3).normal(size=(FEATURES, 2)).astype(np.float32)

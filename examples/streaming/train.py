@@ -1,11 +1,11 @@
-"""Train on a parquet file that is larger than memory, one row group after the other.
+"""Train on a parquet file that is larger than memory, one row group at a time.
 
     python examples/streaming/train.py rows.parquet --epochs 1 --limit 1
 
-``partial_fit`` sees each row group once in an epoch, in an order drawn anew; the last one is held
-out. After every few groups the model and the place in the file are stored, all or nothing, and the
-same command goes on from there after an interruption, to the same model. ``--limit`` holds the
-process to some gigabytes of data (``RLIMIT_DATA``, on Linux). Needs pyarrow.
+In each epoch ``partial_fit`` gets each row group once, in a new random order; the last group is
+held out. After every few groups the script saves the model and its position in the file. After an
+interruption the same command resumes from there and ends with the same model. ``--limit``
+restricts the memory of the process in gigabytes (``RLIMIT_DATA``, on Linux). Requires pyarrow.
 """
 
 import argparse
@@ -27,10 +27,12 @@ def parsed():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path")
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--state", default="training.joblib", help="where to store, and to go on")
-    parser.add_argument("--every", type=int, default=20, help="row groups between two stores")
-    parser.add_argument("--limit", type=float, help="gigabytes that the process may have")
-    parser.add_argument("--stop-after", type=int, help="row groups, to try out an interruption")
+    parser.add_argument(
+        "--state", default="training.joblib", help="file to save to and resume from"
+    )
+    parser.add_argument("--every", type=int, default=20, help="row groups between two saves")
+    parser.add_argument("--limit", type=float, help="memory limit in gigabytes")
+    parser.add_argument("--stop-after", type=int, help="row groups before a trial interruption")
     return parser.parse_args()
 
 
@@ -51,7 +53,7 @@ def read(file, group):
 
 
 def begun(path):
-    """Return model and place: those stored, or a new model at the beginning."""
+    """Return the saved model and position, or a new model at the start."""
     if os.path.exists(path):
         return joblib.load(path)
     model = MLPClassifier((32,), batch_size=500, random_state=SEED)
@@ -59,13 +61,13 @@ def begun(path):
 
 
 def store(state, path):
-    """Replace the file as a whole: an interruption leaves the old one."""
+    """Replace the file atomically: an interruption leaves the old one."""
     joblib.dump(state, f"{path}.tmp")
     os.replace(f"{path}.tmp", path)
 
 
 def run_epoch(file, state, args, first_group):
-    """Go through the row groups that this epoch has left; tell whether to stop."""
+    """Train on the remaining row groups of this epoch; return whether to stop."""
     model, n = state["model"], file.num_row_groups - 1
     order = np.random.default_rng([SEED, state["epoch"]]).permutation(n)
     start, rows = time.perf_counter(), 0
@@ -94,10 +96,10 @@ def main():
         limited(args.limit)
     file, state = pq.ParquetFile(args.path), begun(args.state)
     if state["epoch"] or state["done"]:
-        print(f"going on: epoch {state['epoch'] + 1}, {state['done']} groups done")
+        print(f"resuming: epoch {state['epoch'] + 1}, {state['done']} groups done")
     while state["epoch"] < args.epochs:
         if run_epoch(file, state, args, state["done"]):
-            return print("stopped; run the same command to go on")
+            return print("stopped; run the same command to resume")
     X, y = read(file, file.num_row_groups - 1)
     print(f"accuracy on the last row group: {state['model'].score(X, y):.4f}")
 

@@ -1,4 +1,4 @@
-"""The built-in components, with no privilege over a plug-in's: import them from here."""
+"""Built-in components, which use the same contracts as plug-ins."""
 
 from sknn_scratch.components.activations import (
     Elu,

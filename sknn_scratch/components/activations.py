@@ -1,4 +1,4 @@
-"""Activation functions of hidden layers, from simple to complex."""
+"""Activation functions of hidden layers, in order of complexity."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array
 from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
@@ -15,7 +16,7 @@ from sknn_scratch.registry import register
 
 @register.activation("identity")
 class Identity(Activation):
-    """f(z) = z, f'(z) = 1.
+    """Identity function: f(z) = z, f'(z) = 1.
 
     Examples
     --------
@@ -40,6 +41,11 @@ class Identity(Activation):
 @register.activation("relu")
 class Relu(Activation):
     """Rectified linear unit: f(z) = max(0, z); f'(z) = 1 for z > 0, else 0.
+
+    See Also
+    --------
+    LeakyRelu : A small slope for z < 0.
+    Gelu : A smooth alternative.
 
     Examples
     --------
@@ -116,7 +122,7 @@ class LeakyRelu(Activation):
     Parameters
     ----------
     negative_slope : float in [0, 1], default=0.01
-        The slope s; 0 gives ``Relu``, 1 gives ``Identity``.
+        Slope s; 0 is equivalent to ``Relu``, 1 to ``Identity``.
 
     References
     ----------
@@ -142,7 +148,7 @@ class LeakyRelu(Activation):
         return np.maximum(z, z * float(self.negative_slope), out=out)
 
     def backward(self, grad: Array, a: Array, z: Array | None, out: Array) -> Array:
-        # The sign is 1 or at most 0, so its maximum with s is the slope: no mask to cast.
+        # The sign is 1 or at most 0, so its maximum with s is the slope, without a mask to cast.
         slope = np.sign(a)
         np.maximum(slope, float(self.negative_slope), out=slope)
         return np.multiply(grad, slope, out=out)
@@ -157,7 +163,7 @@ class Elu(Activation):
     Parameters
     ----------
     alpha : float >= 0, default=1.0
-        f tends to -α on the left.  The derivative is continuous if it is 1.
+        Limit -α of f for z → -∞.  With α = 1 the derivative is continuous.
 
     References
     ----------
@@ -193,10 +199,10 @@ class Elu(Activation):
 
 @register.activation("selu")
 class Selu(Activation):
-    """Scaled exponential linear unit: λ times ``Elu`` with α; f'(z) likewise.
+    """Scaled exponential linear unit: f(z) = λ z for z > 0, else λ α (exp(z) - 1).
 
-    λ = 1.0507... and α = 1.6733... are such that for z from the standard normal
-    distribution f(z) has mean 0 and variance 1 as well.  Goes with ``LecunNormal``.
+    λ = 1.0507... and α = 1.6733... are chosen such that f(z) has mean 0 and variance 1 if z
+    has the standard normal distribution.  Use it with the initializer ``LecunNormal``.
 
     References
     ----------
@@ -263,7 +269,12 @@ class Softplus(Activation):
 class Silu(Activation):
     """Sigmoid linear unit, or swish: f(z) = z σ(z), f'(z) = σ(z) + a (1 - σ(z)).
 
-    σ is ``Logistic``.
+    σ is the logistic sigmoid, ``Logistic``.
+
+    See Also
+    --------
+    Gelu : A similar curve.
+    Mish : A similar curve.
 
     References
     ----------
@@ -285,8 +296,8 @@ class Silu(Activation):
         return np.multiply(z, _sigma(z), out=out)
 
     def backward(self, grad: Array, a: Array, z: Any, out: Array) -> Array:
-        # σ is a / z, which takes a fifth of the time of its exponential; near 0 it is ½.
-        with np.errstate(invalid="ignore"):
+        # σ = a / z takes a fifth of the time of the exponential; near 0, σ is ½.
+        with quiet_floats():
             sigma = np.divide(a, z)
         near_0 = np.abs(z) < 1e3 * np.finfo(z.dtype).tiny
         if near_0.any():
@@ -305,14 +316,18 @@ def _sigma(z: Array) -> Array:
 class Gelu(Activation):
     """Gaussian error linear unit: f(z) = z Φ(z), f'(z) = Φ(z) + z Φ'(z).
 
-    Φ is the distribution function of the standard normal distribution, or with
-    ``approximate="tanh"`` the faster Φ(z) ≈ ½ + ½ tanh(u) with u = √(2/π) (z + 0.044715 z³),
-    whose derivative is 2 Φ (1 - Φ) u'.
+    Φ is the cumulative distribution function of the standard normal distribution.  With
+    ``approximate="tanh"`` it is replaced by the faster Φ(z) ≈ ½ + ½ tanh(u) with
+    u = √(2/π) (z + 0.044715 z³), whose derivative is 2 Φ (1 - Φ) u'.
 
     Parameters
     ----------
     approximate : {"none", "tanh"}, default="none"
-        "none" for Φ itself, "tanh" for the formula above, which is faster and differs a little.
+        "none" for the exact Φ, "tanh" for the faster approximation above.
+
+    See Also
+    --------
+    Silu : A similar curve.
 
     References
     ----------
@@ -340,7 +355,7 @@ class Gelu(Activation):
         return np.multiply(z, cdf, out=out)
 
     def backward(self, grad: Array, a: Array, z: Any, out: Array) -> Array:
-        # Φ(z) is a / z again: Φ itself costs ten times the division.
+        # Φ(z) = a / z: computing Φ again would take ten times as long as the division.
         regular = np.abs(z) > np.finfo(z.dtype).tiny
         cdf = np.divide(a, z, out=np.full_like(z, 0.5), where=regular)
         slope = _normal_density(z) if self.approximate == "none" else _gelu_density(z, cdf)
@@ -381,10 +396,10 @@ def _normal_density(z: Array) -> Array:
 
 @register.activation("mish")
 class Mish(Activation):
-    """f(z) = z t with t = tanh(log(1 + exp(z))); f'(z) = t + z σ(z) (1 - t²).
+    """Mish: f(z) = z t with t = tanh(log(1 + exp(z))); f'(z) = t + z σ(z) (1 - t²).
 
-    With e = exp(z) and w = e (e + 2), t = w / (w + 2): one exponential instead of three
-    functions.  From z = 20 on t is 1 to the last digit, and e is left at exp(20).
+    Computed as t = w / (w + 2) with e = exp(z) and w = e (e + 2), which needs one exponential
+    instead of three functions.  For z >= 20, t rounds to 1, so e is clipped at exp(20).
 
     References
     ----------

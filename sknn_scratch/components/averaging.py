@@ -1,4 +1,4 @@
-"""Averages of the weights over steps."""
+"""Averaging of weights over steps."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sknn_scratch.core.linalg import blocks
 
 
 class WeightEMA(Optimizer):
-    """An exponential moving average of the weights, around any optimizer.
+    """Exponential moving average of the weights that any optimizer produces.
 
-    eₜ = d eₜ₋₁ + (1 - d) θₜ with e₀ = 0; what is scored and published is
-    eₜ / (1 - dᵗ), a weighted mean of all θ₁ ... θₜ. Training itself goes on from θ.
+    eₜ = d eₜ₋₁ + (1 - d) θₜ with e₀ = 0. The weights that are scored and stored are
+    eₜ / (1 - dᵗ), a weighted mean of θ₁ ... θₜ. Training itself continues from θₜ.
 
     Parameters
     ----------
     optimizer : Optimizer, default=SGD()
-        The rule that makes the steps.
+        Optimizer to average the weights of.
     decay : float in [0, 1), default=0.99
-        The d above. The average reaches back over about 1 / (1 - d) steps; 0 is no average.
+        Decay d of the average, which covers about 1 / (1 - d) steps; 0 disables averaging.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Callbacks: what looks on while a network trains."""
+"""Callbacks: code to run during training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sknn_scratch.registry import register
 
 @register.callback("print_progress")
 class PrintProgress(Callback):
-    """Print one aligned line per epoch: loss, validation score and loss, time left.
+    """Printer of one line per epoch: loss, validation score and loss, time left.
 
-    ``verbose=True`` puts it in front of an estimator's callbacks.
+    ``verbose=True`` adds it before the callbacks of an estimator.
 
     Examples
     --------
@@ -36,26 +36,31 @@ class PrintProgress(Callback):
 
 
 def _count(run: Run) -> str:
-    """Return the number of the epoch and of all, right-aligned; partial_fit has no end."""
+    """Return "epoch/max_iter", right-aligned, or the epoch alone if partial_fit goes beyond."""
     if run.epoch > run.max_iter:
         return str(run.epoch)
     return f"{run.epoch:{len(str(run.max_iter))}d}/{run.max_iter}"
 
 
 def _time_left(run: Run) -> str:
-    """Return how long it may take to the end, by the mean of the last epochs."""
+    """Return an upper bound of the time left, from the mean of the last epochs."""
     recent = [row["seconds"] for row in run.history[-20:] if "seconds" in row]
     left = (run.max_iter - run.epoch) * sum(recent) / max(1, len(recent))
     return f"  {left:.0f} s left at most" if left >= 1 else ""
 
 
 class StopOnRise(Callback):
-    """End training when the loss of an epoch is a multiple of the lowest one before.
+    """Stopping rule for a loss that rises to a multiple of its minimum.
 
     Parameters
     ----------
     ratio : float > 1, default=4.0
-        The multiple.
+        Training stops when the loss of an epoch exceeds ``ratio`` times the lowest loss of
+        the epochs before.
+
+    See Also
+    --------
+    RangeTest : A schedule to use it with.
 
     Examples
     --------
@@ -77,13 +82,18 @@ class StopOnRise(Callback):
 
 
 class CSVLog(Callback):
-    """Append one line per epoch to a CSV file, with the columns of ``history_``.
+    """Log of a fit as a CSV file, with one line per epoch and the columns of ``history_``.
 
     Parameters
     ----------
     path : str or path-like
-        The file; a fit begins it anew. ``{fingerprint}`` in it becomes a short code of
-        parameters and data, so that the fits of a search do not overwrite one another.
+        Path of the file. Each fit overwrites it. ``{fingerprint}`` in the path is replaced by
+        a short hash of parameters and data, so that the fits of a search write to different
+        files.
+
+    See Also
+    --------
+    PrintProgress : Prints the same values.
 
     Examples
     --------
@@ -109,7 +119,7 @@ class CSVLog(Callback):
         self.require_path("path")
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
-        """Write the header, and what a resumed fit has done; a bad path raises here."""
+        """Write the header, and the epochs before a resumed fit; an invalid path raises here."""
         with open(self._where(run), "w", encoding="utf-8") as file:
             file.writelines([",".join(COLUMNS) + "\n", *map(_csv_line, run.history)])
 
@@ -138,17 +148,17 @@ def _csv_line(row: dict[str, float]) -> str:
 
 
 class Checkpoint(Callback):
-    """Write a checkpoint every few epochs; ``est.resume(path, X, y)`` goes on from it.
+    """Checkpoint file, written every few epochs, from which ``est.resume(path, X, y)`` continues.
 
-    The file is replaced as a whole: it is readable at any moment, also after a crash.
+    The file is replaced atomically, so it remains readable after a crash.
 
     Parameters
     ----------
     path : str or path-like
-        The file. ``{fingerprint}`` in it becomes a short code of parameters and data, so
-        that the fits of a search do not overwrite one another.
+        Path of the file. ``{fingerprint}`` in the path is replaced by a short hash of
+        parameters and data, so that the fits of a search write to different files.
     every : int >= 1, default=1
-        Number of epochs from one writing to the next.
+        Number of epochs between checkpoints.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Distributions of initial weights; biases start at 0, except where it is said."""
+"""Distributions of initial weights; biases are 0 unless stated otherwise."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _UNIT = sqrt(3.0)
 
 @register.initializer("glorot_uniform")
 class GlorotUniform(Initializer):
-    """Uniform in ±√(6 / (fan_in + fan_out)), weights and biases, as in scikit-learn.
+    """Uniform distribution in ±√(6 / (fan_in + fan_out)) for weights and biases.
 
-    With the logistic activation the 6 is a 2.
+    The same as scikit-learn's initialization. With the logistic activation the bound is
+    ±√(2 / (fan_in + fan_out)).
 
     References
     ----------
@@ -45,7 +46,7 @@ class GlorotUniform(Initializer):
 
 @register.initializer("glorot_normal")
 class GlorotNormal(Initializer):
-    """Normal with variance 2 / (fan_in + fan_out), for tanh and the like.
+    """Normal distribution with variance 2 / (fan_in + fan_out), for tanh.
 
     References
     ----------
@@ -69,7 +70,7 @@ class GlorotNormal(Initializer):
 
 @register.initializer("he_uniform")
 class HeUniform(Initializer):
-    """Uniform in ±√(6 / fan_in), which has variance 2 / fan_in, for relu and its relatives.
+    """Uniform distribution in ±√(6 / fan_in), with variance 2 / fan_in, for relu variants.
 
     References
     ----------
@@ -93,7 +94,7 @@ class HeUniform(Initializer):
 
 @register.initializer("he_normal")
 class HeNormal(Initializer):
-    """Normal with variance 2 / fan_in, for relu and its relatives.
+    """Normal distribution with variance 2 / fan_in, for relu and its variants.
 
     References
     ----------
@@ -117,7 +118,7 @@ class HeNormal(Initializer):
 
 @register.initializer("lecun_uniform")
 class LecunUniform(Initializer):
-    """Uniform in ±√(3 / fan_in), which has variance 1 / fan_in.
+    """Uniform distribution in ±√(3 / fan_in), with variance 1 / fan_in, for selu.
 
     References
     ----------
@@ -141,7 +142,7 @@ class LecunUniform(Initializer):
 
 @register.initializer("lecun_normal")
 class LecunNormal(Initializer):
-    """Normal with variance 1 / fan_in, for selu.
+    """Normal distribution with variance 1 / fan_in, for selu.
 
     References
     ----------
@@ -165,12 +166,12 @@ class LecunNormal(Initializer):
 
 @register.initializer("normal")
 class Normal(Initializer):
-    """Normal with one standard deviation for all layers.
+    """Normal distribution with the same standard deviation in all layers.
 
     Parameters
     ----------
     std : float > 0, default=0.05
-        The default is what ``LecunNormal`` gives to 400 inputs.
+        Standard deviation. The default equals that of ``LecunNormal`` for 400 inputs.
 
     Examples
     --------
@@ -194,15 +195,16 @@ class Normal(Initializer):
 
 @register.initializer("orthogonal")
 class Orthogonal(Initializer):
-    """Orthonormal columns, or rows where fan_in < fan_out, times ``gain``.
+    """Random orthonormal columns (rows if fan_in < fan_out), multiplied by ``gain``.
 
-    They are the factor Q of a normal matrix A = QR, with signs such that the diagonal of R
-    is positive: so all orthogonal matrices are equally likely.
+    They are the factor Q in the QR decomposition of a matrix with normal entries. Signs are
+    chosen to make the diagonal of R positive, so that all orthogonal matrices are equally
+    likely.
 
     Parameters
     ----------
     gain : float > 0, default=1.0
-        Length of those columns or rows.
+        Euclidean norm of the columns or rows.
 
     References
     ----------
@@ -237,7 +239,9 @@ class Orthogonal(Initializer):
 
 @register.initializer("zeros")
 class Zeros(Initializer):
-    """All 0, for networks without hidden layers: hidden units would all stay alike.
+    """Zero weights and biases, for networks without hidden layers.
+
+    With hidden layers, all units of a layer would remain identical.
 
     Examples
     --------
@@ -256,10 +260,11 @@ class Zeros(Initializer):
 
 
 class SpreadBiases(Initializer):
-    """W ~ N(0, 1 / fan_in), b ~ N(0, 1) in hidden layers; the output layer is 0.
+    """Normal weights and biases in hidden layers, zeros in the output layer.
 
-    Hidden units begin with their kinks spread over the inputs, and all outputs at 0. It
-    suits the tabular estimators' large first steps; it has no name.
+    W ~ N(0, 1 / fan_in) and b ~ N(0, 1). The random biases spread the kinks of hidden units
+    over the inputs, and all outputs start at 0. The tabular estimators use it with their large
+    initial learning rates. It has no registered name: pass an instance.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""Losses on raw outputs, each with its link: from simple to complex.
+"""Losses as functions of raw outputs, with their inverse links, in order of complexity.
 
-Every loss returns a weighted sum over rows and outputs, and the gradient of that very sum.
+Every loss returns a weighted sum over rows and outputs, and the gradient of this sum.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, exprel, xlogy
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, TargetRange, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
 
 
 class _IdentityLink(Loss):
-    """A loss with the identity as link: y_pred = raw."""
+    """Loss with the identity link: y_pred = raw."""
 
     tasks = ("regression",)
 
@@ -30,6 +31,11 @@ class _IdentityLink(Loss):
 @register.loss("squared_error")
 class SquaredError(_IdentityLink):
     """Half the squared error: L = ½ Σ (raw - y)², ∂L/∂raw = raw - y, y_pred = raw.
+
+    See Also
+    --------
+    Huber : Less influence of outliers.
+    Quantile : Predictions of quantiles and intervals.
 
     Examples
     --------
@@ -52,8 +58,13 @@ class SquaredError(_IdentityLink):
 class AbsoluteError(_IdentityLink):
     """Absolute error: L = Σ |raw - y|, ∂L/∂raw = sign(raw - y), y_pred = raw.
 
-    Its best prediction is the median of y, which a few wild targets hardly move.  The
-    gradient at raw = y is 0.
+    The optimal prediction is the median of y, which is robust to outliers.  The gradient at
+    raw = y is 0.
+
+    See Also
+    --------
+    Huber : Squared error near zero.
+    Quantile : Other quantiles than the median.
 
     Examples
     --------
@@ -72,15 +83,20 @@ class AbsoluteError(_IdentityLink):
 
 @register.loss("huber")
 class Huber(_IdentityLink):
-    """Huber's loss: the squared error of small residuals, the absolute error of large ones.
+    """Huber loss: squared error for small residuals, absolute error for large residuals.
 
-    With r = raw - y: L = Σ ½ r² where |r| <= δ, else δ (|r| - ½ δ).  The gradient g is r,
-    cut off at ±δ, and L = Σ g (r - ½ g) is both cases in one; y_pred = raw.
+    With r = raw - y: L = Σ ½ r² where |r| <= δ, else δ (|r| - ½ δ).  The gradient g is r
+    clipped at ±δ, and L = Σ g (r - ½ g) covers both cases; y_pred = raw.
 
     Parameters
     ----------
     delta : float > 0, default=1.0
-        The δ above, in units of y.
+        Residual δ at which the loss changes from squared to absolute error, in units of y.
+
+    See Also
+    --------
+    SquaredError : The default loss.
+    AbsoluteError : Predictions of the median.
 
     References
     ----------
@@ -110,19 +126,24 @@ class Huber(_IdentityLink):
 
 @register.loss("quantile")
 class Quantile(_IdentityLink):
-    """Pinball loss, whose best prediction is a quantile of y; one level or several at once.
+    """Pinball loss for quantile regression, at one quantile level or several.
 
-    With r = raw - y and level q: L = Σ (1 - q) max(r, 0) + q max(-r, 0); the gradient
+    With r = raw - y and level q: L = Σ (1 - q) max(r, 0) + q max(-r, 0); the gradient is
     g = ½ sign(r) + ½ - q, and L = Σ g r.  At the level ½ it is half the absolute error.
 
-    Several levels share one network with one raw output for each, and L is their sum.
-    Predictions then have one column per level, and are sorted, so that levels never cross.
+    Several levels share one network with one raw output per level, and L is their sum.
+    Predictions then have one column per level.  They are sorted, so that quantiles never
+    cross.
 
     Parameters
     ----------
     level : float in (0, 1), or tuple of these in increasing order, default=0.5
-        The q above: the part of targets that lies below the prediction. A tuple fits all of
-        its levels at once.
+        Quantile level q, the fraction of targets below the prediction. A tuple fits several
+        quantiles with one network.
+
+    See Also
+    --------
+    AbsoluteError : Predictions of the median.
 
     References
     ----------
@@ -180,7 +201,7 @@ class Quantile(_IdentityLink):
 
 
 class _LogLink(Loss):
-    """A loss with the log link: y_pred = exp(raw) > 0."""
+    """Loss with the log link: y_pred = exp(raw) > 0."""
 
     tasks = ("regression",)
     out_activation = "exp"
@@ -198,6 +219,11 @@ class Poisson(_LogLink):
     """Half the Poisson deviance with the log link, for counts and rates y >= 0.
 
     L = Σ y log(y / y_pred) - y + y_pred with y_pred = exp(raw); ∂L/∂raw = y_pred - y.
+
+    See Also
+    --------
+    Gamma : Positive, skewed targets.
+    Tweedie : Targets that are often zero, else positive.
 
     Examples
     --------
@@ -220,10 +246,15 @@ class Poisson(_LogLink):
 
 @register.loss("gamma")
 class Gamma(_LogLink):
-    """Half the gamma deviance with the log link, for amounts y > 0 with errors in proportion.
+    """Half the gamma deviance with the log link, for y > 0 with errors proportional to y.
 
     With d = raw - log y = log(y_pred / y): L = Σ y / y_pred + log(y_pred / y) - 1, which is
     Σ exp(-d) - 1 + d; ∂L/∂raw = 1 - exp(-d).
+
+    See Also
+    --------
+    Poisson : Counts.
+    Tweedie : Targets that are often zero, else positive.
 
     References
     ----------
@@ -249,19 +280,25 @@ class Gamma(_LogLink):
 
 @register.loss("tweedie")
 class Tweedie(_LogLink):
-    """Half the Tweedie deviance with the log link: variance grows as y_pred to a power p.
+    """Half the Tweedie deviance with the log link, for a variance proportional to y_predᵖ.
 
     With a = 2 - p and b = 1 - p:
     L = Σ exp(a raw) / a - y exp(b raw) / b + yᵃ / (a b),
     ∂L/∂raw = exp(a raw) - y exp(b raw).
-    At p = 1 and p = 2, where this divides by zero, it is Poisson's and the gamma loss.
+    At p = 1 and p = 2, where a or b is zero, it is ``Poisson`` and ``Gamma``.
 
     Parameters
     ----------
     power : float, 0 or in [1, 3], default=1.5
-        The p above. 0: squared error of exp(raw), for any y. From 1 to less than 2: y >= 0;
-        between 1 and 2, amounts that are often exactly 0, such as claims or rainfall.
-        From 2: y > 0; 3 is the inverse Gaussian distribution.
+        Power p of the variance. With 0, the loss is the squared error of exp(raw), for any y.
+        In [1, 2), targets must be >= 0; values between 1 and 2 suit amounts that are often
+        exactly 0, such as claims or rainfall. In [2, 3], targets must be > 0; 3 is the inverse
+        Gaussian distribution.
+
+    See Also
+    --------
+    Poisson : Counts.
+    Gamma : Positive, skewed targets.
 
     References
     ----------
@@ -282,7 +319,7 @@ class Tweedie(_LogLink):
     def __post_init__(self) -> None:
         self.require_number("power", 0, 3)
         exists = not 0 < self.power < 1
-        self.require(exists, "power", "0 or in [1, 3]: there is no such distribution between")
+        self.require(exists, "power", "0 or in [1, 3]: no such distribution exists in (0, 1)")
 
     @property
     def target_range(self) -> TargetRange:
@@ -297,10 +334,10 @@ class Tweedie(_LogLink):
         share = _times_exp(y, b * raw)
         deviance = y**a / (a * b)
         deviance += out / a
-        with np.errstate(invalid="ignore"):
+        with quiet_floats():
             deviance -= share / b
             out -= share
-        # Where both exponentials overflow, inf - inf stands for the larger of the two.
+        # Where both exponentials overflow, replace inf - inf by the larger of the two.
         np.copyto(deviance, np.inf, where=np.isnan(deviance))
         np.copyto(out, np.copysign(np.inf, raw), where=np.isnan(out))
         return _weighted(deviance, weight, out)
@@ -311,13 +348,17 @@ class BinaryLogLoss(Loss):
     """Log loss of one logistic output per column of y, each with y in [0, 1].
 
     L = Σ log(1 + exp(raw)) - y raw, ∂L/∂raw = p - y with p = 1 / (1 + exp(-raw)).
-    One column for two classes, one column per label for multilabel targets.
+    Two classes have one column; multilabel targets have one column per label.
 
     Parameters
     ----------
     label_smoothing : float in [0, 1], default=0.0
-        Part ε of each target that is spread evenly over both classes: y becomes
+        Fraction ε of each target that is distributed evenly over both classes: y becomes
         (1 - ε) y + ½ ε.
+
+    See Also
+    --------
+    LogLoss : Any number of classes.
 
     Examples
     --------
@@ -342,14 +383,14 @@ class BinaryLogLoss(Loss):
         return linalg.logistic_cross_entropy(y, raw, weight, out)
 
     def predict(self, raw: Array, out: Array) -> Array:
-        """Write the probabilities, kept inside the open interval (0, 1)."""
+        """Write the probabilities, clipped to the open interval (0, 1)."""
         limits = np.finfo(raw.dtype)
         expit(raw, out=out)
         return np.clip(out, limits.tiny, 1.0 - limits.epsneg, out=out)
 
 
 class _Softmax(Loss):
-    """A loss of class probabilities p = softmax(raw): one raw output per class."""
+    """Loss of class probabilities p = softmax(raw), with one raw output per class."""
 
     out_activation = "softmax"
     one_hot = True
@@ -362,24 +403,29 @@ class _Softmax(Loss):
         return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
-        # Logarithms end where probabilities do, so that both always rank classes alike.
+        # Clip logarithms where probabilities are clipped, so that both rank classes alike.
         _log_softmax(raw, out)
         return np.maximum(out, np.log(np.finfo(out.dtype).tiny), out=out)
 
 
 @register.loss("log_loss")
 class LogLoss(_Softmax):
-    """Softmax cross-entropy: one raw output per class, two classes included.
+    """Softmax cross-entropy with one raw output per class, also for two classes.
 
     L = -Σₖ yₖ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ yⱼ - yₖ, which is
-    p - y where the targets of a row sum to one.  Multilabel targets get one logistic
-    output per label, :class:`BinaryLogLoss`.
+    p - y where the targets of a row sum to one.  For multilabel targets it is replaced by
+    :class:`BinaryLogLoss`, with one logistic output per label.
 
     Parameters
     ----------
     label_smoothing : float in [0, 1], default=0.0
-        Part ε of the targets that is spread evenly over the K classes: yₖ becomes
+        Fraction ε of the targets that is distributed evenly over the K classes: yₖ becomes
         (1 - ε) yₖ + ε / K Σⱼ yⱼ.
+
+    See Also
+    --------
+    BinaryLogLoss : Two classes and multilabel targets.
+    Focal : More weight on samples that are hard to classify.
 
     References
     ----------
@@ -412,7 +458,7 @@ class LogLoss(_Softmax):
 
 @register.loss("focal")
 class Focal(_Softmax):
-    """Focal loss: log loss that leaves out, by degrees, what is classified well already.
+    """Focal loss: log loss that down-weights well-classified samples.
 
     L = -Σₖ yₖ (1 - pₖ)^γ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ cⱼ - cₖ
     with cₖ = yₖ (1 - pₖ)^γ (1 + γ pₖ log pₖ / (pₖ - 1)).  γ = 0 is the log loss.
@@ -420,7 +466,11 @@ class Focal(_Softmax):
     Parameters
     ----------
     gamma : float >= 0, default=2.0
-        The γ above: the larger, the less a row counts that is classified well.
+        Focusing parameter γ; larger values down-weight well-classified samples more.
+
+    See Also
+    --------
+    LogLoss : The default loss of classification.
 
     References
     ----------
@@ -443,7 +493,7 @@ class Focal(_Softmax):
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         log_p, gamma = _log_softmax(raw, np.empty_like(raw)), self.gamma
         p = np.exp(log_p)
-        # exprel(x) is (exp(x) - 1) / x, and 1 at 0: it has no 0 / 0 where p is 1.
+        # exprel(x) is (exp(x) - 1) / x, and 1 at 0: this avoids 0 / 0 where p is 1.
         c = y * (1.0 - p) ** gamma
         value = c * log_p
         c *= 1.0 + gamma * p / exprel(log_p)
@@ -453,14 +503,14 @@ class Focal(_Softmax):
 
 
 def _weighted(values: Array, weight: Array | None, grad: Array) -> float:
-    """Return the weighted sum of (rows, units) ``values``, and weight ``grad`` by row."""
+    """Return the weighted sum of (rows, units) ``values``; multiply ``grad`` by the weights."""
     linalg.scale_rows(grad, weight)
     return linalg.weighted_sum(linalg.row_sums(values), weight)
 
 
 def _times_exp(y: Array, x: Array) -> Array:
-    """Return y exp(x), finite wherever the product is: 0 where y is 0."""
-    with np.errstate(divide="ignore"):
+    """Return y exp(x), finite wherever the product is finite, and 0 where y is 0."""
+    with quiet_floats():
         x += np.log(np.abs(y))
     np.exp(x, out=x)
     x *= np.sign(y)
@@ -468,7 +518,7 @@ def _times_exp(y: Array, x: Array) -> Array:
 
 
 def _smoothed(y: Array, total: Array, spread: float) -> Array:
-    """Return y with a part of each row's total spread evenly over its columns."""
+    """Return y with a fraction of each row's total distributed evenly over its columns."""
     smooth = (1.0 - spread) * y
     smooth.T[...] += total * (spread / y.shape[1])
     return smooth

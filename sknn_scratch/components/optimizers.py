@@ -1,4 +1,4 @@
-"""Optimizers: rules of vector algebra on the one vector of parameters."""
+"""Optimizers: update rules for the vector of all parameters."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from sknn_scratch.registry import register
 
 @register.optimizer("sgd")
 class SGD(Optimizer):
-    """Stochastic gradient descent with (Nesterov's) momentum, in scikit-learn's form.
+    """Stochastic gradient descent with momentum or Nesterov momentum, as in scikit-learn.
 
-    v = momentum v - lr g; the step is v, or momentum v - lr g with Nesterov's momentum.
+    v = momentum v - lr g; the step is v, or momentum v - lr g with Nesterov momentum.
 
     Parameters
     ----------
     momentum : float in [0, 1], default=0.9
-        Part of v that is kept in each step; 0 is plain gradient descent.
+        Fraction of v that is kept in each step; 0 is plain gradient descent.
     nesterov : bool, default=True
-        Whether the step is the second one above, Nesterov's; without momentum both are the
-        same.
+        If True, use Nesterov momentum. Without momentum it has no effect.
+
+    See Also
+    --------
+    Adam : The default solver.
+    WeightEMA : An average of the weights over steps.
 
     References
     ----------
@@ -58,14 +62,14 @@ class SGD(Optimizer):
 
 @register.optimizer("adagrad")
 class Adagrad(Optimizer):
-    """Steps that shrink with the root of the sum of all squared gradients so far.
+    """Adagrad: gradients divided by the root of the sum of all squared gradients so far.
 
     s = s + g²; the step is -lr g / (√s + ε).
 
     Parameters
     ----------
     epsilon : float > 0, default=1e-10
-        Keeps the step finite where all gradients were close to 0: the ε above.
+        Constant ε, which keeps the step finite where all gradients are close to 0.
 
     References
     ----------
@@ -84,7 +88,7 @@ class Adagrad(Optimizer):
     def __post_init__(self) -> None:
         self.require_number("epsilon", 0, np.inf, closed="neither")
 
-    # State: sum, that of squared gradients, a vector of theta's size.
+    # State: sum, the sum of squared gradients, a vector of theta's size.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         return {"sum": np.zeros_like(theta)}
 
@@ -99,19 +103,19 @@ class Adagrad(Optimizer):
 
 @register.optimizer("rmsprop")
 class RMSProp(Optimizer):
-    """Gradients divided by the root of their recent mean square, with momentum.
+    """RMSProp: gradients divided by the root of their recent mean square, with momentum.
 
     s = α s + (1 - α) g²,  u = momentum u + g / (√s + ε); the step is -lr u.
 
     Parameters
     ----------
     alpha : float in [0, 1), default=0.99
-        Decay of the mean of squared gradients; the estimator's ``alpha`` is another one.
+        Decay of the mean of squared gradients; unrelated to the estimator's ``alpha``.
     epsilon : float > 0, default=1e-8
-        Keeps the step finite where gradients are close to 0: the ε above.
+        Constant ε, which keeps the step finite where gradients are close to 0.
     momentum : float in [0, 1], default=0.0
-        Part of u that is kept in each step; 0 is no momentum. u is free of the step size,
-        as in PyTorch; the velocity of :class:`SGD` is not.
+        Fraction of u that is kept in each step; 0 disables momentum. As in PyTorch, u does not
+        include the learning rate; the velocity of :class:`SGD` does.
 
     References
     ----------
@@ -134,7 +138,7 @@ class RMSProp(Optimizer):
         self.require_number("epsilon", 0, np.inf, closed="neither")
         self.require_number("momentum", 0, 1)
 
-    # State: s and u, vectors of theta's size; u also without momentum, which may be set later.
+    # State: s and u, vectors of theta's size; u even without momentum, which may be set later.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         return {"s": np.zeros_like(theta), "u": np.zeros_like(theta)}
 
@@ -151,11 +155,11 @@ class RMSProp(Optimizer):
 
 @register.optimizer("lion")
 class Lion(Optimizer):
-    """Steps of one size along the sign of a mean of gradients, and decay of the weights.
+    """Lion: steps of equal size along the sign of a mean of gradients, with weight decay.
 
     The step is -lr (sign(β₁ m + (1 - β₁) g) + weight_decay W); then m = β₂ m + (1 - β₂) g.
-    Biases do not decay. All steps are of full size, so that lr should be three to ten
-    times smaller than for Adam, and weight_decay as much larger than for :class:`AdamW`.
+    Biases do not decay. As all steps have full size, use a learning rate 3 to 10 times smaller
+    than for Adam, and a weight_decay 3 to 10 times larger than for :class:`AdamW`.
 
     Parameters
     ----------
@@ -164,7 +168,7 @@ class Lion(Optimizer):
     beta_2 : float in [0, 1), default=0.99
         Decay of the mean of gradients.
     weight_decay : float >= 0, default=0.0
-        Part of each weight that a step takes away, in units of lr; 0 for none.
+        Fraction of each weight that a step subtracts, in units of lr; 0 for no decay.
 
     References
     ----------
@@ -204,7 +208,7 @@ class Lion(Optimizer):
 
 
 class _Moments(Optimizer):
-    """What Adam and its relatives share: fields, memory, and the step but for two factors."""
+    """Base of Adam and its variants: fields, state, and the step except for two factors."""
 
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -222,15 +226,15 @@ class _Moments(Optimizer):
     def _advance(self, state: State, lr: float) -> tuple[float, float]:
         """Count a step; return lr √(1 - β₂ᵗ) / (1 - β₁ᵗ), and √(1 - β₂ᵗ).
 
-        PyTorch's √(v / (1 - β₂ᵗ)) + ε is (√v + ε √(1 - β₂ᵗ)) / √(1 - β₂ᵗ): it is
-        scikit-learn's √v + ε with another ε, and costs no further pass.
+        PyTorch's √(v / (1 - β₂ᵗ)) + ε equals (√v + ε √(1 - β₂ᵗ)) / √(1 - β₂ᵗ), which is
+        scikit-learn's √v + ε with another ε and needs no further pass.
         """
         t = state["t"] = state["t"] + 1
         root = sqrt(1 - self.beta_2**t)
         return lr * root / (1 - self.beta_1**t), root
 
     def _follow(self, g: Array, m: Array, v: Array, square: Array) -> None:
-        """Let m follow g, and v follow g²; ``square`` may be g, which is then lost."""
+        """Update the means m of g and v of g²; ``square`` may be g, which is overwritten."""
         linalg.ema(m, g, self.beta_1)
         linalg.ema(v, np.multiply(g, g, square), self.beta_2)
 
@@ -242,12 +246,12 @@ class _Moments(Optimizer):
 
 @register.optimizer("adam")
 class Adam(_Moments):
-    """Adam, with epsilon beside the uncorrected second moment as in scikit-learn.
+    """Adam, with epsilon added to the uncorrected second moment as in scikit-learn.
 
     m = β₁ m + (1 - β₁) g,  v = β₂ v + (1 - β₂) g²; the step is
     -lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) · m / (√v + ε).
 
-    Its relatives here have PyTorch's epsilon, which stands beside the corrected moment.
+    Its variants here add epsilon to the bias-corrected moment, as PyTorch does.
 
     Parameters
     ----------
@@ -256,7 +260,12 @@ class Adam(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
-        Keeps the step finite where gradients are close to 0: the ε above.
+        Constant ε, which keeps the step finite where gradients are close to 0.
+
+    See Also
+    --------
+    AdamW : Decoupled weight decay.
+    NAdam : Nesterov's momentum.
 
     References
     ----------
@@ -279,11 +288,11 @@ class Adam(_Moments):
 
 @register.optimizer("adamw")
 class AdamW(_Moments):
-    """Adam with decay of the weights outside the adaptive step; biases do not decay.
+    """Adam with decoupled weight decay; biases do not decay.
 
     With Adam's m and v, m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ), the step is
-    -lr (m̂ / (√v̂ + ε) + weight_decay W). The estimator's ``alpha`` comes on top: it is a
-    penalty, whose gradient goes through m and v.
+    -lr (m̂ / (√v̂ + ε) + weight_decay W). The estimator's ``alpha`` applies in addition: it is
+    a penalty, whose gradient enters m and v.
 
     Parameters
     ----------
@@ -292,9 +301,14 @@ class AdamW(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
-        Keeps the step finite where gradients are close to 0: the ε above.
+        Constant ε, which keeps the step finite where gradients are close to 0.
     weight_decay : float >= 0, default=0.01
-        Part of each weight that a step takes away, in units of lr; 0 for none.
+        Fraction of each weight that a step subtracts, in units of lr; 0 for no decay.
+
+    See Also
+    --------
+    Adam : The default solver.
+    AddDecayedWeights : Weight decay for any optimizer.
 
     References
     ----------
@@ -328,7 +342,7 @@ class AdamW(_Moments):
 
 @register.optimizer("amsgrad")
 class AMSGrad(_Moments):
-    """Adam with the largest second moment so far, so that step sizes never grow again.
+    """Adam with the largest second moment so far, so that effective rates never increase.
 
     With Adam's m and v, w = max(w, v), m̂ = m / (1 - β₁ᵗ) and ŵ = w / (1 - β₂ᵗ), the step
     is -lr m̂ / (√ŵ + ε).
@@ -340,7 +354,7 @@ class AMSGrad(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
-        Keeps the step finite where gradients are close to 0: the ε above.
+        Constant ε, which keeps the step finite where gradients are close to 0.
 
     References
     ----------
@@ -370,7 +384,7 @@ class AMSGrad(_Moments):
 
 @register.optimizer("nadam")
 class NAdam(_Moments):
-    """Adam with Nesterov's momentum, which grows towards β₁ in the course of training.
+    """Adam with Nesterov momentum, which increases towards β₁ during training.
 
     μₜ = β₁ (1 - ½ 0.96^(t · momentum_decay)) and Πₜ = μ₁ ⋯ μₜ; with Adam's m and v and
     v̂ = v / (1 - β₂ᵗ), the step is
@@ -383,9 +397,9 @@ class NAdam(_Moments):
     beta_2 : float in [0, 1), default=0.999
         Decay of the mean of squared gradients.
     epsilon : float > 0, default=1e-8
-        Keeps the step finite where gradients are close to 0: the ε above.
+        Constant ε, which keeps the step finite where gradients are close to 0.
     momentum_decay : float >= 0, default=0.004
-        How fast μ grows; 0 keeps it at β₁ / 2.
+        Rate at which μ increases; 0 keeps it at β₁ / 2.
 
     References
     ----------
@@ -405,7 +419,7 @@ class NAdam(_Moments):
         super().__post_init__()
         self.require_number("momentum_decay", 0, np.inf, closed="left")
 
-    # State: Adam's, and product, the number Π of all steps so far.
+    # State: Adam's, and product, the value of Π after all steps so far.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         return super().init(theta, groups) | {"product": 1.0}
 
@@ -422,7 +436,7 @@ class NAdam(_Moments):
             linalg.scale(-lr * root, g)
 
     def _factors(self, state: State) -> tuple[float, float]:
-        """Take μ into the product; return the factors of g and of m."""
+        """Multiply the product by μ; return the factors of g and of m."""
         now, later = self._momentum(state["t"]), self._momentum(state["t"] + 1)
         product = state["product"] = state["product"] * now
         return (1 - now) / (1 - product), later / (1 - product * later)

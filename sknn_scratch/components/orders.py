@@ -1,4 +1,4 @@
-"""Orders in which an epoch takes its rows, beside the plain shuffle of all."""
+"""Row orders of an epoch, as alternatives to a full shuffle."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from sknn_scratch.contracts import Array, Component
 
 
 class Blocks(Component):
-    """Shuffled blocks of consecutive rows, then shuffled rows within a window of blocks.
+    """Shuffled blocks of consecutive rows, with rows shuffled within a window of blocks.
 
-    For rows that are read from a disk: an epoch reads each block once and as a whole, and
-    only a window of blocks needs to be in memory at a time.  ``shuffle="blocks"`` stands for
-    ``shuffle=Blocks()``.  The order is drawn anew in each epoch.  Rows held out for early
-    stopping are then drawn without regard to classes, and read in their own order.
+    Use it for rows that are read from a disk: an epoch reads each block once, as a whole, and
+    only a window of blocks needs to be in memory at a time.  ``shuffle="blocks"`` is short for
+    ``shuffle=Blocks()``.  Each epoch draws a new order.  Rows held out for early stopping are
+    then drawn without stratification by class, and read in their original order.
 
     Parameters
     ----------
     size : int >= 1, default=4096
-        Consecutive rows of a block: a megabyte or more lets a disk read at its full speed.
+        Number of consecutive rows in a block. Disks reach full speed from about 1 MB per block.
     window : int >= 1, default=16
-        Blocks whose rows are mixed. The more, the nearer to a plain shuffle.
+        Number of blocks whose rows are shuffled together. More blocks approximate a full
+        shuffle better.
 
     Examples
     --------
@@ -43,13 +44,14 @@ class Blocks(Component):
         Parameters
         ----------
         rows : ndarray of int of shape (n_rows,)
-            As they stand in the file.
+            Row numbers in the order of the file.
         rng : RandomState
-            What the order is drawn from.
+            Random number generator.
 
         Returns
         -------
         order : ndarray of int of shape (n_rows,)
+            Row numbers in the order of the epoch.
         """
         out, done = np.empty_like(rows), 0
         starts = rng.permutation(-(-len(rows) // self.size)) * self.size

@@ -1,7 +1,7 @@
 """Learning-rate schedules: factors on ``learning_rate_init``.
 
-Training stalls when more than ``n_iter_no_change`` epochs pass without a gain of ``tol``. It then
-ends, unless the schedule answers one more stall with a smaller factor, as ``Adaptive`` does.
+Training stalls when more than ``n_iter_no_change`` epochs pass without an improvement of ``tol``.
+It then ends, unless the schedule lowers the factor at each stall, as ``Adaptive`` does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sknn_scratch.registry import register
 
 @register.schedule("constant")
 class Constant(Schedule):
-    """The factor 1.
+    """Constant factor 1.
 
     Notes
     -----
@@ -37,20 +37,20 @@ class Constant(Schedule):
 
 @register.schedule("invscaling")
 class InvScaling(Schedule):
-    """(samples + 1) to the power ``-power_t``, once per epoch.
+    """Inverse scaling: the factor (samples + 1) to the power ``-power_t``, once per epoch.
 
     Parameters
     ----------
     power_t : float >= 0, default=0.5
-        Exponent: the larger, the faster the rate falls; 0 keeps it constant.
+        Exponent. Larger values decrease the learning rate faster; 0 keeps it constant.
 
     Notes
     -----
     It does not depend on ``stalls``, so training ends at the first stall; raise
     ``n_iter_no_change`` to train longer.
 
-    The name "invscaling" does nothing with ``solver="adam"``, as in scikit-learn; an instance
-    acts with every optimizer.
+    As in scikit-learn, the name "invscaling" has no effect with ``solver="adam"``. An instance
+    has an effect with every optimizer.
 
     Examples
     --------
@@ -69,21 +69,25 @@ class InvScaling(Schedule):
     def __call__(self, progress: Progress) -> float:
         try:
             return 1.0 / (progress.samples + 1.0) ** self.power_t
-        except OverflowError:  # of the power: its inverse is nothing
+        except OverflowError:  # the inverse of the power is 0
             return 0.0
 
 
 @register.schedule("adaptive")
 class Adaptive(Schedule):
-    """A fifth of the rate each time that training stalls, instead of stopping.
+    """Division of the learning rate by 5 at each stall, instead of stopping.
+
+    See Also
+    --------
+    Cosine : A schedule over ``max_iter`` epochs.
 
     Notes
     -----
-    Training stalls when more than ``n_iter_no_change`` epochs pass without a gain of ``tol``.
-    It ends when it stalls at a step size of 1e-6 or less.
+    Training stalls when more than ``n_iter_no_change`` epochs pass without an improvement of
+    ``tol``. It ends when it stalls at a learning rate of 1e-6 or less.
 
-    The name "adaptive" does nothing with ``solver="adam"``, as in scikit-learn; an instance
-    acts with every optimizer.
+    As in scikit-learn, the name "adaptive" has no effect with ``solver="adam"``. An instance
+    has an effect with every optimizer.
 
     Examples
     --------
@@ -101,14 +105,14 @@ class Adaptive(Schedule):
 
 @register.schedule("step")
 class Step(Schedule):
-    """factor^⌊epoch / every⌋: smaller by ``factor`` after every so many epochs.
+    """Step decay: factor^⌊epoch / every⌋.
 
     Parameters
     ----------
     every : int >= 1, default=10
-        Number of epochs after which the rate falls, again and again.
+        Number of epochs between decreases.
     factor : float in [0, 1], default=0.1
-        What the rate is multiplied by each time.
+        Factor by which each decrease multiplies the learning rate.
 
     Notes
     -----
@@ -137,12 +141,12 @@ class Step(Schedule):
 
 @register.schedule("exponential")
 class Exponential(Schedule):
-    """decay^epoch.
+    """Exponential decay: decay^epoch.
 
     Parameters
     ----------
     decay : float in [0, 1], default=0.95
-        What the rate is multiplied by after each epoch.
+        Factor by which each epoch multiplies the learning rate.
 
     Notes
     -----
@@ -169,24 +173,30 @@ class Exponential(Schedule):
 
 @register.schedule("cosine")
 class Cosine(Schedule):
-    """Half a cosine from 1 down to ``minimum``, over all of training or again and again.
+    """Cosine decay from 1 to ``minimum``, in one cycle or with warm restarts.
 
-    minimum + (1 - minimum) (½ + ½ cos πx), where x runs from 0 to 1 in each of
+    minimum + (1 - minimum) (½ + ½ cos πx), where x increases from 0 to 1 in each of
     ``restarts`` + 1 cycles of equal length.
 
     Parameters
     ----------
     restarts : int >= 0, default=0
-        How often the factor jumps back to 1.
+        Number of times that the factor returns to 1.
     minimum : float in [0, 1], default=0.0
         Factor at the end of each cycle.
 
+    See Also
+    --------
+    OneCycle : A warmup, then a cosine.
+    LinearWarmup : A warmup before any schedule.
+    Step : A schedule that does not depend on ``max_iter``.
+
     Notes
     -----
-    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
-    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
-    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``minimum``):
-    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    ``fraction`` is relative to ``max_iter`` epochs: a fit that ends earlier uses only the
+    first part of the curve. With ``partial_fit`` each call is one epoch, so the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``minimum``).
+    Raise ``max_iter`` to the number of calls, or use a schedule that counts epochs, such as
     :class:`Step`.
 
     It does not depend on ``stalls``, so training ends at the first stall; raise
@@ -220,23 +230,27 @@ class Cosine(Schedule):
 
 @register.schedule("one_cycle")
 class OneCycle(Schedule):
-    """Half a cosine from ``start`` up to 1, then half a cosine down to ``end``.
+    """One-cycle schedule: half a cosine from ``start`` up to 1, then half a cosine to ``end``.
 
     Parameters
     ----------
     peak_at : float in (0, 1), default=0.3
-        Part of training after which the factor is 1.
+        Fraction of training after which the factor is 1.
     start : float in [0, 1], default=0.04
         Factor at the beginning.
     end : float in [0, 1], default=1e-4
         Factor at the end of training.
 
+    See Also
+    --------
+    Cosine : The same decay without a warmup.
+
     Notes
     -----
-    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
-    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
-    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``end``):
-    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    ``fraction`` is relative to ``max_iter`` epochs: a fit that ends earlier uses only the
+    first part of the curve. With ``partial_fit`` each call is one epoch, so the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (``end``).
+    Raise ``max_iter`` to the number of calls, or use a schedule that counts epochs, such as
     :class:`Step`.
 
     It does not depend on ``stalls``, so training ends at the first stall; raise
@@ -272,18 +286,23 @@ class OneCycle(Schedule):
 
 
 class RangeTest(Schedule):
-    """The learning-rate range test: low · (high / low)^fraction, a rate that grows to the end.
+    """Learning-rate range test: an exponential increase, low · (high / low)^fraction.
 
-    Train for a few dozen epochs and look at the loss over ``learning_rate`` in ``history_``:
-    a good ``learning_rate_init`` stands well before the loss turns up. ``StopOnRise`` ends
-    the test there. It is a tool for one look, so it has no name.
+    Train for a few dozen epochs, then plot the loss against ``learning_rate`` in ``history_``.
+    Choose a ``learning_rate_init`` well below the rate at which the loss starts to rise.
+    ``StopOnRise`` ends the test there. The schedule is not meant for final fits and has no
+    registered name: pass an instance.
 
     Parameters
     ----------
     low : float > 0, default=1e-6
-        The factor at the start.
+        Factor at the start.
     high : float > 0, default=1.0
-        The factor at the end, that is after ``max_iter`` epochs.
+        Factor after ``max_iter`` epochs.
+
+    See Also
+    --------
+    StopOnRise : Ends the fit when the loss rises.
 
     References
     ----------
@@ -311,23 +330,24 @@ class RangeTest(Schedule):
         self.require_number("high", 0, inf, closed="neither")
 
     def __call__(self, progress: Progress) -> float:
-        # Not the ratio of the ends, which overflows for far ones.
+        # Not as a power of the ratio of the ends, which may overflow.
         t = progress.fraction
         return self.low ** (1.0 - t) * self.high**t
 
 
 @register.schedule("coslog4")
 class CosLog4(Schedule):
-    """Four cosine cycles, each about twice as long as the one before: ½ - ½ cos(2π log₂(1 + 15t)).
+    """Four cosine cycles, each twice as long as the previous: ½ - ½ cos(2π log₂(1 + 15t)).
 
-    t is the part of training done.  0 at t = 0, 1/15, 3/15, 7/15 and 1, and 1 between.
+    t is the fraction of training done.  The factor is 0 at t = 0, 1/15, 3/15, 7/15 and 1, and
+    reaches 1 in between.
 
     Notes
     -----
-    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
-    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
-    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (0):
-    raise ``max_iter`` to the number of calls, or use a schedule of epochs, such as
+    ``fraction`` is relative to ``max_iter`` epochs: a fit that ends earlier uses only the
+    first part of the curve. With ``partial_fit`` each call is one epoch, so the fraction
+    reaches 1 after ``max_iter`` calls, and the factor stays at its last value (0).
+    Raise ``max_iter`` to the number of calls, or use a schedule that counts epochs, such as
     :class:`Step`.
 
     It does not depend on ``stalls``, so training ends at the first stall; raise
@@ -352,26 +372,26 @@ class CosLog4(Schedule):
 
 @register.schedule("linear_warmup")
 class LinearWarmup(Schedule):
-    """A straight line from 0 up to where another schedule begins, then that schedule.
+    """Linear warm-up from 0 to the first factor of another schedule, then that schedule.
 
-    The other one sees as ``fraction`` the part done of the training that the warm-up
-    leaves, 0 during it, and all other counts as they are: a cosine is as complete as
-    without warm-up, and epochs are counted from the first.
+    The ``fraction`` passed to the other schedule is 0 during the warm-up and then increases
+    to 1, so that a cosine completes as without warm-up. All other counts are passed
+    unchanged: epochs count from the start of training.
 
     Parameters
     ----------
     schedule : Schedule, default=Constant()
-        What follows the warm-up; the line goes up to its first factor.
+        Schedule after the warm-up.
     warmup : float in [0, 1), default=0.05
-        Part of training that the line takes; 0 for none.
+        Fraction of training used for the warm-up; 0 disables it.
 
     Notes
     -----
-    ``fraction`` counts in epochs of ``max_iter``: a fit that ends earlier sees only the
-    first part of the curve. With ``partial_fit`` a call is an epoch, so that the fraction
-    reaches 1 after ``max_iter`` calls, and ``schedule`` stays at its last value: raise
-    ``max_iter`` to the number of calls, or use a schedule of epochs, such as :class:`Step`,
-    without warm-up.
+    ``fraction`` is relative to ``max_iter`` epochs: a fit that ends earlier uses only the
+    first part of the curve. With ``partial_fit`` each call is one epoch, so the fraction
+    reaches 1 after ``max_iter`` calls, and ``schedule`` stays at its last value. Raise
+    ``max_iter`` to the number of calls, or use a schedule that counts epochs, such as
+    :class:`Step`, without warm-up.
 
     Unless ``schedule`` depends on ``stalls``, as :class:`Adaptive` does, training ends at
     the first stall; raise ``n_iter_no_change`` to train longer.
@@ -406,6 +426,6 @@ class LinearWarmup(Schedule):
 
 
 def _half_cosine(start: float, stop: float, x: float) -> float:
-    """Go from ``start`` at x = 0 to ``stop`` at x = 1 along half a period of a cosine."""
+    """Interpolate from ``start`` at x = 0 to ``stop`` at x = 1 along half a cosine period."""
     weight = 0.5 + 0.5 * cos(pi * x)
     return start * weight + stop * (1.0 - weight)

@@ -1,4 +1,4 @@
-"""Parts of a chain around an optimizer, and the chain."""
+"""Chains of an optimizer and transforms, such as clipping and weight decay."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ from sknn_scratch.core.linalg import bounds
 
 
 class ClipByValue(Transform):
-    """Each element of u = direction / |lr| is cut off at ±max_value.
+    """Clipping of each element of u = direction / |lr| to ±max_value.
 
-    In front of the optimizer u is the gradient of the mean loss; behind it, the step in
-    units of the step size: no parameter then moves by more than lr · max_value.
+    Before the optimizer, u is the gradient of the mean loss. After it, u is the step in units
+    of the learning rate, so that no parameter changes by more than lr · max_value.
 
     Parameters
     ----------
     max_value : float > 0, default=1.0
-        Largest size of an element of u.
+        Largest absolute value of an element of u.
+
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
+    ClipByNorm : Clips the norm of the gradient.
 
     Examples
     --------
@@ -48,15 +53,21 @@ class ClipByValue(Transform):
 
 
 class ClipByNorm(Transform):
-    """u = direction / |lr| becomes u · min(1, max_norm / ‖u‖), with the norm over all parameters.
+    """Clipping of u = direction / |lr| to the norm ``max_norm``, taken over all parameters.
 
-    In front of the optimizer u is the gradient of the mean loss; behind it, the step in
-    units of the step size: theta then moves by lr · max_norm at most.
+    u becomes u · min(1, max_norm / ‖u‖). Before the optimizer, u is the gradient of the mean
+    loss. After it, u is the step in units of the learning rate, so that theta changes by at
+    most lr · max_norm.
 
     Parameters
     ----------
     max_norm : float > 0, default=1.0
-        Largest length ‖u‖; shorter ones stay as they are.
+        Largest Euclidean norm ‖u‖; a u with a smaller norm is unchanged.
+
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
+    ClipByValue : Clips each element.
 
     References
     ----------
@@ -87,16 +98,16 @@ class ClipByNorm(Transform):
 
 
 class AddDecayedWeights(Transform):
-    """direction - lr · weight_decay · W for the weights W; biases stay as they are.
+    """Weight decay: direction - lr · weight_decay · W for the weights W; biases do not decay.
 
-    Behind the optimizer weights shrink by the factor 1 - lr · weight_decay in each step.
-    In front of it weight_decay · W is added to the gradient, which is the L2 penalty
-    weight_decay/2 ‖W‖²; the estimator's ``alpha`` comes on top.
+    After the optimizer, it multiplies the weights by 1 - lr · weight_decay in each step.
+    Before it, it adds weight_decay · W to the gradient, which is the L2 penalty
+    weight_decay/2 ‖W‖². The estimator's ``alpha`` applies in addition.
 
     Parameters
     ----------
     weight_decay : float >= 0, default=0.01
-        Part of each weight that is taken away, in units of lr; 0 for none.
+        Fraction of each weight that a step subtracts, in units of lr; 0 for no decay.
 
     References
     ----------
@@ -130,17 +141,20 @@ class AddDecayedWeights(Transform):
 
 
 class GroupRates(Transform):
-    """Factors on the step of groups of parameters, that is on their learning rates.
+    """Factors on the learning rates of groups of parameters.
 
-    It belongs behind the optimizer: most optimizers undo a factor on the gradient. A
-    parameter that several factors apply to gets their product; the factor 0 keeps a group
-    as it is.
+    Place it after the optimizer: most optimizers cancel a constant factor on the gradient. If
+    several factors apply to a parameter, they are multiplied. A factor of 0 freezes a group.
 
     Parameters
     ----------
     factors : sequence of (str, float >= 0)
-        A group's name and its factor. "W0" are the weights of the first layer, "b0" its
-        biases; a name without number, such as "W" or "b", stands for those of all layers.
+        Pairs of a group's name and its factor. "W0" is the weights of the first layer, "b0" its
+        biases. A name without a number, such as "W" or "b", applies to all layers.
+
+    See Also
+    --------
+    Chain : Combines transforms with an optimizer.
 
     Examples
     --------
@@ -163,7 +177,7 @@ class GroupRates(Transform):
         self.require(all(0 <= factor < inf for _, factor in factors), "factors", must_be)
         object.__setattr__(self, "factors", factors)
 
-    # State: the bounds of every group, by its name.
+    # State: the bounds of every group, by name.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         state = {name: bounds(group, theta) for name, group in groups.items()}
         self._resolve(state)
@@ -176,7 +190,7 @@ class GroupRates(Transform):
             linalg.scale(factor, direction[slice(*state[name])])
 
     def _resolve(self, state: State) -> list[tuple[str, float]]:
-        """Return each group that a factor applies to, with it."""
+        """Return pairs of a group and a factor that applies to it."""
         found = _factors(self.factors, tuple(state))
         if found is None:
             known = ", ".join(map(repr, state))
@@ -186,16 +200,23 @@ class GroupRates(Transform):
 
 
 class Chain(Optimizer):
-    """An optimizer with transforms in front of it and behind it, one after the other.
+    """Sequence of transforms and one optimizer.
 
-    Transforms in front of the optimizer change the gradient, those behind it the step.
+    Transforms before the optimizer change the gradient, transforms after it the step.
     Every part has a name, so that ``solver__adam__beta_1`` can be set and searched, and
-    ``solver__adam`` can be exchanged.
+    ``solver__adam`` can be replaced.
 
     Parameters
     ----------
     steps : sequence of (str, Transform or Optimizer)
-        Names and parts, in the order in which they act; exactly one is an optimizer.
+        Pairs of a name and a part, in the order of application; exactly one part is an
+        optimizer.
+
+    See Also
+    --------
+    ClipByNorm : Clips the norm of the gradient.
+    AddDecayedWeights : Weight decay.
+    GroupRates : Learning rates of groups of parameters.
 
     Examples
     --------
@@ -220,7 +241,7 @@ class Chain(Optimizer):
         n = sum(isinstance(part, Optimizer) for part in parts)
         self.require(n == 1, "steps", f"pairs with exactly one optimizer among them, not {n}")
 
-    # State: that of each step, by its name.
+    # State: the state of each part, by name.
     def init(self, theta: Array, groups: Mapping[str, slice]) -> State:
         return {name: part.init(theta, groups) for name, part in self.steps}
 
@@ -244,7 +265,7 @@ class Chain(Optimizer):
         return optimizer.readout(theta, state[name])
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return ``steps``; with ``deep``, also each part by its name, and its fields."""
+        """Return ``steps``; with ``deep``, also each part by name, and its fields."""
         named = dict(self.steps) if deep else {}
         inner = {
             f"{name}__{key}": value
@@ -254,7 +275,7 @@ class Chain(Optimizer):
         return {"steps": self.steps} | named | inner
 
     def evolve(self, **changes: Any) -> Self:
-        """Return a copy with other ``steps``, another part ``a``, or another field ``a__b``."""
+        """Return a copy with new ``steps``, a new part ``a``, or a new field value ``a__b``."""
         parts: dict[str, Any] = dict(type(self)(changes.pop("steps", self.steps)).steps)
         by_name: dict[str, dict[str, Any]] = {}
         for key, value in changes.items():
@@ -276,7 +297,7 @@ class Chain(Optimizer):
 
 @lru_cache(maxsize=128)
 def _factors(factors: Any, groups: tuple[str, ...]) -> list[tuple[str, float]] | None:
-    """Return (group, factor) for each match; None if a name has none.  Asked for in every step."""
+    """Return (group, factor) for each match, or None if a name has none; called in every step."""
     matches = [
         [(key, factor) for key in groups if name in (key, key.rstrip("0123456789"))]
         for name, factor in factors
@@ -285,7 +306,7 @@ def _factors(factors: Any, groups: tuple[str, ...]) -> list[tuple[str, float]] |
 
 
 def _make_pairs(component: Component, field: str, must_be: str) -> None:
-    """Make a field a tuple of pairs (str, value), whatever kind of sequence it was given as."""
+    """Convert a field to a tuple of pairs (str, value), whatever sequence type was passed."""
     given = getattr(component, field)
     are_pairs = isinstance(given, list | tuple) and all(
         isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)
@@ -296,7 +317,7 @@ def _make_pairs(component: Component, field: str, must_be: str) -> None:
 
 
 def _continues(part: Transform | Optimizer, past: Transform | Optimizer) -> bool:
-    """Tell whether a part of a chain can go on with the state of the one before it."""
+    """Return True if a part of a chain can resume with the state of ``past``."""
     if isinstance(part, Optimizer):
         return isinstance(past, Optimizer) and part.continues(past)
     return isinstance(past, Transform) and part.continues(past)

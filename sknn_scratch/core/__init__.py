@@ -1,1 +1,1 @@
-"""The mathematics of a feed-forward network: no policy, no scikit-learn, no components."""
+"""Mathematics of a feed-forward network, independent of scikit-learn and of components."""

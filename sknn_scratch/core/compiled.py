@@ -1,9 +1,9 @@
 """Compiled twins of verbs in :mod:`sknn_scratch.core.linalg`: same names, same results.
 
-Only :mod:`sknn_scratch.config` imports this file, and only if it is asked to: it needs numba.
-Verbs that are one call of BLAS have no twin; the others make one pass over their arrays here
-where numpy makes several.  Twins take matrices (rows, units) of any memory order; loops suit the
-order that the core uses: C for hidden layers, Fortran for raw outputs.
+Only :mod:`sknn_scratch.config` imports this file, on request, because it requires numba.
+Verbs that are one call of BLAS have no twin.  The others make one pass over their arrays here
+where numpy makes several.  Twins accept matrices (rows, units) of any memory order; loops are
+written for the order that the core uses: C for hidden layers, Fortran for raw outputs.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from numba.extending import overload
 
 from sknn_scratch.core import linalg
 
-# Products and sums may be fused, and in sums of many terms their order may change, as in the
-# loops of numpy and BLAS; NaN and infinity keep their meaning.  Code is kept on disk, where
-# other processes find it.
+# Products and sums may be fused, and long sums may be reordered, as in the loops of numpy and
+# BLAS; NaN and infinity are handled as usual.  Compiled code is cached on disk for other
+# processes.
 _Decorator = Callable[[Callable[..., Any]], Any]
 _settings: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 _elementwise: _Decorator = njit(fastmath={"contract", "nsz"}, **_settings)
 _summing: _Decorator = njit(fastmath={"contract", "nsz", "reassoc"}, **_settings)
 
-#: Up to so many elements one compiled call takes less time than three calls.
+#: Up to this number of elements, one compiled call takes less time than three calls.
 SMALL = 512
 
-# --- Matrices.  In place a loop is vectorised only if it sees one array, not two of one address.
+# --- Matrices.  An in-place loop is vectorised only over one array, not two at one address.
 
 
 @_elementwise
@@ -64,7 +64,7 @@ def _affine(x: Any, W: Any, b: Any, out: Any) -> None:
 
 
 def affine_into(x: Any, W: Any, b: Any, ones: Any, out: Any) -> Any:
-    """As the verb; the product is BLAS's here, too."""
+    """As the verb, with the product by BLAS as well."""
     if type(x) is not np.ndarray:  # sparse
         return linalg.NUMPY["affine_into"](x, W, b, ones, out)
     _affine(x, W, b, out)
@@ -90,7 +90,7 @@ def affine_backward(x: Any, W: Any, delta: Any, ones: Any, grads: Any, dx: Any) 
 
 
 def _matrix(a: Any) -> Any:
-    """Return the array as a matrix: as it is, or a vector as one row."""
+    """Return a matrix unchanged, and a vector as a matrix of one row."""
 
 
 @overload(_matrix)
@@ -189,7 +189,7 @@ def _small_softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> flo
 
 
 def softmax_cross_entropy(y: Any, raw: Any, weight: Any, out: Any) -> float:
-    """As the verb; numpy's exponential is the faster one where there are many."""
+    """As the verb; for large arrays the exponential is numpy's, which is faster."""
     if out.size <= SMALL:
         return float(_small_softmax_cross_entropy(y, raw, weight, out))
     linear = _shift(y, raw, weight, out)
@@ -248,7 +248,7 @@ def adam_step(g: Any, m: Any, v: Any, betas: Any, rate: float, epsilon: float) -
         g[i] = factor * (m[i] / (np.sqrt(v[i]) + eps))
 
 
-#: The twins by name.
+#: Twins by name.
 VERBS: dict[str, Callable[..., Any]] = {
     verb.__name__: verb
     for verb in (

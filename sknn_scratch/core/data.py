@@ -1,4 +1,4 @@
-"""The rows to train on, and how batches of them are gathered."""
+"""Training data, and the batches gathered from it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 
-#: Elements that are gathered at once, see :class:`Batches`.
+#: Number of elements gathered at once, see :class:`Batches`.
 AT_ONCE = 2**15
 
 
 class Batch(NamedTuple):
-    """A few rows, in the compute dtype."""
+    """Rows of one batch, in the compute dtype."""
 
     x: Any  #: (rows, n_features), dense or CSR
     y: Array  #: (rows, n_targets)
@@ -24,11 +24,11 @@ class Batch(NamedTuple):
 
 
 class Data(NamedTuple):
-    """All rows.  Some are chosen by a slice, as a rule without copies of X, or by row numbers.
+    """All rows, selected by a slice (usually without copying X) or by row numbers.
 
-    ``y`` is (n_targets, n_samples) in the compute dtype; or a vector of class codes, which
-    become columns of ``unit``, the unit matrix, when a batch is made.  X may be of another
-    dtype, as where it is mapped from a file: rows are then cast when they are gathered.
+    ``y`` is (n_targets, n_samples) in the compute dtype, or a vector of class codes, which
+    select columns of ``unit``, the identity matrix, when a batch is gathered.  X may have
+    another dtype, for instance if it is mapped from a file; batches are then cast.
     """
 
     X: Any
@@ -38,7 +38,7 @@ class Data(NamedTuple):
 
     @property
     def dtype(self) -> Any:
-        """The dtype to compute in."""
+        """Compute dtype."""
         return (self.y if self.unit is None else self.unit).dtype
 
     @property
@@ -48,11 +48,11 @@ class Data(NamedTuple):
 
     @property
     def n_targets(self) -> int:
-        """Number of columns of y that a loss sees."""
+        """Number of columns of y passed to the loss."""
         return len(self.y if self.unit is None else self.unit)
 
     def batch(self, rows: Any) -> Batch:
-        """Return the rows named by a slice or an array of row numbers."""
+        """Return the batch of the rows in a slice or an array of row numbers."""
         x, y = linalg.in_rows(self.X[rows].astype(self.dtype, copy=False)), self.columns(rows).T
         weight = None if self.weight is None else self.weight[rows]
         return Batch(x, y, weight, _sum(weight, len(y)))
@@ -69,10 +69,10 @@ class Data(NamedTuple):
 
 
 class Batches:
-    """All batches of an epoch, gathered several at once.
+    """Batches of an epoch, gathered several at a time.
 
-    Gathering the rows of fifty small batches costs little more than those of one.  A batch
-    is valid until the next one is asked for.
+    Gathering the rows of fifty small batches costs little more than gathering those of one.  A
+    batch is valid until the next one is requested.
     """
 
     def __init__(self, data: Data, size: int) -> None:
@@ -86,12 +86,12 @@ class Batches:
         self._known: dict[int, list[Batch]] = {}
 
     def in_order(self, order: Array) -> Iterator[Batch]:
-        """Yield one batch after the other of the rows with these numbers."""
+        """Yield the batches of the rows with these numbers, in order."""
         for start in range(0, len(order), self._step):
             yield from self._gather(order[start : start + self._step])
 
     def _gather(self, index: Array) -> list[Batch]:
-        """Copy some rows into the buffers and return their batches."""
+        """Copy rows into the buffers and return their batches."""
         batches = self._views(len(index))
         self._put_targets(self.data.columns(index))
         if self._is_dense:
@@ -104,7 +104,7 @@ class Batches:
         return batches
 
     def _put_targets(self, columns: Array) -> None:
-        """Copy (n_targets, n) targets, so that those of each batch stand together."""
+        """Copy (n_targets, n) targets, so that the targets of each batch are contiguous."""
         n_targets, n = columns.shape
         cut = n - n % self.size
         full = self._y[: cut * n_targets].reshape(-1, n_targets, self.size)
@@ -124,7 +124,7 @@ class Batches:
 
 
 def _weighted(batches: list[Batch], weight: Array) -> list[Batch]:
-    """Give batches that follow on each other their weights."""
+    """Return consecutive batches with their weights."""
     ends = np.cumsum([len(batch.y) for batch in batches])[:-1]
     pairs = zip(batches, np.split(weight, ends), strict=True)
     return [b._replace(weight=w, weight_sum=_sum(w, len(w))) for b, w in pairs]

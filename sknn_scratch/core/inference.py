@@ -1,4 +1,4 @@
-"""Raw outputs for many rows, block by block: memory does not grow with their number."""
+"""Raw outputs for many rows, computed block by block in constant memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sknn_scratch.core.layout import Params
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import inference_slots
 
-#: Elements of the widest layer's buffer: about what a core's cache holds.
+#: Number of elements in the widest layer's buffer, chosen to fit a core's cache.
 BLOCK_ELEMENTS = 2**17
 
 
 class Inference:
-    """A forward pass over at most ``n`` rows at a time, in buffers of a block's size."""
+    """Forward pass in blocks of at most ``n`` rows, with buffers for one block."""
 
     def __init__(self, network: Network, n: int, dtype: Any) -> None:
         self.network, self.dtype = network, dtype

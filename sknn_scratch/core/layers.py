@@ -1,7 +1,7 @@
-"""The layers of a network: forward beside backward.
+"""Layers of a network, each with its forward and backward pass.
 
-A layer owns no arrays.  Its parameters are views of the vector of all parameters, its
-buffers a :class:`Slot` of the workspace.
+A layer owns no arrays.  Its parameters are views of the vector of all parameters; its
+buffers are a :class:`Slot` of the workspace.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from sknn_scratch.core.linalg import row_runs
 
 
 class Part(NamedTuple):
-    """A run of rows of a layer's buffers that stays in a core's cache."""
+    """Run of rows of a layer's buffers that fits a core's cache."""
 
     z: Array
     a: Array
-    kept: Array | None  #: z, if it is kept beside a
+    kept: Array | None  #: z, if it is stored separately from a
     delta: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A layer's buffers for one number of rows; arrays are (rows, units)."""
+    """Buffers of a layer for one number of rows; arrays are (rows, units)."""
 
-    z: Array  #: the synaptic input, where ``a`` is not made in place of it; dropout's mask
-    a: Array  #: what the layer returns
+    z: Array  #: synaptic input, or the array of ``a`` if computed in place; the mask of dropout
+    a: Array  #: output of the layer
     ones: Array  #: (rows,) ones
     delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass
-    #: Elementwise work goes part by part, so that what it allocates is small, too.
+    #: Elementwise operations run part by part, so that their temporary arrays are small, too.
     parts: tuple[Part, ...]
 
     @classmethod
     def make(cls, a: Array, ones: Array, kept: Array | None = None, delta: Any = None) -> Slot:
-        """Return the slot of these buffers; ``kept`` is one for z beside a."""
+        """Return the slot of these buffers; ``kept`` is a separate buffer for z."""
         z = a if kept is None else kept
-        # What stands in Fortran order is the raw output: small, and rows are not contiguous.
+        # Raw outputs, in Fortran order, are one part: they are small, with no contiguous rows.
         runs = row_runs(*a.shape) if a.flags.c_contiguous else [slice(None)]
         parts = (
             Part(z[r], a[r], None if kept is None else kept[r], None if delta is None else delta[r])
@@ -52,14 +52,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Dense:
-    """``a = f(x W + b)``; without an activation, as in the output layer, ``a = x W + b``."""
+    """Dense layer ``a = f(x W + b)``; without an activation (output layer), ``a = x W + b``."""
 
     units: int
     activation: Activation | None = None
 
     @property
     def keeps(self) -> bool:
-        """True if z must be kept beside a."""
+        """True if z must be stored separately from a."""
         return self.activation is not None and self.activation.needs_input
 
     def shapes(self, n_in: int) -> Shapes:
@@ -78,7 +78,7 @@ class Dense:
     def backward(
         self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any
     ) -> None:
-        """Turn ∂J/∂a in ``slot.delta`` into δ = ∂J/∂z, and write ∂J/∂W, ∂J/∂b and ∂J/∂x.
+        """Replace ∂J/∂a in ``slot.delta`` by δ = ∂J/∂z, and write ∂J/∂W, ∂J/∂b and ∂J/∂x.
 
         ∂J/∂W = xᵀ δ, ∂J/∂b = Σ δ over rows, ∂J/∂x = δ Wᵀ (not for the first layer: None).
         """
@@ -90,9 +90,9 @@ class Dense:
 
 @dataclass(frozen=True)
 class ScaledDense(Dense):
-    """``a = f((x ∘ s) W + b)``: every input has a factor s of its own, which is learnt.
+    """Dense layer with learned feature scales s: ``a = f((x ∘ s) W + b)``.
 
-    (x ∘ s) W is x (diag(s) W), so that scaling costs work on weights, not on rows.
+    (x ∘ s) W = x (diag(s) W), so scaling operates on the weights, not on the rows.
     """
 
     def shapes(self, n_in: int) -> Shapes:
@@ -107,7 +107,7 @@ class ScaledDense(Dense):
     def backward(
         self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any
     ) -> None:
-        """As of :class:`Dense`, from G = xᵀ δ: ∂J/∂W = diag(s) G, ∂J/∂s = Σ W ∘ G over units."""
+        """As for :class:`Dense`; with G = xᵀ δ, ∂J/∂W = diag(s) G and ∂J/∂s = Σ W ∘ G (units)."""
         W, b, s = params
         super().backward((W * s[:, None], b), grads[:2], x, slot, dx)
         np.einsum("iu,iu->i", W, grads[0], out=grads[2])
@@ -116,9 +116,9 @@ class ScaledDense(Dense):
 
 @dataclass(frozen=True)
 class Dropout:
-    """``a = x m / (1 - rate)``, with m 0 at the given rate, else 1: inverted dropout.
+    """Inverted dropout: ``a = x m / (1 - rate)``, with m = 0 with probability ``rate``, else 1.
 
-    For training alone: the network that predicts is made without it.
+    For training only: the network that predicts has no dropout layers.
     """
 
     units: int
@@ -126,7 +126,7 @@ class Dropout:
     keeps = True  # the mask m / (1 - rate), in ``slot.z``
 
     def shapes(self, n_in: int) -> Shapes:
-        """Return the shapes of the parameters: there are none."""
+        """Return an empty dict, as dropout has no parameters."""
         return {}
 
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:

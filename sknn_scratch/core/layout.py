@@ -1,4 +1,4 @@
-"""One vector for all parameters: where each weight matrix and bias stands in it."""
+"""Layout of all weight matrices and biases in one vector of parameters."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Params(NamedTuple):
-    """A vector of parameters (or of their gradient) and the views into it."""
+    """Vector of parameters (or of their gradient) with views into it."""
 
     vector: Array
     decayed: Array  #: the part that penalties apply to: all weight matrices
-    layers: tuple[tuple[Array, ...], ...]  #: for each layer its arrays, such as (W, b)
+    layers: tuple[tuple[Array, ...], ...]  #: arrays of each layer, such as (W, b)
 
 
 class Layout:
-    """The order of parameters in the vector: weight matrices first, then all the rest.
+    """Order of parameters in the vector: weight matrices first, then all others.
 
-    With the penalised part in one piece, the L2 term is one dot product and one slice.
+    As the penalised parameters are contiguous, the L2 term is one dot product and one slice.
     """
 
     def __init__(self, layers: Sequence[Shapes]) -> None:
@@ -48,7 +48,7 @@ class Layout:
 
 
 def _numbered(layers: Sequence[Shapes]) -> list[Shapes]:
-    """Number the names of parameters, each for itself: "W0" is the first of all "W"."""
+    """Number the parameters of each name separately: "W0" is the first "W"."""
     seen: Counter[str] = Counter()
     numbered: list[Shapes] = []
     for part in layers:

@@ -1,9 +1,9 @@
-"""The verbs that everything else is written in; most write into arrays that they are handed.
+"""Numerical operations ("verbs") of the core; most write into arrays passed as arguments.
 
-This is the only file with tricks of memory layout and BLAS in it.  Code calls a verb as
-``linalg.verb(...)``, so that :func:`exchange` can put another function in its place; it never
-imports one by name.  Verbs that write are handed contiguous arrays, and look at no flag: BLAS
-writes into a read-only array, and into a copy of a strided one.
+Memory layout and BLAS are handled in this file only.  Call a verb as ``linalg.verb(...)``, so
+that :func:`exchange` can replace it; never import one by name.  Output arrays must be
+contiguous and writable, which is not checked: BLAS writes into a read-only array, and into a
+copy of a strided one.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from scipy.sparse import issparse
 
 from sknn_scratch.contracts import Array
 
-# BLAS takes half the time of a ufunc on short vectors and needs no temporary.  It writes in
-# place only if dtype and layout fit, so these serve contiguous arrays alone; arguments by
-# keyword would double the cost of a call.
+# BLAS takes half the time of a ufunc on short vectors and needs no temporary array.  It writes in
+# place only if dtype and layout fit, so these are for contiguous arrays only.  Keyword arguments
+# would double the cost of a call.
 _AXPY = {"f": saxpy, "d": daxpy}
 _SCAL = {"f": sscal, "d": dscal}
 _NRM2 = {"f": snrm2, "d": dnrm2}
 _GER = {"f": sger, "d": dger}
 
-#: Elements of a part of a long vector, see :func:`blocks`.
+#: Number of elements in a part of a long vector, see :func:`blocks`.
 BLOCK = 2**15
-#: Elements of a run of rows, see :func:`row_runs`; a usual batch of a small network is one.
+#: Number of elements in a run of rows, see :func:`row_runs`; small batches are a single run.
 RUN = 2**15
-#: Raw outputs of at most so many columns, or from so many inputs, are made in C order and
-#: copied: a product in Fortran order then takes up to three times as long.
+#: Raw outputs with at most this number of columns, or from at least this number of inputs, are
+#: computed in C order and copied: in Fortran order the product takes up to three times as long.
 FEW_COLUMNS, MANY_INPUTS = {"f": 6, "d": 12}, 512
-#: Up to so many elements a float mask takes less time than one of booleans, which is cast.
+#: Up to this number of elements, a float mask takes less time than a boolean mask with its cast.
 SMALL_MASK = 2**11
 
 
 def _constant(value: float, shape: tuple[int, ...], kind: str) -> Array:
-    """Return an array that all threads share."""
+    """Return a read-only array, shared by all threads."""
     made = np.full(shape, value, kind)
     made.flags.writeable = False
     return made
@@ -52,7 +52,7 @@ _ONES_OF = {kind: _constant(1.0, (BLOCK,), kind) for kind in "fd"}
 
 @lru_cache(maxsize=1024)
 def _zeros(shape: tuple[int, ...], kind: str) -> Any:
-    """Return zeros of a shape: an array beside an array is four times faster than a number."""
+    """Return zeros of a shape: ufuncs of two arrays are 4 times faster than with a scalar."""
     size = prod(shape)
     return _ZEROS_OF[kind][:size].reshape(shape) if size <= RUN and kind in _ZEROS_OF else 0.0
 
@@ -72,7 +72,7 @@ def add_scaled(factor: float, x: Array, y: Array) -> None:
 
 
 def norm(x: Array) -> float:
-    """Return the Euclidean length of a contiguous vector; squares cannot overflow."""
+    """Return the Euclidean norm of a contiguous vector; squares cannot overflow."""
     return float(_NRM2[x.dtype.char](x))
 
 
@@ -92,7 +92,7 @@ def divide_by_root(x: Array, v: Array, epsilon: float, spare: Array, out: Array)
 
 
 def momentum_step(g: Array, velocity: Array, lr: float, momentum: float, nesterov: bool) -> None:
-    """v = momentum v - lr g; then g = v, or momentum v - lr g with Nesterov's momentum."""
+    """v = momentum v - lr g; then g = v, or momentum v - lr g with Nesterov momentum."""
     for step, v in blocks(g, velocity):
         scale(-lr, step)
         scale(momentum, v)
@@ -106,8 +106,8 @@ def momentum_step(g: Array, velocity: Array, lr: float, momentum: float, nestero
 def adam_step(
     g: Array, m: Array, v: Array, betas: tuple[float, float], rate: float, epsilon: float
 ) -> None:
-    """g = -rate m / (√v + ε), after m has followed g, and v has followed g²."""
-    kind = g.dtype.char  # BLAS by name, not through verbs: calls are what a short vector costs
+    """Update the means m of g and v of g²; then g = -rate m / (√v + ε)."""
+    kind = g.dtype.char  # BLAS directly, not through verbs: call overhead dominates short vectors
     scal, axpy = _SCAL[kind], _AXPY[kind]
     for part, mean, square in blocks(g, m, v):
         n = len(part)
@@ -121,7 +121,7 @@ def adam_step(
 
 
 def add_l2(rate: float, theta: Array, grad: Array) -> float:
-    """grad += rate * theta, the gradient of ½ rate Σ theta²; return that."""
+    """grad += rate * theta, the gradient of ½ rate Σ theta², which is returned."""
     square = 0.0
     for t, g in blocks(theta, grad):
         _AXPY[g.dtype.char](t, g, len(g), rate)
@@ -130,10 +130,10 @@ def add_l2(rate: float, theta: Array, grad: Array) -> float:
 
 
 def blocks(*vectors: Array) -> Iterable[tuple[Array, ...]]:
-    """Split long vectors of one length into parts that stay in a core's cache.
+    """Split long vectors of equal length into parts that fit a core's cache.
 
-    Several passes over a part then cost little more than one: long vectors are bound by
-    memory.  A short vector is one part.
+    Several passes over a part then cost little more than one, as operations on long vectors
+    are limited by memory bandwidth.  A short vector is one part.
     """
     n = len(vectors[0])
     if n <= BLOCK:
@@ -153,7 +153,7 @@ def relu(z: Array, out: Array) -> None:
 
 
 def keep_where_positive(grad: Array, a: Array, out: Array) -> None:
-    """out = grad where a > 0, else 0 grad, for a as relu returns it; ``out`` may be ``grad``."""
+    """out = grad where a > 0, else 0 grad, for a from relu; ``out`` may be ``grad``."""
     mask = np.sign(a) if a.size <= SMALL_MASK else np.greater(a, _ZERO_OF[a.dtype.char])
     np.multiply(grad, mask, out)
 
@@ -173,18 +173,18 @@ def logistic_backward(grad: Array, a: Array, out: Array) -> None:
 
 
 def bounds(group: slice, theta: Array) -> Array:
-    """Return [start, stop] of a group of parameters: a slice as plain data."""
+    """Return [start, stop] of a group of parameters, a slice as plain data."""
     return np.array(group.indices(len(theta))[:2])
 
 
 def decay(direction: Array, group: Array, theta: Array, rate: float) -> None:
-    """direction -= rate * theta, inside the bounds of one group."""
+    """direction -= rate * theta, within the bounds of one group."""
     part = slice(*group)
     add_scaled(-rate, theta[part], direction[part])
 
 
 def inner(a: Array, b: Array) -> float:
-    """Return the sum of a * b, both (rows, units) and of one memory order."""
+    """Return the sum of a * b, both (rows, units) in the same memory order."""
     if not a.flags.c_contiguous:
         a, b = a.T, b.T
     return float(a.ravel().dot(b.ravel()))
@@ -211,7 +211,7 @@ def matmul_into(x: Any, W: Array, out: Array) -> Array:
 def affine_into(x: Any, W: Array, b: Array, ones: Array, out: Array) -> Array:
     """out = x @ W + b, for x dense or CSR and a contiguous ``out``; ``ones`` is (rows,) ones."""
     matmul_into(x, W, out)
-    # b is added as ones bᵀ: an addition with a repeated operand takes numpy three times as long.
+    # b is added as ones bᵀ: in numpy, broadcasting the addition takes three times as long.
     if out.flags.c_contiguous:
         _GER[out.dtype.char](1.0, b, ones, 1, 1, out.T, 1, 1, 1)
     else:
@@ -224,7 +224,7 @@ def affine_backward(
 ) -> None:
     """Write the gradients of :func:`affine_into` from δ = ∂J/∂out: xᵀ δ, Σ δ over rows, δ Wᵀ.
 
-    ``grads`` takes the first two; ``dx`` of None leaves out the third.
+    The first two are written into ``grads``.  If ``dx`` is None, the third is not computed.
     """
     if isinstance(x, np.ndarray):
         x.T.dot(delta, grads[0])
@@ -236,16 +236,16 @@ def affine_backward(
 
 
 def row_sums(a: Array) -> Array:
-    """Return the sums over the units of each row."""
-    # A ufunc takes longer in Fortran order.  In C order BLAS would add along short
-    # rows, where some of its kernels raise floating-point flags for lanes that they do not use.
+    """Return the sum of each row."""
+    # In Fortran order a ufunc takes longer than BLAS.  In C order BLAS would sum short rows,
+    # for which some of its kernels raise floating-point flags from unused lanes.
     if a.flags.f_contiguous and a.shape[1] > 1:
         return a.dot(_ones(a.shape[1], a.dtype.char))
     return np.add.reduce(a, 1)
 
 
 def row_maxima(a: Array) -> Array:
-    """Return the largest unit of each row."""
+    """Return the maximum of each row."""
     return np.maximum.reduce(a, 1)
 
 
@@ -256,7 +256,7 @@ def subtract_from_rows(a: Array, offset: Array, out: Array) -> Array:
 
 
 def softmax_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-    """Return -Σᵢ wᵢ Σ_k y_ik log softmax(rawᵢ)_k; ``out`` becomes its gradient in raw."""
+    """Return -Σᵢ wᵢ Σ_k y_ik log softmax(rawᵢ)_k; write the gradient ∂/∂raw into ``out``."""
     total = row_sums(y)  # Σ_k y_ik; ones for class labels
     if weight is not None:
         y = y * weight[:, None]
@@ -274,7 +274,7 @@ def softmax_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Array
 
 
 def logistic_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-    """Return Σᵢ wᵢ Σ_k log(1 + exp(raw_ik)) - y_ik raw_ik; ``out`` becomes its gradient in raw."""
+    """Return Σᵢ wᵢ Σ_k log(1 + exp(raw_ik)) - y_ik raw_ik; write ∂/∂raw into ``out``."""
     # With e = exp(-|raw|) <= 1 nothing overflows: log(1 + exp(raw)) is
     # max(raw, 0) + log1p(e), and its derivative is 1 / (1 + e) or e / (1 + e).
     e = np.exp(-np.abs(raw))
@@ -288,25 +288,25 @@ def logistic_cross_entropy(y: Array, raw: Array, weight: Array | None, out: Arra
 
 
 def scale_rows(a: Array, factor: Array | None) -> None:
-    """a *= factor, one factor for each row; None stands for ones."""
+    """a *= factor, with one factor for each row; nothing if ``factor`` is None."""
     if factor is not None:
         np.multiply(a.T, factor, a.T)
 
 
 def in_rows(x: Any) -> Any:
-    """Return x in C order if it is dense, as a rule x itself: compiled products need that."""
+    """Return x, copied to C order if it is dense and in another: compiled products need that."""
     return x if issparse(x) else np.ascontiguousarray(x)
 
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:
-    """out = a[index], cast to its dtype; ``take`` would copy the whole of some arrays."""
+    """out = a[index], cast to the dtype of ``out``; ``take`` would copy some arrays entirely."""
     if a.flags.c_contiguous and a.flags.aligned and a.dtype == out.dtype:
         return a.take(index, 0, out, "clip")
     out[...] = a[index]
     return out
 
 
-#: The verbs as they stand here, whatever stands in their place.
+#: The verbs of this file, whichever functions currently replace them.
 NUMPY = {
     name: verb
     for name, verb in globals().items()
@@ -315,7 +315,7 @@ NUMPY = {
 
 
 def exchange(verbs: Mapping[str, Callable[..., Any]]) -> None:
-    """Put other functions in the place of verbs of their names; {} brings numpy's back."""
+    """Replace verbs by functions of the same names; {} restores those of this file."""
     if not verbs.keys() <= NUMPY.keys():
         raise ValueError(f"There are no verbs {sorted(verbs.keys() - NUMPY.keys())} to exchange.")
     globals().update(NUMPY | dict(verbs))

@@ -1,4 +1,4 @@
-"""The network: layers applied one after the other, and backpropagation through them."""
+"""Network: a sequence of layers, with backpropagation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sknn_scratch.core.layout import Layout, Params
 
 
 class Network:
-    """A feed-forward network of ``n_in`` inputs; pure in parameters and buffers.
+    """Feed-forward network with ``n_in`` inputs, a pure function of parameters and buffers.
 
-    It holds no weights and no state, so one network may serve any number of threads.
+    It stores no weights and no state, so several threads can share one network.
     """
 
     def __init__(self, n_in: int, layers: Sequence[Layer]) -> None:
@@ -23,7 +23,7 @@ class Network:
         self.layout = Layout(
             [layer.shapes(n) for layer, n in zip(self.layers, inputs, strict=False)]
         )
-        #: Units of the input and of each layer that has parameters.
+        #: Number of units of the input and of each layer with parameters.
         self.units = (n_in, *(layer.units for layer in self.layers if isinstance(layer, Dense)))
 
     @classmethod
@@ -35,10 +35,10 @@ class Network:
         activations: Sequence[Activation],
         dropout: Sequence[float] = (),
     ) -> Network:
-        """Return a network of dense layers: hidden ones, then ``n_raw`` linear outputs.
+        """Return a network of dense hidden layers and ``n_raw`` linear outputs.
 
-        ``dropout`` holds a rate for each hidden layer; its layers have no parameters, so
-        that networks with and without it share one vector.
+        ``dropout`` holds a rate for each hidden layer.  Dropout layers have no parameters, so
+        networks with and without them share one vector.
         """
         layers: list[Layer] = []
         rates = dropout or [0.0] * len(hidden)
@@ -57,7 +57,7 @@ class Network:
     def backward(self, params: Params, grads: Params, x: Any, slots: Sequence[Slot]) -> None:
         """Write the gradient of J into ``grads``, from ∂J/∂raw in the last slot's delta.
 
-        To be called after ``forward`` with the same arguments.
+        Call it after ``forward``, with the same arguments.
         """
         for k in range(len(self.layers) - 1, 0, -1):
             below = slots[k - 1]

@@ -1,11 +1,11 @@
-"""The objective: network, loss and penalty as one function of the parameters.
+"""Objective: network, loss and penalty as one function of the parameters.
 
     J(θ) = 1/w Σ wᵢ L(yᵢ, raw(xᵢ; θ)) + α/w (½ (1 - λ) Σ W² + λ Σ |W|),    w = Σ wᵢ
 
-with λ the part of the absolute values, ``l1_ratio``; 0 as a rule.
+with λ the fraction of the L1 penalty, ``l1_ratio``, by default 0.
 
-The penalty is divided by the weight sum as in scikit-learn: it stands for α once per
-batch, whatever the batch's size.
+As in scikit-learn, the penalty is divided by the weight sum, so that each batch counts it
+once, whatever its size.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sknn_scratch.core.workspace import Rows
 
 @dataclass(frozen=True)
 class Objective:
-    """What training minimises."""
+    """Function of the parameters that training minimises."""
 
     network: Network
     loss: Loss
@@ -36,7 +36,7 @@ class Objective:
     def value_and_grad(
         self, params: Params, batch: Batch, rows: Rows, grads: Params, rng: Any = None
     ) -> float:
-        """Return J on one batch and write its gradient into ``grads``; ``rng`` is dropout's."""
+        """Return J on one batch; write its gradient into ``grads``; ``rng`` is for dropout."""
         value = self.data_term(params, batch, rows, grads, 1.0 / batch.weight_sum, rng)
         return value + self.penalty(params, grads, batch.weight_sum)
 
@@ -69,7 +69,7 @@ class Objective:
         return value + self._l1(W, grads.decayed, weight_sum) if self.l1_ratio else value
 
     def _l1(self, W: Array, grad: Array, weight_sum: float) -> float:
-        """Return the part with absolute values; its subgradient at 0 is 0."""
+        """Return the L1 term and add its gradient; the subgradient at 0 is 0."""
         l1 = self.alpha * self.l1_ratio / weight_sum
         for w, g in blocks(W, grad):
             linalg.add_scaled(l1, np.sign(w), g)

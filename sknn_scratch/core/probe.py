@@ -1,8 +1,9 @@
-"""What the loops do not see of plug-ins: looked at once, before a fit.
+"""Checks of plug-ins before a fit, for errors that training would not reveal.
 
-Loops drop what verbs return.  One that makes a new array instead of writing into the one that it
-was given would leave there what was there before; and a hook with a wrong name is never called.
-Components of this package are left out: they have the checks of :mod:`sknn_scratch.testing`.
+Training loops ignore the return values of methods.  A method that returns a new array instead of
+writing into its argument would leave the old contents there, and a hook with a wrong name is never
+called.  Components of this package are skipped: the checks of :mod:`sknn_scratch.testing` cover
+them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch import contracts
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import (
     Array,
     Component,
@@ -27,14 +29,14 @@ from sknn_scratch.contracts import (
 from sknn_scratch.core.layers import Dense
 from sknn_scratch.core.network import Network
 
-#: Written nowhere twice by chance, and exact in every dtype.
+#: Initial contents of arrays, unlikely as results and exact in every dtype.
 MARKS = (7.25, -3.625)
-#: How near a name must be to one of the contract's: on_epoch_ends, needs_inputs, onFitEnd are.
+#: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
 
 
 def parts(components: Iterable[Component]) -> Iterator[Component]:
-    """Yield those components, and those within them, that are plug-ins."""
+    """Yield the plug-ins among components and their inner components."""
     for component in components:
         inner = [part for part in component.get_params().values() if isinstance(part, Component)]
         yield from (part for part in (component, *inner) if not _is_ours(type(part)))
@@ -48,7 +50,7 @@ def _is_ours(cls: type) -> bool:
 
 
 def check_names(components: Iterable[Component]) -> None:
-    """Raise for a public name that is nearly, but not quite, one of the component's contract."""
+    """Raise TypeError for a public name that is similar to one of the component's contract."""
     for component in parts(components):
         for name, near in misnamed(component):
             if near:
@@ -56,9 +58,10 @@ def check_names(components: Iterable[Component]) -> None:
 
 
 def misnamed(component: Component) -> Iterator[tuple[str, str]]:
-    """Yield public names that a contract has not, each with the near one that it may stand for.
+    """Yield public names that a contract lacks, each with a similar name of the contract.
 
-    Only what the author has not written is near: beside ``forward``, ``forwards`` is no slip.
+    Only names that the class does not define count as similar: with ``forward``, ``forwards`` is
+    not an error.
     """
     contract = {name for name in vars(kind_of(component)) if not name.startswith("_")}
     own = (cls for cls in type(component).__mro__ if cls is not object and not _is_ours(cls))
@@ -75,30 +78,31 @@ def _plain(name: str) -> str:
 
 
 def kind_of(component: Component) -> type[Component]:
-    """Return the class of :mod:`sknn_scratch.contracts` that a component is one of."""
+    """Return the class of :mod:`sknn_scratch.contracts` that a component extends."""
     return next(cls for cls in type(component).__mro__ if cls.__module__ == contracts.__name__)
 
 
 def wrong_name(component: Component, name: str, near: str) -> str:
-    """Return the sentence for a name that is taken for a slip."""
+    """Return the error message for a misspelled name."""
     return (
         f"{_name(component)} must call what it overrides by its name in sknn_scratch.contracts. "
         f"Got {name!r}, which nothing calls: write {near!r}, or '_{name}' if that is another thing."
     )
 
 
-# --- Verbs that write.
+# --- Methods that write into arrays.
 
 
 def check(network: Network, loss: Loss, y: Array, others: Iterable[Component]) -> None:
-    """Raise for a plug-in whose breach of its contract no later step would show.
+    """Raise an error if a plug-in violates its contract in a way that no later step reveals.
 
-    ``y`` (rows, n_targets) are targets of a few real rows; of ``others`` it looks at the names.
+    ``y`` (rows, n_targets) are targets of a few real rows.  Only the names of ``others`` are
+    checked.
     """
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
     used = [(layer.activation, layer.units) for layer in layers if layer.activation is not None]
     check_names([*(f for f, _ in used), loss, *others])
-    with np.errstate(all="ignore"):
+    with quiet_floats():
         for f, units in used:
             if not _is_ours(type(f)):
                 _check_activation(f, _values((2, units), y.dtype))
@@ -121,7 +125,7 @@ def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
 
 
 def _values(shape: tuple[int, int], dtype: Any) -> Array:
-    """Return numbers near 0 and none alike, at none of which a usual function has a kink."""
+    """Return different numbers near 0 at which common functions have no kinks."""
     return np.linspace(-0.9, 0.97, shape[0] * shape[1], dtype=dtype).reshape(shape)
 
 
@@ -132,7 +136,7 @@ def _check_out(
     call: Callable[[Array], Any],
     is_returned: bool = False,
 ) -> None:
-    """Raise unless a verb writes into every element of an array, and returns it if that is used."""
+    """Raise unless a method fills an array, and returns it if ``is_returned``."""
     outs = [np.full_like(like, mark) for mark in MARKS]
     results = [call(out) for out in outs]
     untouched = np.logical_and(*(out == mark for out, mark in zip(outs, MARKS, strict=True)))
@@ -152,10 +156,10 @@ def _check_out(
 
 
 def check_optimizer(optimizer: Optimizer, theta: Array, groups: Mapping[str, slice]) -> None:
-    """Raise for a rule, or for a part of one, that does not write its step into ``direction``."""
+    """Raise for an optimizer, or a part of one, that does not write into ``direction``."""
     for part in parts([optimizer]):
         if isinstance(part, Optimizer | Transform):
-            with np.errstate(all="ignore"):
+            with quiet_floats():
                 _check_update(part, np.array(theta), groups)
 
 
@@ -164,7 +168,7 @@ def _check_update(part: Any, theta: Array, groups: Mapping[str, slice]) -> None:
     before, state = direction.copy(), part.init(theta, groups)
     result = part.update(direction, state, theta, 0.01, np.zeros_like(theta))
     is_elsewhere = isinstance(result, np.ndarray) and not _is_part_of(result, direction)
-    # A transform may leave a direction as it is, such as one that is short enough.
+    # A transform may leave a direction unchanged, for example if its norm is small.
     is_gradient = isinstance(part, Optimizer) and np.array_equal(direction, before)
     if is_elsewhere or is_gradient:
         got = "a new array returned" if is_elsewhere else "the gradient left there"
@@ -179,7 +183,7 @@ def _is_part_of(result: Any, array: Array) -> bool:
 
 
 def check_filled(initializer: Initializer, arrays: Iterable[Array], site: Site) -> None:
-    """Raise if an initializer has left some of a layer's parameters as they were: nan."""
+    """Raise if an initializer has left parameters of a layer unfilled, as nan."""
     if _is_ours(type(initializer)) or not any(np.isnan(a).any() for a in arrays):
         return
     raise TypeError(

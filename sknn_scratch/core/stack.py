@@ -1,8 +1,8 @@
-"""Networks of one shape side by side: products stacked, elementwise work done for all at once.
+"""Stacks of networks of equal shape: products are stacked, elementwise operations are joint.
 
-Arrays have one axis more than in :mod:`sknn_scratch.core.network`, the first, for the
-networks: x is (k, rows, n_in), W is (k, fan_in, units).  Activations and losses see
-(k · rows, units) and know nothing of it.
+Compared with :mod:`sknn_scratch.core.network`, arrays have one more axis, the first, for the
+networks: x is (k, rows, n_in), W is (k, fan_in, units).  Activations and losses receive
+arrays (k · rows, units), as for a single network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.linalg import row_runs
 from sknn_scratch.core.network import Network
 
-#: For each layer its arrays, (W, b) or (W, b, s), each with k networks along its first axis.
+#: Arrays of each layer, (W, b) or (W, b, s), with the k networks along the first axis.
 StackParams = tuple[tuple[Array, ...], ...]
 
 
@@ -33,17 +33,17 @@ def stack_params(layout: Layout, block: Array) -> StackParams:
 
 @dataclass(frozen=True, slots=True)
 class StackSlot:
-    """A layer's buffers; arrays are (k, rows, units)."""
+    """Buffers of a layer; arrays are (k, rows, units)."""
 
-    z: Array  #: the synaptic input; ``a`` itself, unless it is kept
-    a: Array  #: what the layer returns; of the last one a view of raw outputs in Fortran order
-    delta: Any  #: ∂J/∂a, then ∂J/∂z; None for a forward pass alone
-    scaled: Any  #: (k, n_in, units) weights with their inputs' factors, of a scaled layer
+    z: Array  #: synaptic input, or the array of ``a`` unless z is kept
+    a: Array  #: output of the layer; for the last, a view of raw outputs in Fortran order
+    delta: Any  #: ∂J/∂a, then ∂J/∂z; None without a backward pass
+    scaled: Any  #: (k, n_in, units) weights times the feature scales of a scaled layer
     parts: tuple[Part, ...]  #: runs of (k · rows, units), see ``layers.Slot``
 
 
 class StackBuffers:
-    """Buffers for k networks with one number of rows each."""
+    """Buffers for k networks with equal numbers of rows."""
 
     def __init__(self, network: Network, k: int, n: int, dtype: Any, trains: bool) -> None:
         units = [layer.units for layer in network.layers]
@@ -85,7 +85,7 @@ def backward(
 ) -> None:
     """Write the gradients into ``grads``, from ∂J/∂raw in the last slot's delta.
 
-    To be called after :func:`forward` with the same arguments.
+    Call it after :func:`forward`, with the same arguments.
     """
     for k in range(len(network.layers) - 1, -1, -1):
         slot, below = buffers.slots[k], buffers.slots[k - 1] if k else None
@@ -101,7 +101,7 @@ def backward(
 def _parameter_grads(
     layer: Any, own: tuple[Array, ...], grads: tuple[Array, ...], x: Array, slot: Any, ones: Array
 ) -> None:
-    """Write ∂J/∂W, ∂J/∂b and, of a scaled layer, ∂J/∂s."""
+    """Write ∂J/∂W, ∂J/∂b and, for a scaled layer, ∂J/∂s."""
     np.matmul(x.transpose(0, 2, 1), slot.delta, grads[0])
     np.matmul(ones, slot.delta, grads[1][:, None, :])
     if isinstance(layer, ScaledDense):

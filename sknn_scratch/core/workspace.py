@@ -1,7 +1,7 @@
-"""Buffers of a batch's size, made once and used in every step.
+"""Buffers for batches, allocated once and reused in every step.
 
-A workspace is handed from function to function and never kept on an estimator: so a
-fitted network predicts in any number of threads at once.
+A workspace is passed as an argument and never stored on an estimator, so that a fitted
+network can predict in several threads at once.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Order = Literal["C", "F"]
 
 @dataclass(slots=True)
 class Rows:
-    """All buffers for batches of one number of rows."""
+    """Buffers for batches of one number of rows."""
 
     slots: tuple[Slot, ...]
-    delta: Array  #: the last slot's delta, ∂J/∂raw, as a vector
+    delta: Array  #: delta of the last slot, ∂J/∂raw, as a vector
 
 
 class Workspace:
     """Buffers for training ``network`` on batches of at most ``capacity`` rows.
 
-    Raw outputs and their gradient stand in Fortran order: reductions over the few outputs
-    of a row are several times faster than in C order.
+    Raw outputs and their gradient are in Fortran order, because reductions over the few
+    outputs of a row are then several times faster than in C order.
     """
 
     def __init__(self, network: Network, capacity: int, dtype: Any) -> None:
@@ -48,7 +48,7 @@ class Workspace:
         self._rows: dict[int, Rows] = {}
 
     def rows(self, n: int) -> Rows:
-        """Return the buffers for a batch of ``n`` rows: views, the same at every call."""
+        """Return the buffers for a batch of ``n`` rows, the same views in every call."""
         if n not in self._rows:
             slots = tuple(
                 Slot.make(out(n), self._ones[:n], kept and kept(n), delta(n))
@@ -59,7 +59,7 @@ class Workspace:
 
 
 def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
-    """Return slots for a forward pass alone over ``n`` rows: two buffers, used in turn."""
+    """Return slots for a forward pass over ``n`` rows, which alternate between two buffers."""
     widest = max(layer.units for layer in network.layers)
     flat = [np.empty(n * widest, dtype) for _ in network.layers[:2]]
     last, ones = len(network.layers) - 1, np.ones(n, dtype)
@@ -70,7 +70,7 @@ def inference_slots(network: Network, n: int, dtype: Any) -> tuple[Slot, ...]:
 
 
 def _buffer(capacity: int, units: int, dtype: Any, order: Order = "C") -> Callable[[int], Array]:
-    """Allocate a buffer; return the function from n <= capacity to its (n, units) view."""
+    """Allocate a buffer; return a function from n <= capacity to a view (n, units) of it."""
     flat = np.empty(capacity * units, dtype)
     return lambda n: _view(flat, n, units, order)
 

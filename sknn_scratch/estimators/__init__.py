@@ -1,4 +1,4 @@
-"""scikit-learn estimators: they validate, translate, call the core and publish."""
+"""Estimators with scikit-learn's API: they validate, encode, train and set fitted attributes."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ __all__ = [
     "TabularMLPRegressor",
     "preset",
 ]
-#: Imported when they are asked for: what they need is a quarter of the package.
+#: Imported on first access, because their dependencies are a quarter of the package.
 _LATER = {
     "TabularMLPClassifier": "_tabular_classifier",
     "TabularMLPRegressor": "_tabular_regressor",
@@ -27,7 +27,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name that is not there yet."""
+    """Import a name on first access."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
@@ -35,5 +35,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return all names, those not imported yet included."""
+    """Return all public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Warnings and errors at the end of a fit, with the remedy."""
+"""Warnings and errors at the end of a fit, with remedies."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import min_max_axis
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.training.state import TrainingState
 
-#: A factor of a schedule, at the end of training, that is as good as none.
+#: Factor of a schedule, at the end of training, that is negligible.
 REST = 0.01
-#: Ranges that differ by more than this slow training down.
+#: Ratio of feature ranges from which training is slow.
 SCALE_RATIO = 100.0
-#: Rows that are looked at to find out.
+#: Number of rows used to estimate ranges.
 SAMPLE_ROWS = 1000
-#: Ends of training that need a warning: a limit, divergence, or scipy's own words.
+#: Reasons to stop that need no warning; others are a limit, divergence, or a message of scipy.
 _GOOD_ENDS = ("converged", "stalled", "one pass", "interrupted", "asked")
 
 
@@ -48,14 +49,14 @@ def diverged(estimator: Any, epoch: int) -> str:
 def too_large(estimator: Any) -> str:
     """Return the message for predictions that are not finite."""
     return (
-        f"X of {type(estimator).__name__} must be of a size that the network can take: its "
-        "outputs are not finite. Scale X as in training, for example in a Pipeline with "
+        f"X of {type(estimator).__name__} must be scaled as in training. Got values for which "
+        "the outputs of the network are not finite: scale X, for example in a Pipeline with "
         "StandardScaler."
     )
 
 
 def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
-    """Return what to do if training ended at a limit or diverged; None if it ended well."""
+    """Return a remedy if training ended at a limit or diverged, or None."""
     reason = state.stop_reason
     if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
         return None
@@ -67,7 +68,7 @@ def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
 
 
 def warn_of(advice: str | None) -> None:
-    """Warn of training that did not end well."""
+    """Issue a ConvergenceWarning with the advice, if any."""
     if advice is not None:
         warn(advice, ConvergenceWarning)
 
@@ -76,11 +77,12 @@ def _is_lbfgs(estimator: Any) -> bool:
     return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
 
 
+@quiet_floats()
 def _is_planned(estimator: Any, state: TrainingState) -> bool:
-    """Tell whether a schedule leads to nearly no step at max_iter, so that training may end there.
+    """Return True if a schedule decreases to nearly 0 at max_iter, where training then ends.
 
-    Only its dependence on the fraction counts: what falls with epochs, rows or stalls was not made
-    for that many epochs.
+    Only its dependence on the fraction counts: a schedule that decreases with epochs, rows or
+    stalls is not designed for ``max_iter`` epochs.
     """
     if _is_lbfgs(estimator):
         return False
@@ -88,7 +90,7 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
     end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
     try:
         return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
-    except LookupError:  # of a list of factors, which ends where training does
+    except LookupError:  # a schedule that reads a list of factors has none after the end
         return False
 
 
@@ -106,7 +108,7 @@ def _lbfgs_ended(estimator: Any, reason: str) -> str:
 
 def _epochs_ended(estimator: Any) -> str:
     patience, last = estimator.n_iter_no_change, "or raise tol"
-    if patience >= estimator.max_iter:  # then no tol ends training
+    if patience >= estimator.max_iter:  # no value of tol can stop training
         last = f"or lower n_iter_no_change (it is {patience})"
     return (
         f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
@@ -115,8 +117,9 @@ def _epochs_ended(estimator: Any) -> str:
     )
 
 
+@quiet_floats()
 def scaling_hint(estimator: Any, data: Data) -> str:
-    """Return the advice to scale if features, or the target, are on very different scales."""
+    """Return the advice to scale if the scales of features, or of targets, differ too much."""
     features, hint = _ranges(data.X[:SAMPLE_ROWS]), ""
     if len(features) and features.max() > SCALE_RATIO * features.min():
         hint += (
@@ -124,10 +127,9 @@ def scaling_hint(estimator: Any, data: Data) -> str:
             f"{features.max() / features.min():.2g}: training may converge in fewer epochs if you "
             "scale them, for example with sklearn.preprocessing.StandardScaler."
         )
-    # Targets of a loss with the log link are on its own scale.
+    # Losses with the log link need no scaling of targets.
     if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
-        with np.errstate(all="ignore"):
-            deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
+        deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
         odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
         if odd:
             hint += (
@@ -140,13 +142,12 @@ def scaling_hint(estimator: Any, data: Data) -> str:
 def _ranges(columns: Any) -> Array:
     """Return the ranges of all columns that are not constant.
 
-    Rather than standard deviations: those of pixels or counts that are nearly always 0 are small,
-    too, and to scale such columns would only make their few values huge.
+    Ranges are used because standard deviations of pixels or counts that are nearly always 0 are
+    small as well, and scaling such columns would make their few other values huge.
     """
     find = min_max_axis if issparse(columns) else _min_max
     least, most = (np.asarray(end, dtype=np.float64) for end in find(columns, axis=0))
-    with np.errstate(all="ignore"):
-        return _usable(most - least)
+    return _usable(most - least)
 
 
 def _min_max(columns: Any, axis: int) -> tuple[Array, Array]:

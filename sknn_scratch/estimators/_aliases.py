@@ -1,7 +1,7 @@
-"""From parameters to components: ``solver="adam", beta_1=0.8`` -> ``Adam(beta_1=0.8)``.
+"""Conversion of parameters to components: ``solver="adam", beta_1=0.8`` -> ``Adam(beta_1=0.8)``.
 
-Strings are configured by the estimator's flat parameters, instances by their own, never
-both: a flat parameter that was set beside an instance would silently do nothing.
+Names are configured by the estimator's flat parameters, instances by their own parameters.
+Setting a flat parameter together with an instance is an error, because it would be ignored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FLAT: dict[str, dict[str, dict[str, str]]] = {
     },
     "learning_rate": {"invscaling": {"power_t": "power_t"}},
 }
-#: Names that scikit-learn has too: there, parameters of the others are silently ignored.
+#: Names of scikit-learn, which silently ignores the flat parameters of all other names.
 OWN_NAMES = {
     "solver": ("sgd", "adam", "lbfgs"),
     "learning_rate": ("constant", "invscaling", "adaptive"),
@@ -43,19 +43,21 @@ OWN_NAMES = {
 
 
 class ComponentParams(BaseEstimator):
-    """Parameters ``a__b`` inside the component that parameter ``a`` of an estimator is."""
+    """Mixin for parameters ``a__b``, the parameter b of the component ``a`` of an estimator."""
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters: plain names first, then ``a__b`` inside the component ``a``.
+        """Set parameters of the estimator and of its components.
 
         Parameters
         ----------
-        **params : values of parameters
-            By name, or by ``a__b``.
+        **params
+            New values of parameters; ``a__b`` sets the parameter b of the component a. Plain
+            names are set first.
 
         Returns
         -------
         self : the estimator
+            The estimator itself.
         """
         plain = {key: value for key, value in params.items() if "__" not in key}
         inner: dict[str, dict[str, Any]] = {}
@@ -65,7 +67,7 @@ class ComponentParams(BaseEstimator):
         for name, changes in inner.items():
             plain[name] = self._evolved(name, plain.get(name, getattr(self, name, None)), changes)
         known = self.get_params(deep=False)
-        # Unknown names first: they raise before anything has been set.
+        # Unknown names first, so that they raise before any parameter is set.
         return super().set_params(**dict(sorted(plain.items(), key=lambda item: item[0] in known)))
 
     def _evolved(self, name: str, value: Any, changes: dict[str, Any]) -> Component:
@@ -83,10 +85,10 @@ class ComponentParams(BaseEstimator):
 
 
 def component(estimator: Any, kind: str, parameter: str) -> Any:
-    """Return the component that a parameter of the estimator stands for."""
+    """Return the component for a parameter of the estimator."""
     value = getattr(estimator, parameter)
     if isinstance(value, Transform):
-        hint = f" Write Chain([('a', {value!r}), ('b', Adam())]): it is no optimizer alone."
+        hint = f" Write Chain([('a', {value!r}), ('b', Adam())]): it is not an optimizer."
         raise invalid(estimator, parameter, str(CONSTRAINTS[parameter][0]), value, hint)
     if isinstance(value, Component):
         _reject_flat(estimator, parameter, value)
@@ -99,18 +101,18 @@ def component(estimator: Any, kind: str, parameter: str) -> Any:
 
 
 def _flat(estimator: Any, name: str) -> Any:
-    """Return a flat parameter as a component takes it: True is no number there."""
+    """Return a flat parameter, converted for a component, which does not accept True."""
     value = getattr(estimator, name)
     return as_float(value) if isinstance(CONSTRAINTS[name][0], Interval) else value
 
 
 def resolved(estimator: Any, kind: str, parameter: str, value: Any) -> Any:
-    """Return the component that a value is, or that it names, with its own defaults."""
+    """Return a component unchanged, or the component of a name with its default parameters."""
     return value if isinstance(value, Component) else _named(estimator, kind, parameter, value)()
 
 
 def activations(estimator: Any) -> tuple[list[Activation], Activation]:
-    """Return one activation per hidden layer, and the one that the output layer sees."""
+    """Return one activation per hidden layer, and the one before the output layer."""
     value, n_hidden = estimator.activation, len(hidden_sizes(estimator))
     if isinstance(value, str | Activation | type):
         one = _activation(estimator, value)
@@ -145,20 +147,20 @@ def dropout_rates(estimator: Any) -> list[float]:
 
 
 def shuffle(estimator: Any) -> bool | Blocks:
-    """Return whether rows are shuffled, or the order that is not a plain shuffle."""
+    """Return whether rows are shuffled, or the order if it is not a full shuffle."""
     value = Blocks() if isinstance(estimator.shuffle, str) else estimator.shuffle
     return value if isinstance(value, Blocks) else bool(value)
 
 
 def schedule(estimator: Any) -> Schedule:
-    """Return the schedule; with solver="adam" scikit-learn's own two are ignored, as there."""
+    """Return the schedule; as in scikit-learn, solver="adam" ignores its two schedules."""
     if estimator.solver == "adam" and estimator.learning_rate in ("invscaling", "adaptive"):
         return lookup("schedule", "constant")()  # type: ignore[return-value]
     return component(estimator, "schedule", "learning_rate")  # type: ignore[no-any-return]
 
 
 def check_names(estimator: Any) -> None:
-    """Raise for a name that is unknown, and for flat parameters beside an instance."""
+    """Raise for unknown names, and for flat parameters set together with an instance."""
     activations(estimator)
     dropout_rates(estimator)
     _check_scoring(estimator)
@@ -172,19 +174,19 @@ def check_names(estimator: Any) -> None:
 def _check_scoring(estimator: Any) -> None:
     known = [*get_scorer_names(), "loss"]
     if isinstance(estimator.scoring, str) and estimator.scoring not in known:
-        must_be = "None, 'loss', the name of a scorer of scikit-learn's, or a callable"
+        must_be = "None, 'loss', the name of a scorer of scikit-learn, or a callable"
         hint = suggestion(estimator.scoring, known)
         raise invalid(estimator, "scoring", must_be, estimator.scoring, hint)
 
 
 def tasks(estimator: Any) -> tuple[str, ...]:
-    """Return what the loss fits; nothing if there is no such loss, which ``fit`` reports."""
+    """Return the tasks of the loss; empty for an unknown loss, for which ``fit`` raises."""
     loss = _loss_if_valid(estimator)
     return () if loss is None else loss.tasks
 
 
 def needs_positive_targets(estimator: Any) -> bool:
-    """Tell whether the loss refuses negative targets."""
+    """Return True if the loss rejects negative targets."""
     loss = _loss_if_valid(estimator)
     return loss is not None and not loss.target_range.contains(np.array(-1.0))
 
@@ -216,7 +218,7 @@ def _named(estimator: Any, kind: str, parameter: str, name: Any) -> type[Compone
 
 
 def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
-    """Raise if a flat parameter that ``value`` does not listen to is not at its default."""
+    """Raise if a flat parameter that ``value`` ignores is not at its default."""
     signature = inspect.signature(type(estimator).__init__).parameters
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
@@ -227,8 +229,8 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
             advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"
             raise ValueError(
                 f"The {flat!r} parameter of {type(estimator).__name__} must be left at its "
-                f"default with {parameter}={getattr(estimator, parameter)!r}, which does not "
-                f"listen to it. Got {flat}={given!r}: {advice} instead."
+                f"default with {parameter}={getattr(estimator, parameter)!r}, which ignores it. "
+                f"Got {flat}={given!r}: {advice} instead."
             )
 
 

@@ -1,4 +1,4 @@
-"""What both estimators share: validate, translate, solve, publish."""
+"""Base of both estimators: validation, encoding, training, fitted attributes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
@@ -40,12 +41,12 @@ _PLUGINS = "_sknn_scratch_plugins"
 
 @contextmanager
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Give the estimator back as it was if the body fails: nothing that it had is lost."""
+    """Restore the estimator if the body of the ``with`` statement raises."""
     before = dict(vars(estimator))
     try:
         yield
     except BaseException as error:
-        # Ctrl-C publishes what there is, and that is to be kept.
+        # Ctrl-C sets fitted attributes from the training so far, which must be kept.
         published = vars(estimator).get("theta_") is not before.get("theta_")
         if isinstance(error, Exception) or not published:
             vars(estimator).clear()
@@ -54,7 +55,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
 
 
 class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
-    """Base of MLPClassifier and MLPRegressor; not to be used itself."""
+    """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _y_is_numeric: ClassVar[bool]
@@ -63,33 +64,33 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     theta_: Array
     _state: TrainingState
 
-    # --- What the two estimators answer in their own way.
+    # --- Hooks each estimator implements.
 
     @abstractmethod
     def _read_targets(self, y: Any, how: How, classes: Any) -> Any:
-        """Return the codec of y."""
+        """Return the encoder of y."""
 
     @abstractmethod
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        """Return the score of predictions: both encoded, or both decoded."""
+        """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
 
     # --- Fitting.
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
-        """Do what fit (to the end) and partial_fit (one pass) do."""
-        with unchanged_on_error(self):
+        """Implement fit and, with ``one_pass``, partial_fit."""
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
-        # Last, so that nothing is lost where warnings are turned into errors.
+        # Last, so that no result is lost if warnings are turned into errors.
         _advice.warn_of(advice)
         return self
 
     def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
-        """Do what resume does: as fit, from the state in a file."""
+        """Implement resume: fit from the state in a file."""
         path = _resume.check_path(path)
-        with unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             check_params(self)
             job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
@@ -101,7 +102,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _prepare(
         self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
     ) -> Job:
-        """Check and translate everything; draw weights, or read them from a checkpoint."""
+        """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
         X = _validation.check_X(self, rows.X, reset=how.is_new)
         y = _validation.check_y(self, rows.y, X, self._y_is_numeric)
@@ -119,22 +120,21 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if origin is None:
             state = start(self, plan, data, how)
         else:
-            state = _resume.go_on(self, plan, origin, header, str(path), data.n_samples)
+            state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
         plan = with_judge(self, plan, data, state, targets, held)
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
-    # Not around _fit: on an error unchanged_on_error would take away what is to be torn down.
+    # Not around _fit: after an error, unchanged_on_error would remove the callbacks to tear down.
     @with_callbacks
     def _solve(self, job: Job, given: Rows) -> None:
-        """Train and publish, also what there is when Ctrl-C ends training."""
+        """Train and set fitted attributes, even if Ctrl-C ends training."""
         plan, data, state, targets, header = job
         listener = listen(self, job, given)
         run = FitRun(plan, state, header, listener)
         try:
             rows = getattr(plan.strategy, "batch_size", data.n_samples)
-            calm = _threads.suited(plan.network, rows)
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"), calm:
+            with _threads.suited(plan.network, rows):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
@@ -146,12 +146,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             listener.on_published()
 
     def _how(self, one_pass: bool) -> How:
-        """Tell how a call begins: the only reader of ``warm_start``."""
+        """Return how a call starts; the only place that uses ``warm_start``."""
         goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
         return How(is_new=not goes_on, one_pass=one_pass)
 
     def _dtype(self, X: Any, how: How) -> Any:
-        """Return the dtype to compute in: that of the weights so far, as set, or X's."""
+        """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
         if not how.is_new:
             return self.theta_.dtype
         own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
@@ -160,9 +160,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _weigh(
         self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
     ) -> Array | None:
-        """Return the weights of rows; the classifier multiplies in those of classes.
+        """Return the weights of rows, which the classifier multiplies by class weights.
 
-        ``reference`` is the y whose classes are to be balanced; None is y itself.
+        ``reference`` is the y whose classes are balanced; None is y itself.
         """
         return weight
 
@@ -182,7 +182,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if not loss.target_range.contains(encoded):
             raise ValueError(
                 f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which takes no others. Got values from {y.min():g} to "
+                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
                 f"{y.max():g}: choose another loss or transform y."
             )
         return encoded, unit
@@ -190,7 +190,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _encode_given(
         self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
     ) -> Data | None:
-        """Return the validation data that the user gave, checked as training data is."""
+        """Return the given validation data, checked like training data."""
         if not _validation.is_given(self, *given):
             return None
         with _validation.naming("X_val", self):
@@ -217,17 +217,17 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             )
         raise _aliases.unfit_loss(self, loss, task)
 
-    # --- Publishing.
+    # --- Fitted attributes.
 
     def _publish(self, plan: Plan, state: TrainingState, targets: Any) -> None:
-        """Set all fitted attributes: the only place that does."""
+        """Set all fitted attributes; the only place that does so."""
         theta = self._final_theta(plan, state)
         del state.history[:-CURVE_LENGTH]
         for name, value in self._fitted_attributes(plan, state, targets, theta).items():
             setattr(self, name, value)
 
     def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
-        """Return the parameters to keep: with early stopping the best ones, else the last."""
+        """Return the parameters to keep: the best with early stopping, otherwise the last."""
         optimizer = getattr(plan.strategy, "optimizer", None)
         last = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
         if not np.isfinite(last).all():
@@ -244,7 +244,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
         kept = state.best_row if plan.early_stopping else {}
         scores = state.curve("validation_score")
-        # Where partial_fit goes on from other weights than those published.
+        # True if partial_fit resumes from other weights than theta_.
         goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
         return {
             "theta_": theta,
@@ -272,7 +272,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     @property
     def coefs_(self) -> tuple[Array, ...]:
-        """Weight matrices (fan_in, fan_out), layer by layer: views of ``theta_``."""
+        """Weight matrices (fan_in, fan_out), layer by layer, as views of ``theta_``."""
         return self._views(0)
 
     @coefs_.setter
@@ -281,7 +281,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     @property
     def intercepts_(self) -> tuple[Array, ...]:
-        """Bias vectors (fan_out,), layer by layer: views of ``theta_``."""
+        """Bias vectors (fan_out,), layer by layer, as views of ``theta_``."""
         return self._views(1)
 
     @intercepts_.setter
@@ -293,7 +293,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return tuple(arrays[which] for arrays in self._network.layout.params(theta).layers)
 
     def _set_views(self, name: str, which: int, values: Any) -> None:
-        """Copy new values into a new theta: a read-only one may be mapped from a file."""
+        """Set views of a new theta, because the old one may be read-only (mapped from a file)."""
         check_is_fitted(self)
         theta = np.array(self.theta_)
         views = [arrays[which] for arrays in self._network.layout.params(theta).layers]
@@ -313,13 +313,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         self._state = self._state.at_rest(keep_theta=False)
 
     def _map_raw(self, X: Any, function: Callable[[Array], Array]) -> Array:
-        """Return function(raw outputs) of valid X, collected over row blocks."""
+        """Return function(raw outputs) for X, concatenated over row blocks."""
         X = _validation.check_X_fitted(self, X)
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        calm = _threads.suited(self._network, inference.size, trains=False)
-        with np.errstate(over="ignore", invalid="ignore"), calm:
+        with quiet_floats(), _threads.suited(self._network, inference.size, trains=False):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))
@@ -331,22 +330,24 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
                 out[block] = part
         return out
 
-    # --- scikit-learn's manners.
+    # --- Parameters, conversion and storage.
 
     @classmethod
     def from_sklearn(cls, model: Any) -> Any:
-        """Return an estimator of this class from a fitted one of scikit-learn's.
+        """Convert a fitted estimator of scikit-learn, with the same predictions.
 
-        Parameters, weights and curves are taken over; predictions are the same. The
-        optimizer's memory is not: ``partial_fit`` begins with fresh moments.
+        Parameters, weights and curves are copied. Optimizer state is not, so ``partial_fit``
+        starts with new moments.
 
         Parameters
         ----------
         model : fitted sklearn.neural_network.MLPClassifier or MLPRegressor
+            Estimator to convert.
 
         Returns
         -------
-        estimator : instance of this class, fitted
+        estimator : instance of this class
+            Fitted estimator.
 
         Raises
         ------
@@ -361,7 +362,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return _convert.from_sklearn(cls, model)
 
     def to_sklearn(self) -> Any:
-        """Return scikit-learn's estimator with these weights: the same predictions.
+        """Convert to scikit-learn's estimator, with the same predictions.
 
         A softmax over two classes becomes scikit-learn's single logistic output.  It can be
         fitted further: with scikit-learn's own parameters, so without ``callbacks``,
@@ -371,7 +372,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
         Returns
         -------
-        model : fitted sklearn.neural_network.MLPClassifier or MLPRegressor
+        model : sklearn.neural_network.MLPClassifier or MLPRegressor
+            Fitted estimator.
 
         Raises
         ------
@@ -387,19 +389,20 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         Parameters
         ----------
         batch_size : int, default=None
-            Rows of a step, for the memory of training; None is that of the fit.
+            Number of rows per step, for the memory of training. If None, use that of the fit.
 
         Returns
         -------
         summary : sknn_scratch.inspection.Summary
+            Table of the layers.
         """
         check_is_fitted(self)
-        from sknn_scratch.inspection import summary  # here: most fits are never looked into
+        from sknn_scratch.inspection import summary  # here, because it is rarely used
 
         return summary(self, batch_size)
 
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
-        """Return what training would minimise on these rows, without dropout."""
+        """Return the objective of training on these rows, without dropout, and the rows."""
         check_is_fitted(self)
         how = How(is_new=False, one_pass=True)
         X = _validation.check_X(self, X, reset=False)
@@ -413,27 +416,28 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def get_state(self) -> State:
         """Return weights and training state as nested dicts of arrays, numbers and strings.
 
-        For those who store estimators elsewhere than in files of joblib; the parameters are
-        not in it.
+        Use it to store an estimator in a custom format. Parameters are not included.
 
         Returns
         -------
         state : dict
+            State for :meth:`set_state`.
         """
         check_is_fitted(self)
         return _resume.get_state(self)
 
     def set_state(self, state: State) -> Any:
-        """Become the fitted estimator that ``state`` was taken of.
+        """Restore the weights and training state that ``get_state`` returned.
 
         Parameters
         ----------
         state : dict
-            From ``get_state`` of an estimator with the same parameters.
+            State from ``get_state`` of an estimator with the same parameters.
 
         Returns
         -------
         self : the estimator
+            The estimator itself.
 
         Raises
         ------
@@ -471,24 +475,24 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
 
 class Job(NamedTuple):
-    """A fit that is ready to run."""
+    """Inputs of a fit that is ready to run."""
 
     plan: Plan
     data: Data
     state: TrainingState
     targets: Any
-    header: State  #: what a checkpoint says of this fit
+    header: State  #: identification of this fit in checkpoints
 
 
 def _best(scores: list[float]) -> float | None:
-    """Return the highest score that is a number, nan if none is, None without scores."""
+    """Return the highest score that is not nan; nan if all are, None without scores."""
     if not scores:
         return None
     return max((score for score in scores if score == score), default=float("nan"))
 
 
 def is_stochastic(estimator: Any) -> bool:
-    """Tell whether partial_fit is there: for all solvers but L-BFGS."""
+    """Return True if partial_fit is available; raise AttributeError for L-BFGS."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."

@@ -1,4 +1,4 @@
-"""``class_weight``: from weights of classes to weights of rows."""
+"""Conversion of ``class_weight`` to weights of rows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sknn_scratch.estimators._targets import ClassTargets
 
 
 def row_weights(class_weight: Any, y: Any, reference: Any, targets: ClassTargets) -> Array:
-    """Return the weight of each row's class; over labels they multiply.
+    """Return the class weight of each row; the weights of several columns are multiplied.
 
-    "balanced" goes by the counts of classes in ``reference``.
+    "balanced" uses the class counts in ``reference``.
     """
     if targets.task != "multilabel":
         if isinstance(class_weight, list):
@@ -37,13 +37,13 @@ def row_weights(class_weight: Any, y: Any, reference: Any, targets: ClassTargets
 
 
 def balanced(counts: Array) -> Array:
-    """Return the weight of each class with which all that are there weigh the same."""
+    """Return weights that give all classes that occur the same total weight."""
     weights: Array = counts.sum() / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights
 
 
 def _columns(y: Any) -> Array:
-    """Return the labels' indicators, 0 or 1, one row for each label."""
+    """Return the indicators of labels, 0 or 1, with one row for each label."""
     dense: Array = y.toarray() if issparse(y) else np.asarray(y)
     return (dense != 0).astype(int).T
 
@@ -57,7 +57,9 @@ def _of_classes(class_weight: Any, codes: Array, classes: Any) -> Array:
     known = classes.tolist()
     unknown = [key for key in class_weight if key not in known]
     if unknown:
-        raise ValueError(f"class_weight names classes that y has not: {unknown}. It has {known}.")
+        raise ValueError(
+            f"class_weight must name classes of y, {known}. Got unknown {unknown}: remove them."
+        )
     values = [as_float(class_weight.get(key, 1.0)) for key in known]
     if not all(0 <= value < np.inf for value in values):
         raise ValueError(f"class_weight must hold finite numbers >= 0. Got {class_weight!r}.")

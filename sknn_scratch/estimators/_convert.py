@@ -1,4 +1,4 @@
-"""From scikit-learn's fitted MLP to ours and back: the same predictions either way."""
+"""Conversion of fitted networks from and to scikit-learn, with the same predictions."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import components
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._start import own_stream, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
-#: Attributes that mean the same on both sides.
+#: Attributes with the same meaning in both packages.
 COMMON = (
     "t_",
     "n_iter_",
@@ -30,7 +31,7 @@ COMMON = (
     "classes_",
 )
 
-#: What scikit-learn has of the components, by its name there.
+#: Components that scikit-learn has too, with their names there.
 NAMES: dict[type[Component], str] = {
     components.Identity: "identity",
     components.Logistic: "logistic",
@@ -46,11 +47,12 @@ NAMES: dict[type[Component], str] = {
 }
 
 
+@quiet_floats()
 def from_sklearn(cls: type, model: Any) -> Any:
-    """Return an estimator of ours with the parameters and weights of scikit-learn's."""
+    """Return an estimator of this package with the parameters and weights of ``model``."""
     check_is_fitted(model)
     if is_classifier(model) and len(model.classes_) == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     params = model.get_params(deep=False)
     if is_classifier(model) and model._label_binarizer.y_type_ == "binary":
         params["loss"] = "binary_log_loss"
@@ -67,7 +69,7 @@ def from_sklearn(cls: type, model: Any) -> Any:
 
 
 def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
-    """Return what training of ours would have left: counters and history, no moments."""
+    """Return an equivalent training state: counters and history, without moments."""
     state = TrainingState(theta, own_stream(random_state), epoch=model.n_iter_, samples=model.t_)
     curve = getattr(model, "loss_curve_", [model.loss_])
     first = model.n_iter_ - len(curve) + 1
@@ -75,7 +77,7 @@ def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
     scores = getattr(model, "validation_scores_", None) or []
     for row, score in zip(state.history, scores, strict=False):
         row["validation_score"] = score
-    if scores:  # scikit-learn's loss_ is the last one
+    if scores:  # scikit-learn's loss_ is that of the last epoch
         state.best_row = {"epoch": int(np.argmax(scores)) + 1, "loss": model.loss_}
     return state
 
@@ -88,8 +90,9 @@ def _targets(model: Any) -> ClassTargets | NumericTargets:
     return ClassTargets(model.classes_, task, bool(model._label_binarizer.sparse_input_))
 
 
+@quiet_floats()
 def to_sklearn(ours: Any, cls: type) -> Any:
-    """Return scikit-learn's estimator with our parameters and weights."""
+    """Return scikit-learn's estimator with the parameters and weights of ``ours``."""
     check_is_fitted(ours)
     theirs = cls(**_their_params(ours, cls))
     _check_params(theirs)
@@ -118,7 +121,7 @@ def _copies(arrays: Iterable[Array]) -> list[Array]:
 
 
 def _check_params(theirs: Any) -> None:
-    """Raise unless scikit-learn's own check lets its estimator be fitted with its parameters."""
+    """Raise ValueError unless scikit-learn's estimator accepts its parameters."""
     try:
         theirs._validate_params()
     except ValueError as error:
@@ -126,9 +129,9 @@ def _check_params(theirs: Any) -> None:
 
 
 def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
-    """Return what scikit-learn's training goes on from, as it looks there.
+    """Return the attributes from which training continues in scikit-learn.
 
-    ``loss_`` is the last one, and a score of another kind than theirs is not compared with.
+    ``loss_`` is the last loss.  Scores of another metric than scikit-learn's are not comparable.
     """
     curve = list(ours.loss_curve_)
     found = {"loss_": (curve or [ours.loss_])[-1], "loss_curve_": curve, "_no_improvement_count": 0}
@@ -142,12 +145,12 @@ def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
 
 
 def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
-    """Return the logistic output that equals a softmax over two: its raw is their difference."""
+    """Return the logistic output that equals a softmax over two outputs, from their difference."""
     return W[:, 1:] - W[:, :1], b[1:] - b[:1]
 
 
 def sklearn_class(name: str) -> Any:
-    """Return one of scikit-learn's networks, whose import takes longer than this package's."""
+    """Return a class of sklearn.neural_network, imported on use because its import is slow."""
     from sklearn import neural_network
 
     return getattr(neural_network, name)
@@ -160,12 +163,12 @@ def _label_binarizer(targets: ClassTargets) -> Any:
         indicators = np.eye(targets.n_targets, dtype=int)
         return LabelBinarizer().fit(csr_array(indicators) if targets.sparse else indicators)
     if targets.n_targets == 1:
-        raise ValueError(_impossible("a classifier that knows a single class"))
+        raise ValueError(_impossible("a classifier with a single class"))
     return LabelBinarizer().fit(targets.classes)
 
 
 def _their_params(ours: Any, cls: type) -> dict[str, Any]:
-    """Return the parameters for scikit-learn's estimator, or say what it cannot express."""
+    """Return the parameters for scikit-learn's estimator; raise if it cannot express them."""
     params = ours.get_params(deep=False)
     activations = [layer.activation for layer in ours._network.layers[:-1]]
     if len(set(activations)) > 1:
@@ -186,8 +189,8 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
         elif value not in _aliases.OWN_NAMES[name]:
             raise ValueError(_impossible(f"{name}={value!r}"))
     if params["solver"] == "adam" and not isinstance(_aliases.schedule(ours), components.Constant):
-        raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} beside Adam"))
-    # Theirs know one order that is drawn.
+        raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} and solver='adam'"))
+    # scikit-learn has a single kind of shuffling.
     params["shuffle"] = bool(_aliases.shuffle(ours))
     return {name: params[name] for name in cls().get_params()}
 

@@ -1,4 +1,4 @@
-"""The rows held out for early stopping: numbers of rows, never copies."""
+"""Rows held out for early stopping, as row numbers instead of copies."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def n_held_out(n: int, fraction: float) -> int:
 def split(
     n: int, fraction: float, rng: np.random.RandomState, strata: Array | None
 ) -> tuple[Array, Array]:
-    """Return (training rows, validation rows), drawn as scikit-learn draws them.
+    """Return (training rows, validation rows), with the same random split as scikit-learn.
 
-    Rows are stratified by ``strata``, if given.  A stratum of one member stays in the
-    training part; where stratification is impossible, the split is a plain one.
+    Rows are stratified by ``strata``, if given.  A stratum with a single row stays in the
+    training part.  If stratification is impossible, the split is not stratified.
     """
     if n_held_out(n, fraction) < 2:
         raise ValueError(
@@ -56,8 +56,8 @@ def _stratified(
         change = "increase" if n_test < n_strata else "lower"
         warn(
             f"The early-stopping split cannot be stratified: {n_test} of {len(rows)} samples "
-            f"cannot hold all {n_strata} classes. It is drawn without regard to classes; "
-            f"{change} validation_fraction to have it stratified.",
+            f"cannot hold all {n_strata} classes. It is drawn without stratification; {change} "
+            "validation_fraction to stratify it.",
         )
         return _plain(rows, fraction, rng)
     return _plain(rows, fraction, rng, stratify=strata[rows])

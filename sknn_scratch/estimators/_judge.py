@@ -1,4 +1,4 @@
-"""Validation: rows held out or given, and the function that scores parameters on them."""
+"""Validation data, held out or given, and scores of parameters on them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Score = Callable[[Array, Array, float], float]
 
 
 class Rows(NamedTuple):
-    """Data as the user handed it over; all None for validation data that there is none of."""
+    """Data as passed by the user; all None without validation data."""
 
     X: Any = None
     y: Any = None
@@ -32,7 +32,7 @@ class Rows(NamedTuple):
 
 
 class Judge:
-    """Scores a vector of parameters on validation rows: (score, mean loss)."""
+    """Function from a vector of parameters to (score, mean loss) on validation rows."""
 
     def __init__(self, plan: Plan, data: Data, rows: Array, score: Score) -> None:
         self.network, self.loss = plan.network, plan.objective.loss
@@ -43,7 +43,7 @@ class Judge:
         self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
 
     def __call__(self, theta: Array) -> tuple[float, float]:
-        """Return score and loss at theta; nan where outputs are not finite."""
+        """Return score and loss at theta; the score is nan if outputs are not finite."""
         params = self.network.layout.params(theta)
         total = 0.0
         for block, raw in self.inference.raw_blocks(params, self.data.X, self.rows):
@@ -65,7 +65,7 @@ def stops_early(estimator: Any) -> bool:
 def with_judge(
     estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any, given: Data | None
 ) -> Plan:
-    """Return the plan with a judge, if there are validation rows; drawn after the weights."""
+    """Return the plan with a judge, if there are validation rows; split after drawing weights."""
     wanted = stops_early(estimator)
     if estimator.early_stopping and not wanted:
         warn("early_stopping is ignored with solver='lbfgs'.")
@@ -87,9 +87,9 @@ def with_judge(
 
 
 def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
-    """Split off validation rows; the others become the order to train in."""
+    """Split off validation rows; the other rows become the order of training."""
     is_plain = isinstance(plan.strategy.shuffle, bool)
-    # To stratify takes a hundred bytes a row, too many for rows that are left on a disk.
+    # Stratification needs about 100 bytes per row, too many for rows that stay on disk.
     strata = targets.strata(data.y) if is_plain else None
     state.order, state.held_out = _holdout.split(
         data.n_samples, float(estimator.validation_fraction), state.rng, strata
@@ -104,7 +104,7 @@ def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targ
 
 
 def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) -> Score:
-    """Return what ``scoring`` stands for, as a function of parameters and outputs."""
+    """Return the metric ``scoring`` as a function of parameters, raw outputs and loss."""
     loss_function = plan.objective.loss
     if isinstance(estimator.scoring, str) and estimator.scoring == "loss":
         return lambda theta, raw, loss: -loss
@@ -136,7 +136,7 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
 
 
 def _remedy(absent: list[Any]) -> str:
-    """Return what to do where a scorer fails; ``absent`` are classes that it has not seen."""
+    """Return the remedy for a scorer that fails; ``absent`` are missing classes."""
     if absent:
         return (
             f"The validation data lacks a class, as it has no example of {absent}: pass X_val and "
@@ -149,7 +149,7 @@ def _remedy(absent: list[Any]) -> str:
 
 
 def _takes_weight(scorer: Any) -> bool:
-    """Tell whether a scorer, or the metric that it is made of, takes sample_weight."""
+    """Return True if a scorer, or its metric, accepts sample_weight."""
     parameters = inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
     return "sample_weight" in parameters
 
@@ -157,7 +157,7 @@ def _takes_weight(scorer: Any) -> bool:
 def _evaluation_copy(estimator: Any, plan: Plan, targets: Any) -> Any:
     """Return a fitted copy for scorers, whose weights are set before each call."""
     stand_in = copy.copy(estimator)
-    vars(stand_in).pop("feature_names_in_", None)  # validation rows are arrays by now
+    vars(stand_in).pop("feature_names_in_", None)  # validation rows have been converted to arrays
     vars(stand_in).update(
         theta_=np.empty(0),
         _network=plan.network,

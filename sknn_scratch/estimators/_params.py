@@ -1,4 +1,4 @@
-"""What the constructor parameters may be."""
+"""Constraints on constructor parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sknn_scratch.registry import KINDS, names
 
 
 class Interval(_param_validation.Interval):
-    """scikit-learn's interval, for fractions and for integers beyond the range of floats, too."""
+    """Constraint: scikit-learn's interval, also for fractions and for very large integers."""
 
     def __contains__(self, value: Any) -> bool:
         inside = super().__contains__(as_float(value) if self.type is Real else value)
@@ -26,18 +26,18 @@ class Interval(_param_validation.Interval):
 
 
 class ComponentOrName(Options):
-    """An instance of a kind of component, or a string; names are looked up later."""
+    """Constraint: an instance of a kind of component, or a string; names are looked up later."""
 
     def __init__(self, kind: str, extra_names: Sequence[str] = ()) -> None:
         super().__init__(str, set(extra_names))
         self.kind, self.extra_names = kind, extra_names
 
     def known(self) -> list[str]:
-        """Return the names to choose from."""
+        """Return the valid names."""
         return sorted([*names(self.kind), *self.extra_names])
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Tell whether it is one; a class, or a part of a chain, gets its own message later."""
+        """Return True if valid, or if a class or part of a chain, which is rejected later."""
         kinds = (KINDS[self.kind], Transform) if self.kind == "optimizer" else (KINDS[self.kind],)
         is_class = isinstance(value, type) and issubclass(value, kinds)
         return isinstance(value, (str, *kinds)) or is_class
@@ -48,7 +48,7 @@ class ComponentOrName(Options):
 
 
 class Callbacks(Options):
-    """A list or tuple of callbacks."""
+    """Constraint: a list or tuple of callbacks."""
 
     def __init__(self) -> None:
         super().__init__(str, set())
@@ -61,7 +61,7 @@ class Callbacks(Options):
 
 
 class OnePerLayer(ComponentOrName):
-    """The same as one value for all hidden layers, or as a sequence with one for each."""
+    """Constraint: one value for all hidden layers, or a sequence with one for each."""
 
     def is_satisfied_by(self, value: Any) -> bool:
         one = super().is_satisfied_by
@@ -112,19 +112,19 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
 
-#: The classifier has one more.
+#: Additional parameter of classifiers.
 CLASS_WEIGHT: dict[str, list[Any]] = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
 
 
 def check_params(estimator: Any) -> None:
-    """Raise a ValueError for the first parameter that is out of its range."""
+    """Raise ValueError for the first invalid parameter."""
     if not get_config()["skip_parameter_validation"]:
         estimator._validate_params()
     hidden_sizes(estimator)
 
 
 def invalid(estimator: Any, name: str, must_be: str, value: Any, hint: str = "") -> ValueError:
-    """Return the one error sentence: which parameter, of what, must be ..., got ..."""
+    """Return the error for an invalid parameter, in the form of all error messages."""
     return InvalidParameterError(
         f"The {name!r} parameter of {type(estimator).__name__} must be {must_be}. "
         f"Got {value!r} instead.{hint}"
@@ -150,7 +150,7 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
 
 
 def count(value: Any) -> int:
-    """Return a number of epochs, rows or the like; none gets to the largest that numpy holds."""
+    """Return a count, such as of epochs or rows, limited to the largest integer of numpy."""
     return min(int(value), sys.maxsize)
 
 

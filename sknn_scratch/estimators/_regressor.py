@@ -1,4 +1,4 @@
-"""The regressor."""
+"""MLPRegressor."""
 
 from __future__ import annotations
 
@@ -17,91 +17,91 @@ from sknn_scratch.estimators._scores import RegressorScore
 from sknn_scratch.estimators._start import How
 from sknn_scratch.estimators._targets import NumericTargets
 
-#: With fewer values of y that a dtype tells apart, rounding takes away what is to be learnt.
+#: Number of different values of y in a dtype below which rounding hides what is to be learned.
 FEWEST_VALUES = 100
 
 
 class MLPRegressor(RegressorScore, BaseMLP):
-    """Multi-layer perceptron for regression: squared error, quantiles, counts and more.
+    """Multi-layer perceptron regressor, for squared error, quantiles, counts and other losses.
 
     Parameters
     ----------
     loss : str or Loss, default='squared_error'
-        'squared_error' (half of it), 'absolute_error', 'huber' and 'quantile' with linear
+        Loss: 'squared_error' (half of it), 'absolute_error', 'huber' and 'quantile' with linear
         outputs; 'poisson', 'gamma' and 'tweedie' (half deviances, for y >= 0 or > 0) with
         exponential outputs; or an instance. ``Quantile((0.1, 0.5, 0.9))`` predicts one
         column per level.
 
     hidden_layer_sizes : int or array-like of int, default=(100,)
-        Units of each hidden layer; () for a model without hidden layers, which is linear.
+        Number of units in each hidden layer; () for a linear model without hidden layers.
 
     activation : str, Activation, or sequence of these, default='relu'
-        Activation function of the hidden layers: one for all, or one for each.
+        Activation function of the hidden layers, one for all or one for each:
         'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', 'silu',
         'mish', 'softplus', a name registered by a plug-in, or an instance.
 
     solver : str or Optimizer, default='adam'
-        Rule of the steps: 'adam', 'sgd', 'lbfgs', 'nadam', 'adamw', 'amsgrad', 'rmsprop',
-        'adagrad', 'lion', or an instance, such as a ``Chain``. 'lbfgs' looks at all
-        rows in each step and suits small data. 'adam' and 'sgd' are configured by the
-        parameters below, an instance by its own.
+        Optimizer: 'adam', 'sgd', 'lbfgs', 'nadam', 'adamw', 'amsgrad', 'rmsprop', 'adagrad',
+        'lion', or an instance, such as a ``Chain``. 'lbfgs' uses all rows in each step and
+        suits small data. 'adam' and 'sgd' use the parameters below; an instance uses its own
+        parameters.
 
     alpha : float >= 0, default=0.0001
-        Strength of the L2 penalty, alpha / (2 w) times the sum of squared weights, where w
-        is the number of rows (or the sum of their weights) of the batch.
+        Strength of the L2 penalty: alpha / (2 w) times the sum of squared weights, where w
+        is the number of rows in the batch (or the sum of their sample weights).
 
     batch_size : int or 'auto', default='auto'
-        Rows per step. 'auto' is min(200, n_samples). Not used by 'lbfgs'.
+        Number of rows per step. 'auto' is min(200, n_samples). Not used by 'lbfgs'.
 
     learning_rate : str or Schedule, default='constant'
-        Factor on ``learning_rate_init`` in the course of training: 'constant',
+        Schedule of factors on ``learning_rate_init`` during training: 'constant',
         'invscaling', 'adaptive', 'step', 'exponential', 'cosine', 'one_cycle',
         'linear_warmup', 'coslog4', or an instance. 'invscaling' divides by
-        (rows seen + 1) ** power_t; 'adaptive' divides by 5 whenever training stalls. Both
-        names are ignored with ``solver='adam'``, as in scikit-learn; instances never are.
+        (rows seen + 1) ** power_t; 'adaptive' divides by 5 at each stall. As in scikit-learn,
+        both names are ignored with ``solver='adam'``; instances are not.
 
     learning_rate_init : float > 0, default=0.001
-        Step size at the start.
+        Initial learning rate.
 
     power_t : float >= 0, default=0.5
         Exponent of 'invscaling'.
 
     max_iter : int, default=200
-        Largest number of epochs; with 'lbfgs', of iterations.
+        Maximum number of epochs; with 'lbfgs', of iterations.
 
     shuffle : bool, "blocks" or Blocks, default=True
-        Whether each epoch sees the rows in a new order. "blocks", or ``Blocks(size, window)``,
-        is an order for rows on a disk: shuffled blocks, and shuffled rows within a window.
+        If True, shuffle the rows in each epoch. "blocks", or ``Blocks(size, window)``, is an
+        order for rows on a disk: blocks are shuffled, and rows are shuffled within a window.
 
     random_state : int, RandomState or None, default=None
-        Seed of the initial weights, the early-stopping split and the order of rows. The
-        same integer gives scikit-learn's draws. A RandomState, or the global one for None,
-        gives one seed for a stream of the estimator's own.
+        Seed of the initial weights, the early-stopping split and the order of rows. An integer
+        gives the same random numbers as in scikit-learn. A RandomState, or the global one for
+        None, is used once, to draw the seed of the estimator's own generator.
 
     tol : float >= 0, default=0.0001
-        Smallest gain in loss (with early stopping: in validation score) that counts; with
-        'lbfgs', largest component of the gradient at which it has converged.
+        Smallest improvement of the loss (with early stopping, of the validation score) that
+        counts. 'lbfgs' converges when the largest component of the gradient is at most tol.
 
     verbose : bool or int, default=False
-        Whether to print the loss of each epoch.
+        If True, print the loss of each epoch.
 
     warm_start : bool, default=False
-        Whether ``fit`` begins with the weights of the fit before. Curves, patience and
-        the optimizer's memory begin anew.
+        If True, ``fit`` starts from the weights of the previous fit. Curves, patience and
+        optimizer state start again.
 
     momentum : float in [0, 1], default=0.9
         Momentum of ``solver='sgd'``.
 
     nesterovs_momentum : bool, default=True
-        Whether that momentum is Nesterov's.
+        If True, use Nesterov momentum.
 
     early_stopping : bool, default=False
-        Whether to hold rows out, score them after each epoch (R², the coefficient of
-        determination), stop when the
-        score gains no more, and keep the best weights. Ignored with 'lbfgs'.
+        If True, hold rows out, score them after each epoch (R², the coefficient of
+        determination), stop when the score stops improving, and keep the best weights.
+        Ignored with 'lbfgs'.
 
     validation_fraction : float in [0, 1), default=0.1
-        Part of the rows held out by ``early_stopping``.
+        Fraction of the rows held out by ``early_stopping``.
 
     beta_1 : float in [0, 1), default=0.9
         Decay of the mean of gradients in ``solver='adam'``.
@@ -110,13 +110,13 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Decay of the mean of squared gradients in ``solver='adam'``.
 
     epsilon : float > 0, default=1e-08
-        Keeps the division in ``solver='adam'`` finite.
+        Constant that keeps the division in ``solver='adam'`` finite.
 
     n_iter_no_change : int or inf, default=10
-        Training stops after more than this many epochs without a gain of ``tol``.
+        Training stops after more than this number of epochs without an improvement of ``tol``.
 
     max_fun : int, default=15000
-        Largest number of evaluations by 'lbfgs'.
+        Maximum number of evaluations by 'lbfgs'.
 
     initializer : str or Initializer, default='glorot_uniform'
         Distribution of the initial weights: 'glorot_uniform' (scikit-learn's),
@@ -124,25 +124,25 @@ class MLPRegressor(RegressorScore, BaseMLP):
         'orthogonal', 'normal', 'zeros', or an instance.
 
     scoring : str, callable or None, default=None
-        What validation data is scored by: None is R², 'loss' the negated
-        loss; else the name of a scorer of scikit-learn's, or a callable(estimator, X, y).
+        Metric of the validation data: 'loss' for the negated loss, the name of a scorer of
+        scikit-learn, or a callable(estimator, X, y). If None, use R².
 
     dropout : float or sequence of float in [0, 1), default=0.0
-        Part of the units of hidden layers that is left out at random in each step: one
-        rate for all layers, or one for each. Never active in ``predict``.
+        Fraction of the units of hidden layers that is dropped at random in each step, one
+        rate for all layers or one for each. Never active in ``predict``.
 
     l1_ratio : float in [0, 1], default=0.0
-        Part of the penalty that is on absolute weights instead of squared ones.
+        Fraction of the penalty that is L1 instead of L2.
 
     ema_decay : float in [0, 1) or None, default=None
-        Decay of an exponential moving average of the weights over steps, which is then
-        scored and published in place of the last weights.
+        Decay of an exponential moving average of the weights over steps. The average replaces
+        the last weights for scoring and in the fitted attributes. If None, do not average.
 
     callbacks : sequence of Callback or None, default=None
-        What looks on after each epoch; see ``sknn_scratch.components``.
+        Callbacks to run during training; see ``sknn_scratch.components``.
 
     dtype : {'float32', 'float64'} or None, default=None
-        Type to compute in; None is that of X.
+        Type to compute in. If None, use the dtype of X.
 
     Attributes
     ----------
@@ -150,47 +150,48 @@ class MLPRegressor(RegressorScore, BaseMLP):
         All parameters: weight matrices, then biases.
 
     coefs_ : tuple of ndarray of shape (fan_in, fan_out)
-        Weight matrices, layer by layer: views of ``theta_``. Assigning a sequence of
-        arrays copies them in.
+        Weight matrices, layer by layer, as views of ``theta_``. Assigning a sequence of
+        arrays copies their values into ``theta_``.
 
     intercepts_ : tuple of ndarray of shape (fan_out,)
-        Biases, layer by layer: views of ``theta_``.
+        Biases, layer by layer, as views of ``theta_``.
 
     loss_ : float
         Loss of the epoch whose weights are kept.
 
     best_loss_ : float or None
-        Lowest loss of an epoch; None with early stopping.
+        Lowest loss of all epochs; None with early stopping.
 
     loss_curve_ : list of float
-        Loss of each epoch (iteration of 'lbfgs'), averaged over its batches; of the last
-        10,000 calls of ``partial_fit``.
+        Loss of each epoch (iteration of 'lbfgs'), averaged over its batches; for
+        ``partial_fit``, of the last 10,000 calls.
 
     validation_scores_ : list of float or None
-        R² of the validation data after each epoch; None without any.
+        R² of the validation data after each epoch; None without validation data.
 
     best_validation_score_ : float or None
-        The highest of them.
+        Highest validation score; None without validation data.
 
     validation_loss_curve_ : list of float or None
-        Mean loss of the validation data after each epoch, without the penalty.
+        Mean loss of the validation data after each epoch, without the penalty; None without
+        validation data.
 
     history_ : list of dict
-        One row for each epoch: epoch, loss, learning_rate, gradient_norm (of the last
-        batch), seconds; with validation data validation_score and validation_loss.
+        One dict per epoch, with the keys epoch, loss, learning_rate, gradient_norm (of the last
+        batch) and seconds; with validation data also validation_score and validation_loss.
 
     best_n_iter_ : int
-        The epoch whose weights are kept: with early stopping that of the best score, else
-        the last.
+        Epoch whose weights are kept: with early stopping that of the best score, else the
+        last.
 
     n_iter_ : int
-        Number of epochs (iterations of 'lbfgs'), those of ``partial_fit`` included.
+        Number of epochs (iterations of 'lbfgs'), including those of ``partial_fit``.
 
     t_ : int
         Number of rows seen in training; 0 with 'lbfgs'.
 
     n_layers_ : int
-        Number of layers, input and output included.
+        Number of layers, including input and output.
 
     n_outputs_ : int
         Number of raw outputs.
@@ -202,17 +203,18 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Number of features.
 
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the features, if X had names that are all strings.
+        Names of the features, if X has feature names that are all strings.
 
     See Also
     --------
-    MLPClassifier : The same for classification.
+    MLPClassifier : The corresponding classifier.
+    TabularMLPRegressor : Mixed-type tables without preprocessing.
 
     Notes
     -----
-    The same integer ``random_state`` gives scikit-learn's ``MLPRegressor`` to rounding; the
-    deliberate differences stand in ``docs/differences.md``. ``predict`` works through X in
-    blocks of rows and may be called from any number of threads.
+    With the same integer ``random_state``, the model equals that of scikit-learn's
+    ``MLPRegressor`` up to rounding error. Deliberate differences are listed in
+    ``docs/differences.md``. ``predict`` processes X in blocks of rows and is thread-safe.
 
     References
     ----------
@@ -225,8 +227,8 @@ class MLPRegressor(RegressorScore, BaseMLP):
     >>> from sknn_scratch import MLPRegressor
     >>> X, y = make_regression(n_samples=200, n_features=5, random_state=0)
     >>> regr = MLPRegressor(random_state=0, solver="lbfgs").fit(X, y / y.std())
-    >>> bool(regr.score(X, y / y.std()) > 0.99)
-    True
+    >>> regr.score(X, y / y.std())  # doctest: +ELLIPSIS
+    0.99...
     """
 
     _y_is_numeric = True
@@ -315,18 +317,21 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
+            Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : array-like, default=None
-            Validation data. With ``early_stopping`` it replaces the rows held out, else it
-            is only scored after each epoch.
+            Validation data. With ``early_stopping`` it replaces the rows held out; otherwise
+            it is scored after each epoch but does not stop training.
         sample_weight_val : array-like, default=None
             Weights of the validation data.
 
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
@@ -342,28 +347,31 @@ class MLPRegressor(RegressorScore, BaseMLP):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> MLPRegressor:
-        """Go on with a fit from a checkpoint, as if it had never stopped.
+        """Resume training from a checkpoint.
+
+        The result equals that of an uninterrupted fit.
 
         Parameters
         ----------
         path : str or path-like
-            A file that a ``Checkpoint`` callback wrote.
+            Path of a file written by the callback ``Checkpoint``.
         X, y, sample_weight, X_val, y_val, sample_weight_val
-            The same data as in that fit.
+            Data of the original fit.
 
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
 
         Raises
         ------
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         TypeError
-            If ``path`` is no path.
+            If ``path`` is not a path.
         ValueError
-            If the file is damaged, or of a fit with other parameters or other data; the
-            estimator is left as it was.
+            If the file is damaged, or of a fit with other parameters or other data. The
+            estimator is then unchanged.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._resume(path, Rows(X, y, sample_weight), given)
@@ -379,23 +387,27 @@ class MLPRegressor(RegressorScore, BaseMLP):
         y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> MLPRegressor:
-        """Go on training by one pass over X, in a newly drawn order.
+        """Update the model with one pass over X in a new random order.
 
-        Weights, optimizer state, random stream and counters are kept between calls.
+        Weights, optimizer state, random number generator and counters are kept between calls.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : array-like, default=None
-            Validation data, scored after the pass; ``early_stopping`` needs it.
+            Validation data, scored after the pass; required for ``early_stopping``.
         sample_weight_val : array-like, default=None
             Weights of the validation data.
 
         Returns
         -------
         self : MLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), one_pass=True, given=given)
@@ -406,10 +418,12 @@ class MLPRegressor(RegressorScore, BaseMLP):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
         """
         return self._map_raw(
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
@@ -417,7 +431,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
 
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
-        # Weights that are kept are of a scale; of another width, they are refused later.
+        # Existing weights have a scale; with another number of targets, they are rejected later.
         keeps = not how.is_new and self._targets.n_targets == n_targets
         return self._targets if keeps else NumericTargets(n_targets)
 

@@ -27,18 +27,20 @@ from sknn_scratch.training import checkpoint, form
 from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
 from sknn_scratch.training.state import Plan, TrainingState
 
-#: What a checkpoint says of its fit.
+#: The header of a checkpoint, which identifies its fit.
 _ORIGIN = {
     "estimator": form.text(),
     "parameters": form.mapping(form.text()),
     "data": form.mapping(form.text()),
 }
-#: Parameters that may differ between a checkpoint and the estimator that goes on from it.
+#: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
+# numpy scalars in a component are written as their repr, which the legacy print style changes.
+@np.printoptions(legacy=False)
 def header(estimator: Any, data: Data, targets: Any, held: Data | None) -> State:
-    """Return what says of which fit a checkpoint is; ``held`` is given validation data."""
+    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -63,7 +65,7 @@ def _kind(estimator: Any, held: Data | None) -> str:
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
-    """Return short codes of the data, by the names of arguments."""
+    """Return hashes of the data, by argument name."""
     X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
     weight = [] if data.weight is None else [data.weight]
     parts = {"X": X, "y": [data.y], "sample_weight": weight}
@@ -74,7 +76,7 @@ def _digests(data: Data, suffix: str) -> dict[str, str]:
 
 
 def _in_chunks(a: Array) -> Iterator[Any]:
-    """Yield the bytes of an array in C order; what is mapped from a file is never copied whole."""
+    """Yield the bytes of an array in C order, without copying a mapped array as a whole."""
     for start in range(0, len(a), CHUNK_ROWS):
         yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
 
@@ -87,7 +89,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return how a parameter is written, alike in every process and for numpy's numbers."""
+    """Return a parameter as text, equal in every process and for numpy's scalars."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -100,34 +102,34 @@ def _written(value: Any) -> str:
 
 
 def check_path(path: Any) -> str:
-    """Return the path of a checkpoint as a string; raise if there can be none."""
+    """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
     return os.fspath(path)
 
 
 def load(path: str) -> State:
-    """Return what a checkpoint holds: its state, and what it says of its fit.
+    """Return the content of a checkpoint: the training state, and its header.
 
     Raises
     ------
     ValueError
-        If the file is no checkpoint of a fit.
+        If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
     if not {*_ORIGIN, "state"} <= tree.keys():
         raise ValueError(
-            f"{path!r} holds no checkpoint of a fit, as the callback Checkpoint writes it: pass "
-            "such a file, or use set_state for what get_state returned."
+            f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
+            "a file, or use set_state for the result of get_state."
         )
     return tree
 
 
-def go_on(
+def stored_state(
     estimator: Any, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
 ) -> TrainingState:
-    """Return the state in a checkpoint, once it is the same fit's, sound and not past its end.
+    """Return the training state of a checkpoint, after checking it against this fit.
 
-    ``wanted`` is the header of this fit; ``n_rows`` its rows, 0 where they have no one order.
+    ``wanted`` is the header of this fit; ``n_rows`` its number of rows, 0 for partitions.
     """
     try:
         for name, part in _ORIGIN.items():
@@ -136,9 +138,9 @@ def go_on(
         dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
         tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
         if tree["noise"] is None and any(_aliases.dropout_rates(estimator)):
-            raise form.MisfitError("noise", "dict, which dropout draws from", None)
+            raise form.MisfitError("noise", "dict, which dropout needs", None)
         if (tree["held_out"] is None) == (kind == "held out of X"):
-            raise form.MisfitError("held_out", f"array, with validation data {kind}", None)
+            raise form.MisfitError("held_out", f"value for validation data {kind}", None)
     except form.MisfitError as error:
         raise checkpoint.damaged(path, f"its {error}") from error
     state = restore(tree)
@@ -151,7 +153,7 @@ def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
-    """Raise ValueError, which names the first difference, unless both are of the same fit."""
+    """Raise ValueError, naming the first difference, unless both are from the same fit."""
     if stored["estimator"] != wanted["estimator"]:
         raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
@@ -162,33 +164,33 @@ def check_same(stored: State, wanted: State, path: str) -> None:
 
 
 def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
-    """Raise if training is already past its end."""
+    """Raise ValueError if training is already past ``max_iter``."""
     if state.epoch > estimator.max_iter:
         raise ValueError(
             f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
-            f"{estimator.max_iter}: raise max_iter to go on."
+            f"{estimator.max_iter}: raise max_iter to continue."
         )
 
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
         f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "
-        "Pass the data and the parameters of that fit, or call fit to begin anew."
+        "Pass the data and the parameters of that fit, or call fit to start again."
     )
 
 
 def warn_lost_curvature(estimator: Any) -> None:
-    """Say what a checkpoint of L-BFGS does not hold."""
+    """Warn that a checkpoint of L-BFGS does not store the curvature history."""
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         warn(
-            "solver='lbfgs' goes on from the weights of the checkpoint; what it had learned of "
-            "the curvature is lost, so it takes other steps than without the break."
+            "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
+            "curvature is lost, as it is not saved: steps differ from those without interruption."
         )
 
 
-# --- A fitted estimator as plain data, for those who store it elsewhere.
+# --- Fitted estimators as plain data.
 
-#: Number of the layout of what get_state returns.
+#: Version of the layout of get_state's result.
 STATE_FORMAT = 1
 _PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
 
@@ -210,7 +212,7 @@ def get_state(estimator: Any) -> State:
 
 
 def set_state(estimator: Any, tree: State) -> None:
-    """Make an estimator with the same parameters a fitted one."""
+    """Restore the fitted attributes of an estimator with the same parameters."""
     _check_origin(estimator, tree)
     try:
         read = _read_state(estimator, tree)
@@ -218,14 +220,14 @@ def set_state(estimator: Any, tree: State) -> None:
         raise ValueError(_no_state(error, tree)) from error
     except (RecursionError, MemoryError) as error:
         raise ValueError(
-            "state must be as get_state returned it, but it takes more memory than there is "
-            f"({type(error).__name__}): take it again with get_state."
+            "state must be a result of get_state, but reading it fails with "
+            f"{type(error).__name__}: call get_state again."
         ) from error
     vars(estimator).update(read)
 
 
 def check_fitted(estimator: Any) -> None:
-    """Raise MisfitError unless what a fitted estimator holds fits together."""
+    """Raise MisfitError unless the fitted attributes of an estimator are consistent."""
     network, theta = estimator._network, form.vector(estimator.theta_, "theta_")
     again = Network(form.whole(1, theta.size)(estimator.n_features_in_, "n_in"), network.layers)
     layout = again.layout
@@ -237,13 +239,13 @@ def check_fitted(estimator: Any) -> None:
 
 
 def _check_origin(estimator: Any, tree: Any) -> None:
-    """Raise unless a state is that of an estimator of this class."""
+    """Raise ValueError unless a state is from an estimator of this class."""
     name = type(estimator).__name__
     missing = _PARTS - (tree.keys() if isinstance(tree, Mapping) else set())
     if missing:
         raise ValueError(
             f"state must come from get_state of a {name}. Got a {type(tree).__name__} that lacks "
-            f"{', '.join(sorted(missing))}: pass what get_state returned."
+            f"{', '.join(sorted(missing))}: pass the result of get_state."
         )
     found = [form.shown(tree.get(key)) for key in ("format", "estimator")]
     if found != [repr(STATE_FORMAT), repr(name)]:
@@ -266,7 +268,7 @@ def _read_state(estimator: Any, tree: State) -> State:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
-            "set hidden_layer_sizes and loss as they were."
+            "set hidden_layer_sizes and loss to their original values."
         )
     _check_optimizer(estimator, tree["optimizer"], plan)
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
@@ -278,31 +280,31 @@ def _read_state(estimator: Any, tree: State) -> State:
 
 
 def _no_state(error: form.MisfitError, tree: State) -> str:
-    """Return what is wrong with a state, in a sentence."""
+    """Return the message for a state that is not valid."""
     if error.place.startswith("optimizer") and isinstance(tree["optimizer"], str):
         return (
             f"state must hold the state of {tree['optimizer']} for {np.size(tree['theta'])} "
-            f"parameters, but {error}: set solver and ema_decay as they were."
+            f"parameters, but {error}: set solver and ema_decay to their original values."
         )
     return (
-        f"state must be as get_state returned it, in format {STATE_FORMAT}, but its {error}: "
-        "take it again with get_state, or correct this part."
+        f"state must be a result of get_state, in format {STATE_FORMAT}, but its {error}: "
+        "call get_state again, or correct this part."
     )
 
 
 def _check_optimizer(estimator: Any, stored: Any, plan: Plan) -> None:
-    """Raise unless the parameters make the optimizer whose state is stored."""
+    """Raise ValueError unless parameters give the optimizer whose state is stored."""
     made = _classes(getattr(plan.strategy, "optimizer", None)) or "lbfgs"
     if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
             f"state must come from get_state of a {type(estimator).__name__} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
-            "set them as they were, and change them after set_state."
+            "set them to their original values, and change them after set_state."
         )
 
 
 def _classes(value: Any) -> str:
-    """Return the names of the classes of a component and of those in it, such as "Chain(Adam)"."""
+    """Return the class names of a component and its inner components, such as "Chain(Adam)"."""
     if isinstance(value, Component):
         inner = _classes(tuple(value.get_params(deep=False).values()))
         return type(value).__name__ + (f"({inner})" if inner else "")

@@ -1,4 +1,4 @@
-"""``score`` of all estimators: what it checks, and what it measures."""
+"""The method ``score`` of all estimators: checks and metrics."""
 
 from __future__ import annotations
 
@@ -13,56 +13,58 @@ from sknn_scratch.estimators import _validation
 
 
 class ClassifierScore(ClassifierMixin):
-    """``score`` of a classifier: the accuracy."""
+    """Mixin with the ``score`` of a classifier, the accuracy."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy; for multilabel targets that of whole rows.
+        """Return the accuracy; for multilabel targets, the accuracy of whole rows.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
-            As in ``fit``.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Inputs, as in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators of labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------
         score : float
-            1 at best.
+            Score, at most 1.
         """
         return checked_score(self, X, y, sample_weight)
 
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        """Return the score of predictions: both encoded, or both decoded."""
+        """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
         return float(accuracy_score(truth, y_pred, sample_weight=weight))
 
 
 class RegressorScore(RegressorMixin):
-    """``score`` of a regressor: R², or the mean of D² pinball scores."""
+    """Mixin with the ``score`` of a regressor, R² or the mean of D² pinball scores."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R²; with several quantile levels the mean of their D² pinball scores.
+        """Return R²; with several quantile levels, the mean of their D² pinball scores.
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
-            As in ``fit``.
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            Inputs, as in ``fit``.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------
         score : float
-            1 at best.
+            Score, at most 1.
         """
         return checked_score(self, X, y, sample_weight)
 
     def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
-        """Return the score of predictions: both encoded, or both decoded."""
+        """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
         truth, y_pred, weight = _comparable(truth, y_pred, weight)
-        if not np.isfinite(y_pred).all():  # in units of y: too far off for a number
+        if not np.isfinite(y_pred).all():  # on the scale of y, errors overflow
             return -np.inf
         if not loss.levels:
             return float(r2_score(truth, y_pred, sample_weight=weight))
@@ -74,8 +76,8 @@ class RegressorScore(RegressorMixin):
 
 
 def checked_score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
-    """Return the score of predictions, with messages that name y and sample_weight."""
-    y_pred = estimator.predict(X)  # as many rows as X, whatever that is
+    """Return the score of predictions, with error messages that name y and sample_weight."""
+    y_pred = estimator.predict(X)  # has as many rows as X, of whatever type X is
     y = _validation.check_y(estimator, y, y_pred, estimator._y_is_numeric)
     weight = _validation.check_weight(estimator, sample_weight, y_pred)
     _validation.check_weight_sum(estimator, weight, "all samples")
@@ -88,15 +90,16 @@ def checked_score(estimator: Any, X: Any, y: Any, sample_weight: Any) -> float:
 def _comparable(
     truth: Array, y_pred: Array, weight: Array | None
 ) -> tuple[Array, Array, Array | None]:
-    """Return arguments of the same score whose squares neither overflow nor vanish.
+    """Return arguments with the same score whose squares neither overflow nor vanish.
 
-    Both scores are ratios, and stay what they are if y, or all weights, are multiplied: here by
-    powers of two, which rounds nothing. Rows without weight, whose errors may be infinite, get
-    the values of another row: 0 times these is 0.
+    Both scores are ratios, and do not change if y, or all weights, are multiplied. The factors
+    are powers of two, which cause no rounding. Rows without weight, whose errors may be infinite,
+    get the values of another row: 0 times these is 0.
     """
     if weight is not None:
+        weight = in_powers_of_two(weight)[0]  # the smallest weights may underflow to 0
         rows = np.where(weight > 0, np.arange(len(weight)), np.argmax(weight))
-        truth, y_pred, weight = truth[rows], y_pred[rows], in_powers_of_two(weight)[0]
+        truth, y_pred = truth[rows], y_pred[rows]
     truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))
     own = exponent if y_pred.ndim == truth.ndim else exponent[..., None]
     return truth, np.ldexp(np.asarray(y_pred, np.float64), -own), weight

@@ -1,7 +1,7 @@
-"""scikit-learn's own callbacks: one listener, built for each fit that has any.
+"""Support of scikit-learn's callbacks, by one listener for each fit that has any.
 
-A fit is the root task, each epoch (iteration of L-BFGS) one task below it.  Hooks get the
-rows trained on, and a ``fitted_estimator`` with copies of the weights of that very epoch.
+A fit is the root task, and each epoch (iteration of L-BFGS) is a subtask.  Hooks receive the
+training rows, and a ``fitted_estimator`` with copies of the weights after the epoch.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sknn_scratch.training.run import FitRun
 if TYPE_CHECKING:
     from sknn_scratch.estimators._base import Job
 
-#: Rows whose outputs tell whether training has diverged.
+#: Number of rows used to detect divergence.
 ROWS_LOOKED_AT = 200
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a listener may look at: a fit, and the data as the user handed it over."""
+    """Information for a listener: a fit, and the data as passed by the user."""
 
     estimator: Any
     job: Job
@@ -36,11 +36,11 @@ class Subject:
 
     @cached_property
     def shown(self) -> Rows:
-        """The rows trained on; copied, once, where others are held out."""
+        """Training rows, which are copied once if other rows are held out."""
         estimator, order = self.estimator, self.job.state.order
         X, y, weight = self.given
         checked = _validation.check_X(estimator, X, reset=False)
-        # Names of columns stay, for fitted_estimator warns of X without them.
+        # Keep column names, because fitted_estimator warns about X without them.
         X = X if hasattr(estimator, "feature_names_in_") else checked
         y = _validation.check_y(estimator, y, checked, estimator._y_is_numeric)
         whole = Rows(X, y, _validation.check_weight(estimator, weight, checked))
@@ -50,14 +50,14 @@ class Subject:
         return Rows(*(None if a is None else _safe_indexing(a, order) for a in whole))
 
     def metadata(self) -> dict[str, Any] | None:
-        """Return what every scorer takes: ScoringMonitor hands all of it to its scorer."""
+        """Return only what every scorer accepts, because ScoringMonitor passes all of it."""
         weight = self.shown.sample_weight
         return None if weight is None else {"sample_weight": weight}
 
     def attributes(self) -> dict[str, Any] | None:
-        """Return copies of the fitted attributes as of now; None once training has diverged.
+        """Return copies of the current fitted attributes; None once training has diverged.
 
-        The weights are those of now: with early stopping, too, not the best ones so far.
+        The weights are the current ones, not the best ones, even with early stopping.
         """
         plan, state = self.job.plan, self.job.state
         optimizer = getattr(plan.strategy, "optimizer", None)
@@ -72,7 +72,7 @@ class Subject:
         return attributes
 
     def _can_predict(self, theta: Array) -> bool:
-        """Tell whether outputs are finite, else a scorer would raise before the fit itself does."""
+        """Return True if outputs are finite; else a scorer would raise before the fit does."""
         network, loss = self.job.plan.network, self.job.plan.objective.loss
         blocks = Inference(network, ROWS_LOOKED_AT, theta.dtype).raw_blocks(
             network.layout.params(theta), self.job.data.X[:ROWS_LOOKED_AT]
@@ -84,9 +84,9 @@ class Subject:
 
 
 def listen(estimator: Any, job: Job, given: Rows) -> Listener | None:
-    """Return the listener of a fit, None for an estimator without callbacks.
+    """Return the listener of a fit, or None for an estimator without scikit-learn's callbacks.
 
-    The caller must be decorated with ``with_callbacks``, which tears the callbacks down.
+    The caller must be decorated with ``with_callbacks``, which tears down the callbacks.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return None
@@ -94,7 +94,7 @@ def listen(estimator: Any, job: Job, given: Rows) -> Listener | None:
 
 
 class Listener:
-    """Passes the events of one fit on to scikit-learn's callbacks."""
+    """Listener that forwards the events of one fit to scikit-learn's callbacks."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -102,7 +102,7 @@ class Listener:
         self._epoch: Any = None  # context of the epoch that has begun
 
     def on_fit_begin(self, memory: State, run: FitRun) -> None:
-        """Begin the root task, and the first epoch; a fit may be resumed that had ended."""
+        """Begin the root task, and the first epoch unless the resumed fit has already ended."""
         one_pass = self._subject.job.plan.one_pass
         self._root = self._subject.estimator._init_callback_context(
             task_name="partial_fit" if one_pass else "fit",
@@ -113,7 +113,7 @@ class Listener:
             self._begin_epoch()
 
     def on_epoch_end(self, memory: State, run: FitRun) -> None:
-        """End the epoch, stop training if a hook asks for that, or begin the next one."""
+        """End the epoch; stop training if a hook requests it, otherwise begin the next epoch."""
         if self._epoch.call_on_fit_task_end(**self._shown(), **self._fitted()):
             run.stop("a callback of scikit-learn")
         self._epoch = None
@@ -121,12 +121,12 @@ class Listener:
             self._begin_epoch()
 
     def on_fit_end(self, memory: State, run: FitRun) -> None:
-        """End the iteration that has begun in vain: L-BFGS says only now that it has converged."""
+        """End a started iteration of L-BFGS, which reports its convergence only now."""
         if self._epoch is not None:
             self._epoch.call_on_fit_task_end(**self._shown())
 
     def on_published(self) -> None:
-        """End the root task; the estimator itself has its fitted attributes by now."""
+        """End the root task, after the fitted attributes of the estimator have been set."""
         self._root.call_on_fit_task_end(**self._shown(), reconstruction_attributes={})
 
     def _is_over(self, run: FitRun) -> bool:
@@ -138,7 +138,7 @@ class Listener:
         self._epoch.call_on_fit_task_begin(**self._shown(), **self._fitted())
 
     def _shown(self) -> dict[str, Any]:
-        """Return what all hooks get; the functions are called where a hook asks for them."""
+        """Return the arguments of all hooks; functions are called on request."""
         subject = self._subject
         return {
             "estimator": subject.estimator,

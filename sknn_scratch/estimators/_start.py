@@ -1,4 +1,4 @@
-"""The beginning of a fit: parameters become a plan, and a state to begin with."""
+"""Start of a fit: from parameters to a plan and an initial state."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ AUTO_BATCH_SIZE = 200
 
 
 class How(NamedTuple):
-    """How a call begins and ends."""
+    """Mode of a call."""
 
-    is_new: bool  #: draw new weights, learn classes and features anew
+    is_new: bool  #: draw new weights, and determine classes and features again
     one_pass: bool  #: partial_fit
 
 
 def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
-    """Turn parameters into components, once."""
+    """Return the plan of a fit, with parameters converted to components."""
     activations, seen_by_output = _aliases.activations(estimator)
     shape = (data.X.shape[1], hidden_sizes(estimator), loss.n_raw(data.n_targets), activations)
     network = Network.dense(*shape)
@@ -51,7 +51,7 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
 
 
 def check_plugins(plan: Plan, data: Data) -> None:
-    """Raise for a plug-in that breaks its contract where no later step would show it."""
+    """Raise an error if a plug-in violates its contract in a way that no later step reveals."""
     strategy = plan.strategy
     rules = () if isinstance(strategy, LBFGS) else (strategy.optimizer, strategy.schedule)
     some = data.targets(slice(0, 2))
@@ -59,7 +59,7 @@ def check_plugins(plan: Plan, data: Data) -> None:
 
 
 def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
-    """Return the plan for data of a known form, of which there are no rows here."""
+    """Return the plan for data of a known form, without rows."""
     loss = estimator._resolve_loss(targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
@@ -90,7 +90,7 @@ def _optimizer(estimator: Any) -> Optimizer:
 
 
 def _reject_with_lbfgs(estimator: Any) -> None:
-    """Raise for what needs many small steps."""
+    """Raise ValueError for parameters that require mini-batches."""
     for name, neutral in (("dropout", 0.0), ("ema_decay", None), ("l1_ratio", 0.0)):
         value = getattr(estimator, name)
         if value is not neutral and np.any(value):
@@ -102,12 +102,12 @@ def _reject_with_lbfgs(estimator: Any) -> None:
 
 
 def _batch_size(estimator: Any) -> int:
-    """Return the rows per step; training clips it to the rows that there are."""
+    """Return the number of rows per step, which training clips to the number of rows."""
     return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
 
 
 def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState) -> None:
-    """Warn if a step cannot have as many rows as asked for; partial_fit gets what it gets."""
+    """Warn if the batch size exceeds the number of rows, except for partial_fit."""
     n = data.n_samples if state.order is None else len(state.order)
     if plan.one_pass or estimator.solver == "lbfgs" or _batch_size(estimator) <= n:
         return
@@ -119,7 +119,7 @@ def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState
 
 
 def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
-    """Return the state before the first step, with the weights drawn or kept."""
+    """Return the state before the first step, with new or existing weights."""
     if how.is_new:
         state = _draw(estimator, plan, data)
     else:
@@ -127,14 +127,14 @@ def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
         state = _go_on(estimator, plan, how)
     if state.noise is None and any(_aliases.dropout_rates(estimator)):
         state.noise = np.random.default_rng(state.rng.randint(np.iinfo(np.int32).max))
-    # Other orders are drawn from the rows' own, of which no copy needs to be kept.
+    # Other orders are drawn from the original order, so that none needs to be stored.
     if _aliases.shuffle(estimator) is True and estimator.solver != "lbfgs":
         state.order = np.arange(data.n_samples)
     return state
 
 
 def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
-    """Return a state with newly drawn weights."""
+    """Return a state with new initial weights."""
     layout = plan.network.layout
     theta = np.full(layout.size, np.nan, data.dtype)
     state = TrainingState(theta, own_stream(estimator.random_state))
@@ -147,7 +147,7 @@ def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
 
 
 def _go_on(estimator: Any, plan: Plan, how: How) -> TrainingState:
-    """Return a state with a copy of the weights; partial_fit keeps all the rest too."""
+    """Return a state with a copy of the weights; partial_fit keeps the rest of the state, too."""
     if not how.one_pass:
         return TrainingState(np.array(estimator.theta_), own_stream(estimator.random_state))
     state: TrainingState = estimator._state.wake(estimator.theta_)
@@ -158,27 +158,27 @@ def _go_on(estimator: Any, plan: Plan, how: How) -> TrainingState:
 
 
 def _check_fits(estimator: Any, plan: Plan) -> None:
-    """Raise if the weights so far are of another shape or meaning."""
+    """Raise ValueError if existing weights have another shape or inverse link."""
     had = (estimator._network.units, estimator.out_activation_)
     wants = (plan.network.units, plan.objective.loss.out_activation)
     if had != wants:
         raise ValueError(
             f"{type(estimator).__name__} was fitted with layers of {had[0]} units and {had[1]} "
-            f"outputs, and cannot go on with {wants[0]} and {wants[1]}: keep hidden_layer_sizes, "
-            "loss and the number of columns of y as they were, or fit anew with warm_start=False."
+            f"outputs, and cannot continue with {wants[0]} and {wants[1]}: keep "
+            "hidden_layer_sizes, loss and the columns of y, or fit again with warm_start=False."
         )
 
 
-# --- Random streams of our own: the global one, or a user's object, is never held.
+# --- Random number generators; neither the global one nor that of a user is stored.
 
 
 def own_seed(random_state: Any) -> int:
-    """Return an integer seed: the one given, or one drawn from the stream given."""
+    """Return an integer seed, either the given one or one drawn from the given generator."""
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
 def own_stream(random_state: Any) -> np.random.RandomState:
-    """Return scikit-learn's stream for an integer, else one seeded from the stream given."""
+    """Return scikit-learn's generator for an integer, or one seeded from the given generator."""
     return np.random.RandomState(own_seed(random_state))

@@ -1,4 +1,4 @@
-"""What both tabular estimators share: preprocess, train members, publish plain networks."""
+"""Base of both tabular estimators: preprocessing, training of members, plain networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
@@ -42,7 +43,7 @@ from sknn_scratch.preprocessing._columns import read
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
 
-#: Factors on the learning rate: of the inputs' factors, and of biases.
+#: Factors on the learning rate of learned feature scales and of biases.
 SCALE_RATE, BIAS_RATE = 6.0, 0.1
 LARGEST_SEED = np.iinfo(np.int32).max
 
@@ -71,18 +72,18 @@ CONSTRAINTS: dict[str, list[Any]] = {
 
 
 class Problem(NamedTuple):
-    """What members learn, and the codec of y: there and back."""
+    """Learning problem of members, and the encoder of y."""
 
     loss: Loss
     data: Data
-    validation: Data  #: what held-out rows are counted in: ``data``, unless it was given
+    validation: Data  #: data that held-out row numbers refer to: ``data``, unless given
     judge: _tabular_scores.Judge
     targets: ClassTargets | NumericTargets
-    factor: float = 1.0  #: what raw outputs of published members are multiplied by
+    factor: float = 1.0  #: factor on the raw outputs of members in ``estimators_``
 
 
 class Trained(NamedTuple):
-    """A member at its end, and what it learnt."""
+    """Trained member with its network and problem."""
 
     network: Network
     problem: Problem
@@ -90,7 +91,7 @@ class Trained(NamedTuple):
 
 
 class BaseTabularMLP(_aliases.ComponentParams, ABC):
-    """Base of TabularMLPClassifier and TabularMLPRegressor; not to be used itself."""
+    """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _task: ClassVar[str]
@@ -98,23 +99,23 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     _y_is_numeric: ClassVar[bool]
     _usual_loss: ClassVar[str]
 
-    # --- What the two estimators answer in their own way.
+    # --- Hooks each estimator implements.
 
     @abstractmethod
     def _problems(self, train: Rows, given: Rows) -> list[Problem]:
-        """Return what members are to learn, in turn, and keep what ``score`` needs.
+        """Return the problems that members alternate between, and set attributes for ``score``.
 
         X is preprocessed and y is checked; ``given`` is all None without validation data.
         """
 
     @abstractmethod
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        """Return the problem with the factor for published weights."""
+        """Return the problem with the factor for the weights of plain networks."""
 
     # --- Fitting.
 
     def _fit(self, rows: Rows, given: Rows) -> Any:
-        with np.errstate(all="ignore"), unchanged_on_error(self):
+        with quiet_floats(), unchanged_on_error(self):
             self._check_params()
             is_given = _validation.is_given(self, *given)
             train = self._learn_columns(rows)
@@ -124,13 +125,13 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return self
 
     def _learn_columns(self, rows: Rows) -> Rows:
-        """Fit the preprocessor; return its columns, with y and weights checked."""
+        """Fit the preprocessor; return its encoded columns, with checked y and weights."""
         owner = type(self).__name__
         with _validation.naming("X", self):
             columns = read(rows.X, owner)
         as_many = np.empty((columns.n_rows, 1))
         weight = _validation.check_weight(self, rows.sample_weight, as_many)
-        self._float_weight(weight, "all samples")  # an error now, and not of the preprocessor
+        self._float_weight(weight, "all samples")  # raises here, not in the preprocessor
         self.preprocessor_ = self._preprocessor()
         with _validation.naming("X", self):
             Z = self.preprocessor_._fit_transform(columns, weight, owner)
@@ -138,7 +139,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return Rows(Z, _validation.check_y(self, rows.y, Z, self._y_is_numeric), weight)
 
     def _share_names(self) -> None:
-        """Publish the preprocessor's names as scikit-learn's attributes."""
+        """Set scikit-learn's attributes for names to those of the preprocessor."""
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
             if hasattr(self.preprocessor_, name):
@@ -156,7 +157,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return sizes
 
     def _setting(self, name: str) -> Any:
-        """Return a parameter, or what ``effort`` stands for where it is None."""
+        """Return a parameter, or its preset of ``effort`` if it is None."""
         value = getattr(self, name)
         if value is not None:
             return value
@@ -170,18 +171,18 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         )
 
     def _resolve_loss(self, task: str) -> Loss:
-        """Return the loss for a task, or say which ones there are."""
+        """Return the loss for a task; raise ValueError if it does not support the task."""
         loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
             return loss.for_task(task)
         raise _aliases.unfit_loss(self, loss, task)
 
     def _float_weight(self, weight: Array | None, part: str) -> Array | None:
-        """Return the weights of rows in float32, with a sum that can be divided by."""
+        """Return the weights of rows in float32, after checking their sum."""
         return _validation.encode_weight(self, weight, np.float32, part)
 
     def _check_given(self, given: Rows) -> Rows:
-        """Return the user's validation data, preprocessed and checked."""
+        """Return the given validation data, preprocessed and checked."""
         with _validation.naming("X_val", self):
             Z = self._transform(given.X)
         with _validation.naming("y_val", self):
@@ -192,7 +193,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return Rows(Z, y, weight)
 
     def _train(self, problems: list[Problem], splits: bool) -> list[Trained]:
-        """Train members, each one on the next problem; with ``splits`` they hold out folds."""
+        """Train members, which alternate between problems; with ``splits`` they hold out folds."""
         members = self._draw(problems[0], splits)
         trained: dict[int, Trained] = {}
         for k, problem in enumerate(problems):
@@ -217,10 +218,10 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return _tabular_members.make_network(*shape, self.input_scaling)
 
     def _draw(self, problem: Problem, splits: bool) -> list[Member]:
-        """Return untrained members: each with another fold held out, in round after round."""
+        """Return untrained members, each holding out the next fold, over repeated splits."""
         n, k = problem.data.n_samples, int(self._setting("n_ensemble"))
         rng = np.random.RandomState(own_seed(self.random_state))
-        # Two streams, so that the first members are the same however many there are.
+        # Two generators, so that the first members do not depend on the number of members.
         dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
         seeds = rng.randint(LARGEST_SEED, size=k).tolist()
         held_out = [] if splits else [np.arange(problem.validation.n_samples)] * k
@@ -260,10 +261,10 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return _tabular_presets.auto_batch_size(n, smallest)
 
     def _optimizer(self, network: Network) -> Optimizer:
-        """Return the rule of steps, with a learning rate for each group of parameters.
+        """Return the optimizer, with a learning rate for each group of parameters.
 
-        A layer's weights have a factor of 1 / √fan_in: together with their initial values it
-        makes steps as large as those of weights N(0, 1) behind a division by √fan_in.
+        The weights of a layer have a factor of 1 / √fan_in.  With their initial values, this is
+        equivalent to weights N(0, 1) whose product is divided by √fan_in.
         """
         is_usual = isinstance(self.solver, str) and self.solver == "adam"
         inner = Adam(beta_2=0.95) if is_usual else self._component("optimizer", "solver")
@@ -274,7 +275,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return WeightEMA(chain, decay) if decay else chain
 
     def _component(self, kind: str, parameter: str) -> Any:
-        """Return the instance that a parameter is, or names."""
+        """Return the component of a parameter, which is an instance or a name."""
         return _aliases.resolved(self, kind, parameter, getattr(self, parameter))
 
     def _activations(self, n_hidden: int) -> list[Activation]:
@@ -287,7 +288,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         return [_aliases.resolved(self, "activation", "activation", one) for one in values]
 
     def _usable(self, trained: list[Trained]) -> list[Trained]:
-        """Return the members whose weights are numbers; raise if there are none."""
+        """Return the members with finite weights; raise ValueError if there are none."""
         usable = [one for one in trained if not one.member.is_lost]
         if not usable:
             epoch = max(one.member.epoch for one in trained)
@@ -299,7 +300,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             )
         return usable
 
-    # --- Publishing.
+    # --- Fitted attributes.
 
     def _publish(self, trained: list[Trained]) -> None:
         self.estimators_ = [self._plain(*one) for one in trained]
@@ -336,14 +337,14 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     # --- Predicting.
 
     def _transform(self, X: Any) -> Array:
-        """Return X as the members take it."""
+        """Return X, encoded for the members."""
         with _validation.naming("X", self):
             return self.preprocessor_._transform(X, type(self).__name__)
 
     def _sum_of_members(self, method: str, X: Any) -> Array:
-        """Return the sum of what a method of each member returns for X, in float64."""
+        """Return the sum over members of the results of a method for X, in float64."""
         check_is_fitted(self)
-        with np.errstate(all="ignore"):
+        with quiet_floats():
             Z, total = self._transform(X), np.float64(0.0)
             for member in self.estimators_:
                 with _validation.speaking_for(self, member):

@@ -1,4 +1,4 @@
-"""The classifier for tables."""
+"""TabularMLPClassifier."""
 
 from __future__ import annotations
 
@@ -26,135 +26,135 @@ from sknn_scratch.training.members import Member, Task, raw_of_members
 
 
 class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
-    """Classifier for tables as they are: an ensemble of small networks behind a preprocessor.
+    """Classifier for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
-    Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
-    two classes or more. It needs no scaling, no encoding and, as a rule, no tuning.
+    Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
+    DataFrame or an array. There may be two or more classes. The estimator needs no scaling, no
+    encoding and usually no tuning.
 
-    Each member is a network of this package that holds out another part of the rows. The
-    checkpoint is kept whose log-loss on them is best, at the best temperature; at the end one
-    temperature for all members is fitted to all rows that were held out, and probabilities
-    are averaged.
+    Each member is a network that holds out a different part of the rows, and keeps the weights
+    with the best log-loss on them, at the best temperature. At the end, one temperature for
+    all members is fitted to all held-out rows, and the probabilities of members are averaged.
 
     Parameters
     ----------
     effort : {'fast', 'balanced', 'best'}, default='balanced'
-        How much work to do: a set of values for the parameters below that are None. The
-        table under Notes has them.
+        Preset for the parameters below that are None: more members, units and epochs take more
+        time. The table under Notes lists the values.
 
     n_ensemble : int >= 1, default=None
-        Number of members, whose probabilities are averaged. None goes by ``effort``.
+        Number of members, whose probabilities are averaged. If None, set by ``effort``.
 
     n_folds : int >= 2, default=8
-        The rows are dealt out to so many folds, and each member holds out another one; more
-        members than folds deal anew. Where a fold would have fewer than 5 rows there are
-        fewer folds, and below 10 rows nothing is held out.
+        Number of folds. Each member holds out a different fold; for more members than folds,
+        the rows are split again. Folds have at least 5 rows, so small data has fewer folds.
+        Below 10 rows, nothing is held out.
 
     hidden_layer_sizes : int or array-like of int, default=None
-        Units of each hidden layer of a member. None goes by ``effort``.
+        Number of units in each hidden layer of a member. If None, set by ``effort``.
 
     activation : str, Activation, or sequence of these, default=None
-        Activation function of the hidden layers: one for all, or one for each; any that
-        ``MLPClassifier`` takes. None goes by ``effort``.
+        Activation function of the hidden layers, one for all or one for each, as for
+        ``MLPClassifier``. If None, set by ``effort``.
 
     loss : str or Loss, default='log_loss'
-        'log_loss', 'focal', for two classes 'binary_log_loss', or an instance, such as
+        Loss: 'log_loss', 'focal', for two classes 'binary_log_loss', or an instance, such as
         ``LogLoss(label_smoothing=0.1)``.
 
     solver : str or Optimizer, default='adam'
-        Rule of the steps; any stochastic one that ``MLPClassifier`` takes. 'adam' has
-        ``beta_2=0.95`` here.
+        Optimizer, any of ``MLPClassifier`` except 'lbfgs'. 'adam' has ``beta_2=0.95`` here.
 
     learning_rate : str or Schedule, default='cosine'
-        Factor on ``learning_rate_init`` in the course of training. 'cosine' sinks from 1 to 0.
+        Schedule of factors on ``learning_rate_init`` during training. 'cosine' decreases from
+        1 to 0.
 
     learning_rate_init : float > 0, default=None
-        Step size at factor 1. A layer's weights have it divided by the root of its inputs,
-        biases a tenth of it, factors on inputs six times it. None goes by ``effort``.
+        Learning rate at factor 1. Weights use it divided by the root of the number of inputs
+        of their layer; biases use a tenth of it; learned feature scales use six times it. If
+        None, set by ``effort``.
 
     batch_size : int or 'auto', default='auto'
-        Rows per step. 'auto' is about 32 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
-        and 512 beyond, such that all batches are about equal.
+        Number of rows per step. 'auto' is about 32 up to 1,024 rows, 128 up to 8,192, 256 up to
+        30,000 and 512 beyond, such that all batches have about the same size.
 
     max_iter : int >= 1, default=None
-        Passes over the data, unless ``min_steps`` needs more. None goes by ``effort``.
+        Number of epochs, unless ``min_steps`` requires more. If None, set by ``effort``.
 
     min_steps : int >= 0, default=None
-        Steps that a fit of few rows makes nevertheless, though no more than two for each row.
-        None goes by ``effort``.
+        Minimum number of steps on small data, but at most two per row. If None, set by
+        ``effort``.
 
     ema_decay : float in [0, 1), default=None
-        Decay of a running mean of the weights, which is what is judged and kept; 0 for the
-        weights themselves. None goes by ``effort``.
+        Decay of an exponential moving average of the weights, which is scored and kept instead
+        of the weights; 0 disables it. If None, set by ``effort``.
 
     patience : float >= 1, default=3.2
-        A member stops when it has made ``patience`` times as many steps as at its best
-        check, and a sixth of all at least. ``inf`` goes on to the end.
+        A member stops after ``patience`` times as many steps as at its best check, but not
+        before a sixth of all steps. ``inf`` disables early stopping.
 
     input_scaling : bool, default=True
-        Whether each input has a factor of its own, which is learnt.
+        If True, learn a scale for each encoded feature.
 
     n_bins : int >= 0, default=None
-        Bins in the encoding of a number, see ``TabularPreprocessor``; 0 for none. None
-        goes by ``effort``.
+        Number of bins in the encoding of a numeric feature, see ``TabularPreprocessor``; 0
+        disables the encoding. If None, set by ``effort``.
 
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories, see ``TabularPreprocessor``.
+        Categorical columns, see ``TabularPreprocessor``.
 
     max_categories : int >= 1, default=100
-        Largest number of levels of a category with a column of their own.
+        Maximum number of categories per column that get their own encoded feature.
 
     class_weight : dict, 'balanced' or None, default=None
-        Weights of classes in training and in what is held out; 'balanced' makes all classes
-        weigh the same. Probabilities are then those of such a population.
+        Weights of classes in training and on held-out rows; 'balanced' gives all classes the
+        same total weight. Probabilities are then those of such a population.
 
     calibrate : bool, default=True
-        Whether one temperature, for all members, is fitted to the rows that they held out.
+        If True, fit one temperature for all members to their held-out rows.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of folds, initial weights and orders of rows. Pass an int for the same model in
-        each call.
+        Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
 
     n_jobs : int or None, default=None
-        Number of processes that train members, as in joblib; None is 1, -1 all cores. The
-        model is the same, to rounding.
+        Number of processes that train members, as in joblib: None is 1, -1 is all cores. The
+        model is the same up to rounding error.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, in the order of ``predict_proba``.
+        Class labels, in the order of ``predict_proba``.
 
     temperature_ : float
-        What raw outputs were divided by: above 1 where members were too sure.
+        Temperature dividing the raw outputs; above 1 if members were overconfident.
 
     preprocessor_ : TabularPreprocessor
-        What turns X into what members take.
+        Transformer that encodes X for the members.
 
     estimators_ : list of MLPClassifier
-        The members, plain networks: they take what ``preprocessor_`` returns, and give
-        predictions on their own. Factors on inputs and the temperature are part of their
-        weights. Their ``history_`` has a row for each check of the held-out rows.
+        Members, as plain networks, whose input is the result of ``preprocessor_`` and whose
+        output is a prediction. Learned feature scales and the temperature are included in their
+        weights. Their ``history_`` has one row for each check of the held-out rows.
 
     held_out_ : list of ndarray
-        The rows that each member held out (or numbers of the validation data's).
+        Numbers of the rows that each member held out (or of the validation rows).
 
     n_iter_ : int
-        Passes over the data of the member that made most.
+        Largest number of epochs of all members.
 
     n_features_in_ : int
-        Number of columns in ``fit``.
+        Number of columns of X in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame whose names are all strings.
+        Names of the columns, if X is a DataFrame whose names are all strings.
 
     See Also
     --------
-    TabularMLPRegressor : The same for numbers.
-    MLPClassifier : One network, for data that are prepared.
+    TabularMLPRegressor : The corresponding regressor.
+    MLPClassifier : A single network, for numeric data that is already scaled and encoded.
 
     Notes
     -----
-    What ``effort`` stands for:
+    Presets of ``effort``:
 
     ==================  ==========  ==========  ==========
     ``effort``          'fast'      'balanced'  'best'
@@ -169,8 +169,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     n_bins              8           8           8
     ==================  ==========  ==========  ==========
 
-    Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
-    preprocessor learns it is, but repeated rows could stand on both sides of a fold.
+    Without ``X_val``, a sample weight of k is not exactly equivalent to k copies of a row. It is
+    for the preprocessor, but copies of a row can be both in a fold and outside it.
 
     References
     ----------
@@ -263,66 +263,72 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,)
+            Class labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
-        X_val, y_val : data frame and array-like, default=None
-            Validation data: with it members hold nothing out, and all are judged by it.
+            Sample weights, not negative. If None, all weights are 1.
+        X_val, y_val : DataFrame and array-like, default=None
+            Validation data. If given, members hold no rows out, and are scored on it instead.
         sample_weight_val : array-like, default=None
             Weights of the validation data.
 
         Returns
         -------
         self : TabularMLPClassifier
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
 
     def predict_proba(self, X: Any) -> Array:
-        """Predict the probabilities of classes, in the order of ``classes_``.
+        """Predict class probabilities, in the order of ``classes_``.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------
         y_proba : ndarray of shape (n_samples, n_classes)
+            Probabilities, which sum to one in each row.
         """
         total = self._sum_of_members("predict_proba", X)
         return total / total.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Predict the logarithms of probabilities.
+        """Predict the logarithms of class probabilities.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------
         y_log_proba : ndarray of shape (n_samples, n_classes)
+            Logarithms of probabilities.
         """
         return np.log(self.predict_proba(X))
 
     def decision_function(self, X: Any) -> Array:
-        """Return scores of which ``predict_proba`` is the logistic function or the softmax.
+        """Return the scores before the inverse link, which increase with the probability.
 
-        Members' probabilities, at the temperature of all, are averaged to p. For two classes
-        the score is log(p₁ / p₀), above 0 where ``classes_[1]`` is predicted; for more it is
-        log p, and ``predict`` returns the class of the highest one.
+        With p the averaged probabilities of ``predict_proba``, the score for two classes is
+        log(p₁ / p₀), which is positive if ``classes_[1]`` is predicted. For more classes it is
+        log p, and ``predict`` returns the class with the highest score.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
+            Log odds for two classes, else logarithms of probabilities.
         """
         log_proba = self.predict_log_proba(X)
         return log_proba[:, 1] - log_proba[:, 0] if log_proba.shape[1] == 2 else log_proba
@@ -332,25 +338,26 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,)
+            Class labels.
         """
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    # --- The parts of a fit.
+    # --- Parts of a fit.
 
     def _problems(self, train: Rows, given: Rows) -> list[Problem]:
         with _validation.naming("y", self):
             targets = ClassTargets.read(train.y)
         if targets.task == "multilabel":
             raise ValueError(
-                "y must hold one class label for each sample. Got indicators of several labels: "
-                "fit one classifier per label with sklearn.multioutput.MultiOutputClassifier."
+                "y must hold one class label for each sample. Got multilabel indicators: fit "
+                "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
             )
         loss = self._resolve_loss(targets.task)
         data = self._data(train, train.y, targets, loss)
@@ -364,7 +371,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         return [Problem(loss, data, validation, judge, targets)]
 
     def _data(self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss) -> Data:
-        """Return rows as networks see them; "balanced" goes by the classes in ``reference``."""
+        """Return encoded rows; "balanced" uses the class counts in ``reference``."""
         codes, unit = targets.encode(rows.y, loss, np.float32)
         weight = rows.sample_weight
         if self.class_weight is not None:
@@ -374,7 +381,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         return Data(rows.X, codes, unit, self._float_weight(weight, "all samples"))
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        """Fit the temperature on held-out rows, of all members together."""
+        """Fit one temperature for all members to their held-out rows."""
         factor = 1.0
         if self.calibrate and len(members[0].held_out):
             index = np.stack([member.held_out for member in members])

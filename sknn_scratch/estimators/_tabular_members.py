@@ -1,4 +1,4 @@
-"""Members of an ensemble: which rows they hold out, their training, and what becomes of them."""
+"""Members of an ensemble: held-out rows, training, and conversion to plain networks."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _threads
 from sknn_scratch.training.members import Member, Task, Together
 
-#: Bytes of parameters, gradients, moments and buffers that a stack may have. Larger ones leave the
-#: caches, smaller ones pay for calls: a stack of four is a tenth faster than eight, or than one.
+#: Maximum bytes of parameters, gradients, moments and buffers in a stack. Larger stacks exceed the
+#: caches, smaller ones have more call overhead: four members are 10 % faster than eight, or one.
 STACK_BYTES = 2**22
-#: A fold has at least as many rows as this; else nothing is held out.
+#: Minimum number of rows in a fold; with less, nothing is held out.
 SMALLEST_FOLD = 5
 
 
 def make_network(
     n_in: int, hidden: Sequence[int], n_raw: int, activations: Sequence[Activation], scaled: bool
 ) -> Network:
-    """Return dense layers, the first one with a factor on each input if ``scaled``."""
+    """Return dense layers, the first one with learned feature scales if ``scaled``."""
     layers = [Dense(units, f) for units, f in zip(hidden, activations, strict=True)]
     layers.append(Dense(n_raw))
     if scaled:
@@ -33,9 +33,9 @@ def make_network(
 
 
 def folds(n: int, n_folds: int, strata: Array | None, rng: np.random.RandomState) -> list[Array]:
-    """Return ``n_folds`` disjoint lists of row numbers, all of one length.
+    """Return ``n_folds`` disjoint lists of row numbers of equal length.
 
-    Rows are dealt out class by class; up to ``n_folds`` - 1 rows are left over.
+    Rows are distributed class by class; up to ``n_folds`` - 1 rows remain.
     """
     n_folds = min(n_folds, n // SMALLEST_FOLD)
     if n_folds < 2:
@@ -49,13 +49,13 @@ def folds(n: int, n_folds: int, strata: Array | None, rng: np.random.RandomState
 def draw_member(
     network: Network, initializer: Initializer, seed: int, held_out: Array, order: Array
 ) -> Member:
-    """Return an untrained member: weights first, then the order of rows, from one stream."""
+    """Return an untrained member; its generator draws weights first, then orders of rows."""
     rng = np.random.RandomState(seed)
     return Member(draw(network, initializer, rng), rng, order, held_out)
 
 
 def draw(network: Network, initializer: Initializer, rng: np.random.RandomState) -> Array:
-    """Return initial parameters: the initializer's, and factors of 1 on inputs."""
+    """Return initial parameters: weights and biases of the initializer, feature scales of 1."""
     theta = np.ones(network.layout.size, np.float32)
     layers = [layer for layer in network.layers if isinstance(layer, Dense)]
     last = next((x.activation for x in layers[-2::-1] if x.activation is not None), None)
@@ -68,7 +68,7 @@ def draw(network: Network, initializer: Initializer, rng: np.random.RandomState)
 
 
 def train(how: Together, task: Task, members: list[Member], n_jobs: int | None) -> list[Member]:
-    """Train all members, in stacks that suit a core's cache or in one for each process."""
+    """Train all members, in stacks that fit a core's cache and in parallel processes."""
     n_jobs = effective_n_jobs(n_jobs)
     size = stack_size(task.network, how.batch_size)
     size = max(1, min(size, -(-len(members) // n_jobs)))
@@ -82,7 +82,7 @@ def train(how: Together, task: Task, members: list[Member], n_jobs: int | None) 
 
 
 def stack_size(network: Network, batch_size: int) -> int:
-    """Return how many members to train together: as many as their memory is small."""
+    """Return the number of members to train together, limited by STACK_BYTES."""
     numbers = 4 * network.layout.size + 2 * batch_size * sum(network.units)
     return max(1, int(STACK_BYTES // (4 * numbers)))
 
@@ -94,9 +94,9 @@ def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]
 
 
 def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Array:
-    """Return a plain network's parameters: factors on inputs and outputs, and a shift, built in.
+    """Return the parameters of a plain network that include feature scales, factor and shift.
 
-    (x ∘ s) W is x (diag(s) W), and factor (a W + b) + shift is a (W ∘ factor) + the rest.
+    (x ∘ s) W = x (diag(s) W), and factor (a W + b) + shift = a (W ∘ factor) + factor b + shift.
     """
     params = [tuple(map(np.array, arrays)) for arrays in network.layout.params(theta).layers]
     if len(params[0]) == 3:

@@ -1,4 +1,4 @@
-"""What ``effort`` stands for: a set of ordinary parameters for each task."""
+"""Presets of ``effort``: values of parameters for each task."""
 
 from __future__ import annotations
 
@@ -57,28 +57,30 @@ _ALL = {
     "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.0}, _CLASSIFICATION),
     "regression": ({"activation": "silu", "n_bins": 16, "ema_decay": 0.0}, _REGRESSION),
 }
-#: Rows per step of small data: classes gain by the noise of small batches, numbers do not.
+#: Rows per step on small data: small-batch noise helps classification, not regression.
 SMALLEST_BATCH = {"classification": 32, "regression": 64}
-#: A fit of few rows need not make more steps than this for each row.
+#: Maximum number of steps per row that ``min_steps`` requires on small data.
 STEPS_PER_ROW = 2
 
 
 def preset(task: str, effort: str) -> Preset:
-    """Return the parameters that ``effort`` stands for, of a task's estimator.
+    """Return the preset of ``effort`` for a task.
 
     Parameters
     ----------
     task : {'classification', 'regression'}
+        Task of the estimator.
     effort : {'fast', 'balanced', 'best'}
+        Name of the preset.
 
     Returns
     -------
     params : dict
-        What stands in for parameters that are None. ``max_iter`` is more where rows are few.
+        Values of parameters that are None. ``max_iter`` may be increased on small data.
     """
     if task not in _ALL or effort not in _ALL[task][1]:
         raise ValueError(
-            "preset must be asked for 'classification' or 'regression', and for 'fast', "
+            "The arguments of preset must be 'classification' or 'regression', and 'fast', "
             f"'balanced' or 'best'. Got {task!r} and {effort!r} instead."
         )
     common, efforts = _ALL[task]
@@ -86,13 +88,13 @@ def preset(task: str, effort: str) -> Preset:
 
 
 def enough_epochs(usual: int, min_steps: int, n: int, batch_size: int) -> int:
-    """Return the number of epochs for ``n`` rows: the usual one, or enough for a few steps."""
+    """Return the number of epochs for ``n`` rows: the usual one, or more for ``min_steps``."""
     n_batches = -(-n // batch_size)
     return max(usual, -(-min(min_steps, STEPS_PER_ROW * n) // n_batches))
 
 
 def auto_batch_size(n: int, smallest: int) -> int:
-    """Return rows per step: more for larger data, up to 512, and batches of nearly one size."""
+    """Return the number of rows per step, up to 512, such that batches have about equal size."""
     steps = ((1024, smallest), (8192, 128), (30_000, 256))
     wanted = next((size for limit, size in steps if n <= limit), 512)
     return -(-n // max(1, round(n / wanted)))

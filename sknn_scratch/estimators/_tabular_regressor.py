@@ -1,4 +1,4 @@
-"""The regressor for tables."""
+"""TabularMLPRegressor."""
 
 from __future__ import annotations
 
@@ -21,151 +21,150 @@ from sknn_scratch.estimators._tabular_scores import loss_judge
 from sknn_scratch.estimators._targets import NumericTargets
 from sknn_scratch.training.members import Member, Task
 
-#: Targets whose squares, and sums of these over rows, are floats.
+#: Range of targets whose squares, summed over rows, do not overflow.
 LARGEST = TargetRange(-1e150, 1e150)
-#: How many standard deviations, or means, float32 can square and add up over rows.
+#: Number of standard deviations, or means, whose squares can be summed over rows in float32.
 FARTHEST = 1e15
-#: The least ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c
-#: by c²/2: with less variation by under a twentieth, so that effects that multiply are effects that
-#: add up, while a network has to learn them as the ever smaller differences of its outputs.
+#: Minimum ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c by
+#: c²/2. With less variation the difference is below 5 %, so that effects that multiply are nearly
+#: additive, while a network has to learn them as smaller and smaller differences of its outputs.
 LEAST_VARIATION = 0.1
 
 
 class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
-    """Regressor for tables as they are: an ensemble of small networks behind a preprocessor.
+    """Regressor for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
-    Numbers, categories, strings, booleans and times, missing or not, in a frame or an array;
-    one target or several, which need no scaling either.
+    Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
+    DataFrame or an array. There may be one or more targets, which need no scaling either.
 
-    Each member is a network of this package that holds out another part of the rows, and
-    keeps the checkpoint whose loss on them is best; predictions are averaged.
+    Each member is a network that holds out a different part of the rows, and keeps the weights
+    with the best loss on them. The predictions of members are averaged.
 
     Parameters
     ----------
     effort : {'fast', 'balanced', 'best'}, default='balanced'
-        How much work to do: a set of values for the parameters below that are None. The
-        table under Notes has them.
+        Preset for the parameters below that are None: more members, units and epochs take more
+        time. The table under Notes lists the values.
 
     n_ensemble : int >= 1, default=None
-        Number of members, whose predictions are averaged. None goes by ``effort``.
+        Number of members, whose predictions are averaged. If None, set by ``effort``.
 
     n_folds : int >= 2, default=8
-        The rows are dealt out to so many folds, and each member holds out another one; more
-        members than folds deal anew. Where a fold would have fewer than 5 rows there are
-        fewer folds, and below 10 rows nothing is held out.
+        Number of folds. Each member holds out a different fold; for more members than folds,
+        the rows are split again. Folds have at least 5 rows, so small data has fewer folds.
+        Below 10 rows, nothing is held out.
 
     hidden_layer_sizes : int or array-like of int, default=None
-        Units of each hidden layer of a member. None goes by ``effort``.
+        Number of units in each hidden layer of a member. If None, set by ``effort``.
 
     activation : str, Activation, or sequence of these, default=None
-        Activation function of the hidden layers: one for all, or one for each; any that
-        ``MLPRegressor`` takes. None goes by ``effort``.
+        Activation function of the hidden layers, one for all or one for each, as for
+        ``MLPRegressor``. If None, set by ``effort``.
 
     loss : str or Loss, default='squared_error'
-        'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma' or
+        Loss: 'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma' or
         'tweedie', or an instance; ``Quantile((0.1, 0.5, 0.9))`` predicts one column per
-        level. Members see y less its mean and divided by its standard deviation (with
-        exponential outputs, y divided by its mean), so the ``delta`` of 'huber' is in units
+        level. Members are trained on y minus its mean, divided by its standard deviation (with
+        exponential outputs, on y divided by its mean), so the ``delta`` of 'huber' is in units
         of that. Mean and deviation may be of any size up to 1e150.
 
     solver : str or Optimizer, default='adam'
-        Rule of the steps; any stochastic one that ``MLPRegressor`` takes. 'adam' has
-        ``beta_2=0.95`` here.
+        Optimizer, any of ``MLPRegressor`` except 'lbfgs'. 'adam' has ``beta_2=0.95`` here.
 
     learning_rate : str or Schedule, default='cosine'
-        Factor on ``learning_rate_init`` in the course of training. 'cosine' sinks from 1 to 0.
+        Schedule of factors on ``learning_rate_init`` during training. 'cosine' decreases from
+        1 to 0.
 
     learning_rate_init : float > 0, default=None
-        Step size at factor 1. A layer's weights have it divided by the root of its inputs,
-        biases a tenth of it, factors on inputs six times it. None goes by ``effort``.
+        Learning rate at factor 1. Weights use it divided by the root of the number of inputs
+        of their layer; biases use a tenth of it; learned feature scales use six times it. If
+        None, set by ``effort``.
 
     batch_size : int or 'auto', default='auto'
-        Rows per step. 'auto' is about 64 up to 1,024 rows, 128 up to 8,192, 256 up to 30,000
-        and 512 beyond, such that all batches are about equal.
+        Number of rows per step. 'auto' is about 64 up to 1,024 rows, 128 up to 8,192, 256 up to
+        30,000 and 512 beyond, such that all batches have about the same size.
 
     max_iter : int >= 1, default=None
-        Passes over the data, unless ``min_steps`` needs more. None goes by ``effort``.
+        Number of epochs, unless ``min_steps`` requires more. If None, set by ``effort``.
 
     min_steps : int >= 0, default=None
-        Steps that a fit of few rows makes nevertheless, though no more than two for each row.
-        None goes by ``effort``.
+        Minimum number of steps on small data, but at most two per row. If None, set by
+        ``effort``.
 
     ema_decay : float in [0, 1), default=None
-        Decay of a running mean of the weights, which is what is judged and kept; 0 for the
-        weights themselves. None goes by ``effort``.
+        Decay of an exponential moving average of the weights, which is scored and kept instead
+        of the weights; 0 disables it. If None, set by ``effort``.
 
     patience : float >= 1, default=3.2
-        A member stops when it has made ``patience`` times as many steps as at its best
-        check, and a sixth of all at least. ``inf`` goes on to the end.
+        A member stops after ``patience`` times as many steps as at its best check, but not
+        before a sixth of all steps. ``inf`` disables early stopping.
 
     input_scaling : bool, default=True
-        Whether each input has a factor of its own, which is learnt.
+        If True, learn a scale for each encoded feature.
 
     n_bins : int >= 0, default=None
-        Bins in the encoding of a number, see ``TabularPreprocessor``; 0 for none. None
-        goes by ``effort``.
+        Number of bins in the encoding of a numeric feature, see ``TabularPreprocessor``; 0
+        disables the encoding. If None, set by ``effort``.
 
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories, see ``TabularPreprocessor``.
+        Categorical columns, see ``TabularPreprocessor``.
 
     max_categories : int >= 1, default=100
-        Largest number of levels of a category with a column of their own.
+        Maximum number of categories per column that get their own encoded feature.
 
     link : {'auto', 'identity', 'log'}, default='auto'
-        With ``loss='squared_error'`` and y >= 0: whether members have linear outputs
-        ('identity'), or exponential ones and Poisson's deviance as their loss ('log'), which
-        makes effects multiply. 'auto' alternates both if y >= 0 varies by a factor: if the
-        standard deviation of each target is at least a tenth of its mean. Otherwise 'auto' is
-        'identity': effects that multiply are then, to a twentieth, effects that add up, and
-        exponential outputs learn them worse the less y varies (years, times, temperatures in
-        kelvin). All members are judged by the squared error.
+        Link function of members for ``loss='squared_error'``. 'identity' gives linear outputs.
+        'log', for y >= 0, gives exponential outputs trained on the Poisson deviance, so that
+        effects multiply. 'auto' alternates both between members if y >= 0 and the standard
+        deviation of each target is at least a tenth of its mean; otherwise it is 'identity'.
+        With less variation (years, times, temperatures in kelvin) effects are nearly additive,
+        and exponential outputs learn them worse. All members are scored by the squared error.
 
     clip : bool, default=True
-        Whether predictions are kept inside the range of y in ``fit``.
+        If True, clip predictions to the range of y in ``fit``.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of folds, initial weights and orders of rows. Pass an int for the same model in
-        each call.
+        Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
 
     n_jobs : int or None, default=None
-        Number of processes that train members, as in joblib; None is 1, -1 all cores. The
-        model is the same, to rounding.
+        Number of processes that train members, as in joblib: None is 1, -1 is all cores. The
+        model is the same up to rounding error.
 
     Attributes
     ----------
     target_range_ : tuple of (lowest, highest)
-        The range of y in ``fit``, for each target.
+        Range of y in ``fit``, for each target.
 
     preprocessor_ : TabularPreprocessor
-        What turns X into what members take.
+        Transformer that encodes X for the members.
 
     estimators_ : list of MLPRegressor
-        The members, plain networks: they take what ``preprocessor_`` returns, and give
-        predictions on their own. Factors on inputs are part of their weights. Location and
-        scale of y are not: ``predict`` applies them, in float64, since float32 holds no digits
-        of a small spread about a large mean. Their ``history_`` has a row for each check of
-        the held-out rows.
+        Members, as plain networks, whose input is the result of ``preprocessor_`` and whose
+        output is a prediction. Learned feature scales are included in their weights. Location
+        and scale of y are not: ``predict`` applies them in float64, because float32 cannot
+        represent a small spread about a large mean. Their ``history_`` has one row for each
+        check of the held-out rows.
 
     held_out_ : list of ndarray
-        The rows that each member held out (or numbers of the validation data's).
+        Numbers of the rows that each member held out (or of the validation rows).
 
     n_iter_ : int
-        Passes over the data of the member that made most.
+        Largest number of epochs of all members.
 
     n_features_in_ : int
-        Number of columns in ``fit``.
+        Number of columns of X in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame whose names are all strings.
+        Names of the columns, if X is a DataFrame whose names are all strings.
 
     See Also
     --------
-    TabularMLPClassifier : The same for classes.
-    MLPRegressor : One network, for data that are prepared.
+    TabularMLPClassifier : The corresponding classifier.
+    MLPRegressor : A single network, for numeric data that is already scaled and encoded.
 
     Notes
     -----
-    What ``effort`` stands for:
+    Presets of ``effort``:
 
     ==================  ==========  ==========  ==========
     ``effort``          'fast'      'balanced'  'best'
@@ -180,8 +179,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     n_bins              16          16          32
     ==================  ==========  ==========  ==========
 
-    Without ``X_val`` a weight of k is not quite k repetitions of a row: for all that the
-    preprocessor learns it is, but repeated rows could stand on both sides of a fold.
+    Without ``X_val``, a sample weight of k is not exactly equivalent to k copies of a row. It is
+    for the preprocessor, but copies of a row can be both in a fold and outside it.
 
     References
     ----------
@@ -274,39 +273,43 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Training data.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
-        X_val, y_val : data frame and array-like, default=None
-            Validation data: with it members hold nothing out, and all are judged by it.
+            Sample weights, not negative. If None, all weights are 1.
+        X_val, y_val : DataFrame and array-like, default=None
+            Validation data. If given, members hold no rows out, and are scored on it instead.
         sample_weight_val : array-like, default=None
             Weights of the validation data.
 
         Returns
         -------
         self : TabularMLPRegressor
+            The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
 
     def predict(self, X: Any) -> Array:
-        """Predict y.
+        """Predict targets.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            With the columns of ``fit``; of frames, in any order.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Data with the columns of ``fit``; in a DataFrame, their order does not matter.
 
         Returns
         -------
         y_pred : ndarray of shape (n_samples,), or (n_samples, n_targets) or (n_samples, n_levels)
+            Predicted targets.
         """
         total = self._sum_of_members("predict", X)
         mean = total / len(self.estimators_)
         return np.clip(mean, *self.target_range_) if self.clip else mean
 
-    # --- The parts of a fit.
+    # --- Parts of a fit.
 
     def _problems(self, train: Rows, given: Rows) -> list[Problem]:
         y = np.asarray(train.y, np.float64)
@@ -326,7 +329,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         ]
 
     def _losses(self, loss: Loss, y: Array, mean: Array, deviation: Array) -> list[Loss]:
-        """Return the losses that members minimise, in turn."""
+        """Return the losses of members, which alternate between them."""
         suits = isinstance(loss, SquaredError) and y.min() >= 0 and bool((mean > 0).all())
         helps = suits and bool((deviation >= LEAST_VARIATION * mean).all())
         if self.link == "identity" or (self.link == "auto" and not helps):
@@ -341,7 +344,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     def _problem(
         self, own: Loss, criterion: Loss, targets: NumericTargets, train: Rows, given: Rows
     ) -> Problem:
-        """Return what members learn that minimise ``own``, and are judged by ``criterion``."""
+        """Return the problem of members that minimise ``own`` and are scored by ``criterion``."""
         data = self._data(train, own, targets)
         validation = data
         if given.X is not None:
@@ -354,7 +357,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
         y, unit = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
         if rows.sample_weight is not None:
-            # What weighs nothing may lie anywhere: 0 times its loss must not be nan.
+            # Rows of zero weight may have any target: 0 times their loss must not be nan.
             y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
         limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
         if not np.abs(y).max() <= limit:
@@ -386,7 +389,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
 
 def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Return the mean and the standard deviation of each target; no square vanishes."""
+    """Return the mean and the standard deviation of each target, without underflow of squares."""
     columns, exponents = in_powers_of_two(y.reshape(len(y), -1))
     mean = np.average(columns, axis=0, weights=weight)
     variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
@@ -394,7 +397,7 @@ def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
 
 
 def _in_units(targets: NumericTargets, loss: Loss, mean: Array, deviation: Array) -> NumericTargets:
-    """Return the codec of targets of a usual size, where the inverse link allows for it."""
+    """Return the encoder with a scale for standardized targets, if the inverse link allows it."""
     if loss.out_activation == "exp":
         return replace(targets, location=np.zeros_like(mean), scale=np.where(mean > 0, mean, 1.0))
     if loss.out_activation != "identity":

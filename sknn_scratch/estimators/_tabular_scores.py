@@ -1,4 +1,4 @@
-"""What members of an ensemble are judged by, and the temperature of their probabilities.
+"""Validation scores of ensemble members, and the temperature of their probabilities.
 
 Arrays of raw outputs are (members, rows, n_raw); ``index`` is (members, rows) row numbers.
 """
@@ -16,16 +16,16 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 
 Judge = Callable[[Array, Array], Array]
-#: Inverse temperatures that a check tries: multiples of this, up to MULTIPLES times.
+#: Inverse temperatures tried by a check: the first MULTIPLES multiples of STEP.
 STEP, MULTIPLES = 0.2, 8
-#: Where the final inverse temperature is looked for.
+#: Bounds of the final inverse temperature.
 BOUNDS = (0.2, 2.0)
-#: Weight, in rows, of the square of its logarithm: few rows, all of them right, prove little.
+#: Weight, in rows, of a penalty on its squared logarithm, because few rows are little evidence.
 PRIOR = 5.0
 
 
 def loss_judge(criterion: Loss, loss: Loss, data: Data) -> Judge:
-    """Score by a loss, the one that is minimised or another of predictions: more is better."""
+    """Return a judge by the negated loss, either the one in training or one on predictions."""
 
     def score(raw: Array, index: Array) -> Array:
         outputs = raw if criterion is loss else loss.predict(raw, raw)
@@ -41,7 +41,7 @@ def loss_judge(criterion: Loss, loss: Loss, data: Data) -> Judge:
 
 
 def class_judge(data: Data) -> Judge:
-    """Score by the log-loss at the best temperature, so that overconfidence alone costs nothing."""
+    """Return a judge by the negated log-loss at the best temperature, to ignore overconfidence."""
 
     def score(raw: Array, index: Array) -> Array:
         weight = None if data.weight is None else data.weight[index]
@@ -51,9 +51,9 @@ def class_judge(data: Data) -> Judge:
 
 
 def scaled_log_loss(raw: Array, codes: Array, weight: Array | None) -> Array:
-    """Return each member's mean log-loss at the best of a few inverse temperatures.
+    """Return the mean log-loss of each member at the best of several inverse temperatures.
 
-    exp(jb z) is the j-th power of exp(b z), so that all temperatures cost one exponential.
+    exp(j b z) is the j-th power of exp(b z), so that one exponential serves all temperatures.
     """
     z = np.ascontiguousarray(raw.transpose(2, 0, 1))
     z -= z.max(axis=0)
@@ -68,7 +68,7 @@ def scaled_log_loss(raw: Array, codes: Array, weight: Array | None) -> Array:
 
 
 def _means(values: Array, weight: Array | None) -> Array:
-    """Return means along the last axis; 0 where nothing weighs anything."""
+    """Return weighted means along the last axis; 0 where all weights are 0."""
     if weight is None:
         return np.asarray(values.mean(axis=-1))
     total = weight.sum(axis=-1)
@@ -76,7 +76,7 @@ def _means(values: Array, weight: Array | None) -> Array:
 
 
 def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
-    """Return the factor on (rows, classes) raw outputs of the lowest log-loss; few rows: near 1."""
+    """Return the factor on (rows, classes) raw outputs with the lowest log-loss, plus a prior."""
     z = np.asarray(raw - raw.max(axis=1, keepdims=True), dtype=np.float64)
     own = np.take_along_axis(z, codes[:, None], axis=1)[:, 0]
     n_rows = len(own) if weight is None else np.count_nonzero(weight)
@@ -91,5 +91,5 @@ def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float
 
 
 def two_columns(raw: Array) -> Array:
-    """Return raw outputs of a softmax for those of a single logistic one: 0 and raw."""
+    """Return softmax raw outputs, 0 and raw, equivalent to a single logistic output."""
     return np.concatenate([np.zeros_like(raw), raw], axis=-1)

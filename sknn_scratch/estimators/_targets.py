@@ -1,4 +1,4 @@
-"""Targets: from y to what a loss sees, and from raw outputs back to y."""
+"""Encoding of y for losses, and decoding of raw outputs."""
 
 from __future__ import annotations
 
@@ -10,56 +10,57 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss
 
 
 @dataclass(frozen=True)
 class NumericTargets:
-    """Real targets: one column or several, as they are or in the units of a scale.
+    """Continuous targets, in one or more columns, unscaled or standardized.
 
-    With ``scale`` a network's targets are (y - ``location``) / ``scale``. Both stay outside of
-    its weights and in float64: float32 holds no number of 1e9 and a difference of 1 as well.
+    With ``scale``, a network is trained on (y - ``location``) / ``scale``. Both are stored
+    separately from its weights, in float64, because float32 cannot represent 1e9 + 1.
     """
 
     n_targets: int
     task: str = "regression"
     location: Array | None = None  #: (n_targets,) in float64
-    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for y as it is
+    scale: Array | None = None  #: (n_targets,) in float64, above 0; None for unscaled y
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
-        """Return y as (n_targets, n_samples), in units of the scale."""
+        """Return y as (n_targets, n_samples), divided by the scale."""
         columns = y.reshape(len(y), -1)
-        with np.errstate(all="ignore"):
+        with quiet_floats():
             if self.scale is not None:
                 columns = (columns - self.location) / self.scale
             return np.ascontiguousarray(columns.T, dtype=dtype), None
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets))
 
     def typical(self) -> Array:
-        """Return one row of y that a network sees as 0 or 1."""
+        """Return one row of y whose encoding is 0 or 1."""
         if self.location is None or self.scale is None:
             return np.ones((1, self.n_targets))
         return np.where(self.location, self.location, self.scale)[None]
 
     def check_form(self, y: Any, name: str = "y", like: str = "as in fit") -> None:
-        """Raise unless y has as many columns as in training."""
+        """Raise ValueError unless y has as many columns as in training."""
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         if n_targets != self.n_targets:
             raise ValueError(f"{name} must have {self.n_targets} columns, {like}. Got {n_targets}.")
 
     def check_validation(self, y: Any) -> None:
-        """Raise unless y has as many columns as in training."""
+        """Raise ValueError unless y has as many columns as in training."""
         self.check_form(y, "y_val", "as y has")
 
     def absent(self, truth: Array) -> list[Any]:
-        """Return the classes that are not in encoded targets: there are none."""
+        """Return an empty list: continuous targets have no classes."""
         return []
 
     def strata(self, y: Array) -> None:
-        """Return what the early-stopping split is stratified by: nothing."""
+        """Return None: the early-stopping split is not stratified."""
 
     def truth(self, y: Array) -> Array:
         """Return encoded targets in the form of :meth:`predict`."""
@@ -70,14 +71,14 @@ class NumericTargets:
         return self.in_units_of_y(loss.predict(raw, raw))
 
     def in_units_of_y(self, values: Array) -> Array:
-        """Return (rows, n_targets) values of a network in those of y: in float64 if scaled."""
+        """Return (rows, n_targets) values of a network on the scale of y, in float64 if scaled."""
         if self.scale is None:
             return values
         scaled: Array = self.location + self.scale * values.astype(np.float64)
         return scaled
 
     def folded(self, W: Array, b: Array, loss: Loss) -> tuple[Array, Array]:
-        """Return the last layer's weights with the scale multiplied in, in float64."""
+        """Return the weights of the last layer, multiplied by the scale, in float64."""
         if self.scale is None:
             return W, b
         if loss.out_activation == "exp":
@@ -85,7 +86,7 @@ class NumericTargets:
         return W * self.scale, b * self.scale + self.location
 
     def decode(self, y_pred: Array) -> Array:
-        """Return the predictions in y's shape."""
+        """Return the predictions in the shape of y."""
         return y_pred[:, 0] if y_pred.shape[1] == 1 else y_pred
 
 
@@ -99,7 +100,7 @@ class ClassTargets:
 
     @classmethod
     def read(cls, y: Any, classes: Any = None) -> ClassTargets:
-        """Find out what y holds; ``classes``, sorted, names those missing in y too."""
+        """Return the targets for y; ``classes``, sorted, includes classes missing in y."""
         if _kind(y) == "multilabel":
             targets = cls(np.arange(y.shape[1]), "multilabel", issparse(y))
             targets.check_numbers(classes)
@@ -116,28 +117,28 @@ class ClassTargets:
         return len(self.classes)
 
     def check_numbers(self, classes: Any) -> None:
-        """Raise unless the first call of partial_fit names the numbers of the labels."""
+        """Raise ValueError unless the first call of partial_fit passes the numbers of labels."""
         if classes is not None and not np.array_equal(self.classes, classes):
             n = self.n_targets
             raise ValueError(
-                f"classes must be the numbers of the labels, 0 to {n - 1}, where y holds 0/1 "
+                f"classes must be the numbers of the labels, 0 to {n - 1}, if y holds 0/1 "
                 f"indicators of {n} labels. Got {classes}: pass classes=np.arange({n})."
             )
 
     def check_same(self, classes: Any) -> None:
-        """Raise unless a later call of partial_fit names the same classes."""
+        """Raise ValueError unless a later call of partial_fit passes the same classes."""
         if classes is not None and not np.array_equal(self.classes, classes):
             raise ValueError(
                 f"The classes of partial_fit must be the same in every call: {self.classes}. "
-                f"Got {classes}; fit anew to change them."
+                f"Got {classes}; fit again to change them."
             )
 
     def blank(self) -> Array:
-        """Return one row of encoded predictions, of no meaning."""
+        """Return one row of encoded predictions, as a placeholder."""
         return np.zeros((1, self.n_targets) if self.task == "multilabel" else 1, dtype=int)
 
     def check_form(self, y: Any, like: str = "as in the calls before") -> None:
-        """Raise unless y holds labels, or indicators of as many labels as those learnt."""
+        """Raise ValueError unless y holds labels, or indicators of the same number of labels."""
         multilabel = self.task == "multilabel"
         if (_kind(y) == "multilabel") != multilabel or (
             multilabel and y.shape[1] != self.n_targets
@@ -148,11 +149,11 @@ class ClassTargets:
             check_indicators(y)
 
     def check_validation(self, y: Any) -> None:
-        """Raise unless y_val holds known classes."""
+        """Raise ValueError unless all classes in y_val are known."""
         self.check_known(y, all_of_them=False, like="as y does")
 
     def check_known(self, y: Any, all_of_them: bool, like: str = "as in the calls before") -> None:
-        """Raise unless the classes of y are known ones, or exactly the known ones."""
+        """Raise ValueError unless the classes of y are among the known ones, or equal to them."""
         self.check_form(y, like)
         if self.task == "multilabel":
             return
@@ -169,7 +170,7 @@ class ClassTargets:
             )
 
     def strata(self, y: Array) -> Array | None:
-        """Return what the early-stopping split is stratified by: two classes only."""
+        """Return the classes to stratify the early-stopping split by; None unless binary."""
         if self.task != "binary":
             return None
         return y if y.ndim == 1 else y[0].astype(np.intp)
@@ -181,7 +182,7 @@ class ClassTargets:
         return y if y.ndim == 1 else y[0].astype(int)
 
     def absent(self, truth: Array) -> list[Any]:
-        """Return the classes that are not in encoded targets; labels that all rows agree on."""
+        """Return classes missing in encoded targets; for multilabel, labels without variation."""
         if self.task == "multilabel":
             is_there = truth.any(axis=0) & ~truth.all(axis=0)
         else:
@@ -190,7 +191,7 @@ class ClassTargets:
         return missing
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
-        """Return class codes and the unit matrix, or (n_targets, n_samples) of 0 and 1."""
+        """Return class codes and the identity matrix, or (n_targets, n_samples) of 0 and 1."""
         if self.task == "multilabel":
             check_indicators(y)
             dense = y.toarray() if issparse(y) else y
@@ -201,7 +202,7 @@ class ClassTargets:
         return codes[None, :].astype(dtype), None
 
     def predict(self, raw: Array, loss: Loss) -> Array:
-        """Return the predicted class numbers, or the labels' indicators."""
+        """Return the predicted class numbers, or indicators of labels."""
         if self.task == "multilabel":
             return (raw > 0).astype(int)
         if raw.shape[1] > 1:
@@ -209,16 +210,16 @@ class ClassTargets:
         return (raw[:, 0] > 0).astype(int) * (len(self.classes) > 1)
 
     def decode(self, codes: Array) -> Any:
-        """Return the labels of predicted codes, in the shape and kind of y."""
+        """Return the labels of predicted codes, in the shape and type of y."""
         if self.task == "multilabel":
             return csr_matrix(codes) if self.sparse else codes
         return self.classes[codes]
 
 
 def as_labels(labels: Any, name: str = "y") -> Any:
-    """Return class labels, which have an order, in an array of strings or of numbers.
+    """Return class labels, which must be sortable, as an array of strings or of numbers.
 
-    Objects that are all numbers, or all booleans, become an array of these.
+    Objects that are all numbers, or all booleans, are converted to an array of these.
     """
     if issparse(labels) or labels.dtype.kind != "O":
         return labels
@@ -243,20 +244,20 @@ def as_labels(labels: Any, name: str = "y") -> Any:
 
 
 def check_indicators(y: Any) -> None:
-    """Raise unless a matrix of labels holds 0 and 1 only."""
+    """Raise ValueError unless a matrix of labels contains only 0 and 1."""
     values = y.data if issparse(y) else y
     others = values[(values != 0) & (values != 1)]
     if others.size:
         found = np.unique(values).tolist()
         raise ValueError(
-            "y must hold 0/1 indicators where it has a column for each label. Got the values "
+            "y must hold 0/1 indicators if it has a column for each label. Got the values "
             f"{found}: if {found[-1]} marks a label that a sample has, pass "
             f"(y == {found[-1]}).astype(int)."
         )
 
 
 def _kind(y: Any) -> str:
-    """Tell whether y holds "labels" or is "multilabel"; raise for anything else."""
+    """Return "labels" or "multilabel" for the type of y; raise ValueError for other types."""
     kind = type_of_target(y)
     if kind == "multilabel-indicator":
         return "multilabel"
@@ -267,13 +268,13 @@ def _kind(y: Any) -> str:
         )
     if kind.endswith("multioutput"):
         raise ValueError(
-            "y must hold one class label for each sample, or 0/1 indicators of several labels. "
+            "y must hold one class label for each sample, or multilabel 0/1 indicators. "
             f"Got a target of type {kind!r}: fit one classifier per column, for example with "
             "sklearn.multioutput.MultiOutputClassifier."
         )
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"Unknown label type: {kind}. y must hold one class label for each sample, or 0/1 "
-            f"indicators of several labels. Got an array of {y.dtype} of shape {y.shape}."
+            f"multilabel indicators. Got an array of {y.dtype} of shape {y.shape}."
         )
     return "labels"

@@ -1,4 +1,4 @@
-"""Checks of X, y, sample_weight and classes: every message names what it is about."""
+"""Checks of X, y, sample_weight and classes, whose error messages name the argument."""
 
 from __future__ import annotations
 
@@ -21,30 +21,28 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
-#: Types that are no numbers, although numpy makes numbers of some.
+#: Types that are not numbers, although numpy converts some of them to numbers.
 NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
-#: Rows of a mapped X that are looked at together.
+#: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the names of argument and estimator to messages of others that lack one of them.
+    """Add the names of argument and estimator to messages of other packages that lack them.
 
-    The outermost call decides: what is wrong with "y" inside is wrong with "y_val" outside.
-    Arrays of other libraries become numpy's, whatever scikit-learn is told to do with them.
+    The outermost call decides: an error of "y" inside is reported as one of "y_val".
+    Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
     own = type(estimator).__name__
     try:
-        with (
-            np.errstate(over="ignore", invalid="ignore"),
-            config_context(array_api_dispatch=False),
-        ):
+        with quiet_floats(), config_context(array_api_dispatch=False):
             yield
     except OverflowError as error:
         raise ValueError(
@@ -59,7 +57,7 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
 
 
 def is_mapped(X: Any) -> bool:
-    """Tell whether X, or the values of a CSR matrix, are mapped from a file."""
+    """Return True if X, or the values of a CSR matrix, are mapped from a file."""
     part = X.data if issparse(X) and X.format == "csr" else X
     while isinstance(part, np.ndarray):
         if isinstance(part, np.memmap):
@@ -69,10 +67,10 @@ def is_mapped(X: Any) -> bool:
 
 
 def check_X(estimator: Any, X: Any, reset: bool) -> Any:
-    """Return X as float32 or float64, dense or CSR; ``reset`` learns the features.
+    """Return X as float32 or float64, dense or CSR; ``reset`` sets the features.
 
-    Integers that are mapped from a file stay what they are: in floats they may not fit into
-    memory, so rows are cast when they are used.
+    Integers that are mapped from a file are not cast here, because as floats they may not fit
+    into memory: rows are cast when they are used.
     """
     X = in_memory(X, type(estimator).__name__)
     as_is = is_mapped(X) and X.dtype.kind in "biu"
@@ -96,9 +94,9 @@ def check_X_fitted(estimator: Any, X: Any) -> Any:
 
 
 def _is_valid(estimator: Any, X: Any) -> bool:
-    """Tell at little cost whether X is what scikit-learn's checks would return unchanged.
+    """Return True if scikit-learn's checks would return X unchanged, at little cost.
 
-    They take longer than the network itself where X has few rows.  False where in doubt.
+    For few rows, these checks take longer than the network itself.  False if in doubt.
     """
     if (
         type(X) is not np.ndarray
@@ -108,12 +106,12 @@ def _is_valid(estimator: Any, X: Any) -> bool:
         return False
     if X.ndim != 2 or len(X) == 0 or X.shape[1] != getattr(estimator, "n_features_in_", None):
         return False
-    with np.errstate(over="ignore", invalid="ignore"):
+    with quiet_floats():
         return bool(np.isfinite(X.sum()))
 
 
 def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
-    """Return y as a vector or as a matrix of several targets."""
+    """Return y as a vector, or as a matrix with one column per target."""
     if y is None:
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but the "
@@ -151,14 +149,14 @@ def _numbers(y: Array) -> Array:
 
 
 def _labels(y: Any, given: Any, name: str) -> Any:
-    """Return class labels in the type in which they were given."""
+    """Return class labels in their original type."""
     if issparse(y):
         return y
     if y.dtype.kind == "U" and isinstance(given, list | tuple):
-        # numpy makes strings of all numbers among strings.
+        # numpy converts numbers among strings to strings.
         as_labels(np.asarray(given, dtype=object), name)
     if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
-        # scikit-learn makes floats of the integers and booleans of pandas that may be missing.
+        # scikit-learn converts nullable integers and booleans of pandas to floats.
         y = np.asarray(given)
     return as_labels(y, name)
 
@@ -198,18 +196,18 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
     return known
 
 
+@quiet_floats()
 def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
     """Return a in ``dtype``; raise if values are too large for it."""
     if a.dtype == dtype:
         return a
-    with np.errstate(over="ignore"):
-        out = a.astype(dtype)
+    out = a.astype(dtype)
     check_finite(estimator, name, out)
     return out
 
 
 def check_finite(estimator: Any, name: str, a: Any) -> None:
-    """Raise if values were too large for the dtype that they have now."""
+    """Raise ValueError if values were too large for their new dtype."""
     if not np.isfinite(a.data if issparse(a) else a).all():
         raise ValueError(
             f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "
@@ -218,7 +216,7 @@ def check_finite(estimator: Any, name: str, a: Any) -> None:
 
 
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
-    """Return X in ``dtype``, or as it is where it is mapped from a file: see :class:`Data`."""
+    """Return X in ``dtype``, or unchanged if it is mapped from a file, see :class:`Data`."""
     if X.dtype == dtype or not is_mapped(X):
         return cast(estimator, "X", X, dtype)
     values = X.data if issparse(X) else X
@@ -228,12 +226,12 @@ def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
 
 
 def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
-    """Tell whether there is validation data; raise if only a part of it was given."""
+    """Return True if validation data is given; raise ValueError if it is incomplete."""
     if X_val is None and y_val is None:
         if weight is not None:
             raise ValueError(
                 f"sample_weight_val of {type(estimator).__name__} must come with X_val and y_val. "
-                "Got it alone: pass them, too."
+                "Got it alone: pass them as well."
             )
         return False
     if X_val is None or y_val is None:
@@ -245,12 +243,11 @@ def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
     return True
 
 
+@quiet_floats()
 def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
-    """Raise if the rows of a part of the data weigh nothing, or too much."""
-    with np.errstate(over="ignore", divide="ignore"):
-        total = np.float64(1.0 if weight is None else weight.sum())
-        usable = total > 0 and np.isfinite([total, 1.0 / total]).all()
-    if not usable:
+    """Raise ValueError unless the weights of a part of the data have a positive, finite sum."""
+    total = np.float64(1.0 if weight is None else weight.sum())
+    if not (total > 0 and np.isfinite([total, 1.0 / total]).all()):
         both = getattr(estimator, "class_weight", None) is not None
         name = "sample_weight and class_weight" if both else "sample_weight"
         raise ValueError(
@@ -260,7 +257,7 @@ def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
 
 
 def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:
-    """Return the weights of rows in ``dtype``, with a sum that can be divided by."""
+    """Return the weights of rows in ``dtype``, after checking their sum."""
     if weight is not None:
         weight = np.asarray(cast(estimator, "sample_weight", weight, dtype))
     check_weight_sum(estimator, weight, part)
@@ -269,7 +266,7 @@ def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -
 
 @contextmanager
 def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
-    """Let errors of a part of the estimator name the estimator, which is what the user called."""
+    """Replace the name of a part in errors by that of the estimator, which the user called."""
     try:
         yield
     except (ValueError, TypeError) as error:

@@ -1,6 +1,6 @@
-"""Looking at a fit: learning curves, weights as images, a table of layers, backpropagation.
+"""Inspection of fitted networks: learning curves, weights, layers, backpropagation.
 
-matplotlib is needed only when something is drawn: ``pip install "sknn-scratch[plot]"``.
+Drawing requires matplotlib: ``pip install "sknn-scratch[plot]"``.
 """
 
 from sknn_scratch.inspection._curves import LossCurveDisplay

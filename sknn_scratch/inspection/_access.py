@@ -1,4 +1,4 @@
-"""What inspection reads of an estimator; the only file here that knows private names."""
+"""Access to estimators; the only file of this package that uses their private attributes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sknn_scratch.core.layers import Dense
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
-#: Where scikit-learn's estimators keep the one that they have fitted.
+#: Attributes of scikit-learn's estimators for their fitted inner estimator.
 _ONE = ("best_estimator_", "regressor_", "estimator_")
-#: What marks an estimator that changes X or y before the network sees them, and how to do the same.
+#: Attributes of estimators that transform X or y before the network, with remedies.
 _CHANGES = {
     "steps": "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)",
     "regressor_": "write trace(model.regressor_, X, "
@@ -23,16 +23,16 @@ _CHANGES = {
 
 
 def chain(estimator: Any) -> Iterator[Any]:
-    """Yield an estimator, then the fitted one that it holds, and so on to the network."""
+    """Yield an estimator, then its fitted inner estimator, and so on down to the network."""
     while estimator is not None:
         yield estimator
         estimator = _inner(estimator)
 
 
 def _inner(estimator: Any) -> Any:
-    """Return the one fitted estimator inside another one; None if there is none, or several."""
+    """Return the only fitted estimator inside another, or None if it has none or several."""
     _, members = _members(estimator)
-    if members:  # whose estimator_ is one that is not fitted
+    if members:  # their estimator_ is not fitted
         return members[0] if len(members) == 1 else None
     for name in _ONE:
         if getattr(estimator, name, None) is not None:
@@ -43,7 +43,7 @@ def _inner(estimator: Any) -> Any:
 
 
 def _members(estimator: Any) -> tuple[str, list[Any]]:
-    """Return how the first of several fitted estimators is written, and all of them."""
+    """Return the expression for the first of several fitted estimators, and all of them."""
     if getattr(estimator, "estimators_", None) is not None:
         members = estimator.estimators_
         return "estimators_[0]", list(members.ravel() if hasattr(members, "ravel") else members)
@@ -52,19 +52,19 @@ def _members(estimator: Any) -> tuple[str, list[Any]]:
 
 
 def last_step(estimator: Any) -> Any:
-    """Return the network's estimator: the best one of a search, the last step of a pipeline."""
+    """Return the estimator of the network: the best of a search, the last step of a pipeline."""
     return [estimator, *chain(estimator)][-1]
 
 
 def networks(estimator: Any) -> list[Any]:
-    """Return the networks' estimators: one, or the members of an ensemble."""
+    """Return the estimators of networks: a single one, or the members of an ensemble."""
     last = last_step(estimator)
     _, members = _members(last)
     return [network for member in members for network in networks(member)] or [last]
 
 
 def unchanged_data(estimator: Any, reader: str) -> Any:
-    """Return the network's estimator; raise if X or y are changed on the way to it."""
+    """Return the estimator of the network; raise ValueError if X or y are transformed before."""
     for outer in chain(estimator):
         for mark, advice in _CHANGES.items():
             if getattr(outer, mark, None) is not None:
@@ -72,13 +72,13 @@ def unchanged_data(estimator: Any, reader: str) -> Any:
                     f"The estimator of {reader} must be the network itself. "
                     f"Got {type(outer).__name__}: {advice}."
                 )
-        if _members(outer)[1]:  # which may have seen other rows, and labels in numbers
+        if _members(outer)[1]:  # members may have been fitted to other rows and encoded labels
             fitted(outer, "theta_", reader)
     return last_step(estimator)
 
 
 def fitted(estimator: Any, attribute: str, reader: str) -> Any:
-    """Return a fitted attribute; raise ValueError if it is not there."""
+    """Return a fitted attribute; raise ValueError if it does not exist."""
     value = getattr(estimator, attribute, None)
     if value is None or isinstance(estimator, type):
         name = getattr(estimator, "__name__", type(estimator).__name__)
@@ -90,7 +90,7 @@ def fitted(estimator: Any, attribute: str, reader: str) -> Any:
 
 
 def _remedy(estimator: Any, attribute: str) -> str:
-    """Return what to do with an estimator that lacks what a network has."""
+    """Return the remedy for an estimator that lacks an attribute of a network."""
     if isinstance(estimator, type):
         return f"write {estimator.__name__}(), not the class, and call fit first"
     first, members = _members(estimator)
@@ -105,20 +105,20 @@ def _remedy(estimator: Any, attribute: str) -> str:
 
 
 def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
-    """Return the network that predicts, and the loss, as they were resolved when fitting."""
+    """Return the network for predicting and the loss, as resolved during fitting."""
     fitted(estimator, "theta_", reader)
     return estimator._network, estimator._loss
 
 
 def activation_names(network: Network, loss: Loss) -> list[str]:
-    """Return how the activation of each layer is written; of the output, the inverse link."""
+    """Return the expression of each layer's activation; for the output, the inverse link."""
     hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
     names = [repr(layer.activation).removesuffix("()") for layer in hidden]
     return [*names, loss.out_activation]
 
 
 def kind(network: Network, k: int) -> str:
-    """Return what a layer is: hidden, or the output."""
+    """Return the kind of a layer, "hidden" or "output"."""
     return "output" if k == len(network.layers) - 1 else "hidden"
 
 
@@ -130,14 +130,14 @@ def dropout_rates(estimator: Any, network: Network) -> list[float]:
 
 
 def n_targets(estimator: Any) -> int:
-    """Return the columns of y that the loss sees."""
+    """Return the number of columns of y passed to the loss."""
     targets = estimator._targets
     is_one_column = targets.task == "binary" and not estimator._loss.one_hot
     return 1 if is_one_column else int(targets.n_targets)
 
 
 def training_problem(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Objective, Data]:
-    """Return the objective, and the given rows in the form in which training sees them."""
+    """Return the objective, and the given rows, encoded as for training."""
     network_and_loss(estimator, "trace")
     problem: tuple[Objective, Data] = estimator._problem(X, y, sample_weight)
     return problem

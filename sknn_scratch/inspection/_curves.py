@@ -1,4 +1,4 @@
-"""Learning curves: the loss of each epoch, and what validation said."""
+"""Learning curves: training loss, validation loss and validation score by epoch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from sknn_scratch.contracts import Array
 from sknn_scratch.inspection import _access, _plotting
 
-#: What can be drawn: its label, and its line style where colours tell runs apart.
+#: Curves with their labels, and their line styles if colours distinguish runs.
 CURVES = {
     "loss": ("training loss", "-"),
     "validation_loss": ("validation loss", "--"),
     "validation_score": ("validation score", "-."),
 }
-#: Mark the second axes, so that a second run drawn on the same axes finds them, and the line at
-#: the best epoch, which is no curve.
+#: Identifiers of the second axes, to find them when another run is drawn on the same axes, and of
+#: the line at the best epoch, which is not a curve.
 _TWIN, _MARK = "sknn_scratch scores", "sknn_scratch mark"
 
 
 class Curves(NamedTuple):
-    """The curves of one run, one entry per epoch; nan or None where nothing was measured."""
+    """Curves of one run, with one entry per epoch; nan or None where a value is missing."""
 
     name: str | None
     epochs: Array
@@ -33,7 +33,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_networks(cls, estimator: Any, name: str | None) -> list[Curves]:
-        """Read the curves of a fitted network, or of each member of an ensemble."""
+        """Return the curves of a fitted network, or of each member of an ensemble."""
         networks = _access.networks(estimator)
         if len(networks) == 1:
             return [cls.of_estimator(networks[0], name)]
@@ -42,7 +42,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
-        """Read the curves of a fitted network, which may be scikit-learn's own."""
+        """Return the curves of a fitted network of this package or of scikit-learn."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
         has_best = getattr(estimator, "early_stopping", False)
@@ -56,7 +56,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_history(cls, history: Any, name: str | None) -> Curves:
-        """Read the curves of a list of dicts, one per epoch, or of a DataFrame of them."""
+        """Return the curves of a list of dicts, one per epoch, or of a DataFrame."""
         records = getattr(history, "to_dict", None)
         rows = list(history) if records is None else records("records")
         if not rows or any("epoch" not in row or "loss" not in row for row in rows):
@@ -68,7 +68,7 @@ class Curves(NamedTuple):
 
     @classmethod
     def of_rows(cls, rows: Any, name: str | None, best: int | None = None) -> Curves:
-        """Read the curves of a list of dicts, of which any may be missing."""
+        """Return the curves of a list of dicts, in which any value may be missing."""
         curves = {key: _numbers([row.get(key) for row in rows]) for key in CURVES}
         return cls.put_together(name, np.array([row["epoch"] for row in rows]), curves, best)
 
@@ -76,10 +76,10 @@ class Curves(NamedTuple):
     def put_together(
         cls, name: str | None, epochs: Array, curves: dict[str, Any], best: int | None
     ) -> Curves:
-        """Return the run without curves that say nothing; find the best epoch if need be."""
+        """Return the run without redundant curves; determine the best epoch if not given."""
         loss, val_loss, score = (_measured(curves[key], len(epochs)) for key in CURVES)
         if val_loss is not None and score is not None:
-            # Early stopping on the loss: the score is the same curve upside down.
+            # With early stopping on the loss, the score is the negative loss.
             score = None if np.array_equal(score, -val_loss, equal_nan=True) else score
         if best is None and score is not None:
             best = int(epochs[np.nanargmax(score)])
@@ -88,37 +88,42 @@ class Curves(NamedTuple):
         return cls(name, epochs, loss, val_loss, score, best)
 
     def points(self, curve: str) -> tuple[Array, Array]:
-        """Return the epochs that were measured, and the values of a curve there."""
+        """Return the epochs at which a curve has values, and the values."""
         values = getattr(self, curve)
         measured = np.isfinite(values)
         return self.epochs[measured], values[measured]
 
     def mark(self, curves: Sequence[str]) -> tuple[str, float] | None:
-        """Return the curve to mark the best epoch on, and its value there."""
+        """Return the curve on which to mark the best epoch, and its value there."""
         there = [c for c in reversed(CURVES) if c in curves and getattr(self, c) is not None]
         at = np.flatnonzero(self.epochs == self.best_epoch)
         return (there[0], float(getattr(self, there[0])[at[0]])) if there and len(at) else None
 
 
 class LossCurveDisplay:
-    """Loss and validation score by epoch, for one run or for several side by side.
+    """Visualization of loss and validation score by epoch, for one run or several.
 
-    Make one with :meth:`from_estimator`, :meth:`from_estimators` or :meth:`from_history`.
-    Losses stand on the left axis, which is logarithmic if they span two decades; scores on
-    the right one. The best epoch, whose weights early stopping keeps, is marked.
+    Create it with :meth:`from_estimator`, :meth:`from_estimators` or :meth:`from_history`.
+    Losses are on the left axis, which is logarithmic if they span two decades; scores are on
+    the right axis. A dot marks the best epoch, whose weights early stopping keeps.
 
     Parameters
     ----------
     runs : sequence of Curves
+        Curves of each run.
 
     Attributes
     ----------
-    ax_ : matplotlib Axes of the losses
-    score_ax_ : matplotlib Axes of the scores, or None
+    ax_ : matplotlib Axes
+        Axes of the losses.
+    score_ax_ : matplotlib Axes or None
+        Axes of the scores.
     figure_ : matplotlib Figure
+        Figure that contains the axes.
     lines_ : list of matplotlib Line2D
-        The curves, run by run.
+        Lines of the curves, run by run.
     legend_ : matplotlib Legend
+        Legend of both axes.
 
     Examples
     --------
@@ -149,25 +154,26 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Draw the curves of one fitted network, or of each member of an ensemble.
+        """Plot the curves of one fitted network, or of each member of an ensemble.
 
         Parameters
         ----------
-        estimator : fitted MLPClassifier or MLPRegressor, or an estimator that holds some
-            A pipeline, a search or a TransformedTargetRegressor holds one; a
-            TabularMLPClassifier or TabularMLPRegressor, or scikit-learn's Bagging, several.
+        estimator : fitted MLPClassifier or MLPRegressor, or an estimator that contains some
+            Fitted network. A pipeline, a search or a TransformedTargetRegressor contains one; a
+            TabularMLPClassifier, a TabularMLPRegressor or an ensemble contains several.
         ax : matplotlib Axes, default=None
-            None: a new figure. Several displays may share one.
+            Axes to draw on, which several displays may share. If None, create a figure.
         name : str, default=None
-            What to call the run in the legend.
+            Name of the run in the legend.
         curves : sequence of {"loss", "validation_loss", "validation_score"}, default=None
-            What to draw; None: all that there is.
+            Curves to draw. If None, draw all available curves.
         line_kw : dict, default=None
-            For matplotlib's ``plot``.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display, already drawn.
         """
         runs = Curves.of_networks(estimator, name)
         return cls(runs).plot(ax, curves=curves, line_kw=line_kw)
@@ -181,17 +187,19 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Draw several runs in one picture: a colour for each run, a line style for each curve.
+        """Plot several runs on the same axes, with a colour per run and a line style per curve.
 
         Parameters
         ----------
         estimators : dict of fitted networks by name, or a sequence of them
+            Fitted networks; in a sequence, their names are "run 1", "run 2", ...
         ax, curves, line_kw
             As for :meth:`from_estimator`.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display, already drawn.
         """
         if not isinstance(estimators, Mapping):
             estimators = {f"run {k}": est for k, est in enumerate(estimators, start=1)}
@@ -208,19 +216,20 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Draw the curves of a history, also of a training that is still going on.
+        """Plot the curves of a history, for instance of a fit that is still running.
 
         Parameters
         ----------
-        history : list of dict, one per epoch, or a DataFrame made of them
-            Keys "epoch" and "loss", and where there is validation "validation_loss" and
-            "validation_score".
+        history : list of dict, one per epoch, or a DataFrame
+            Values by the keys "epoch" and "loss", and with validation data also
+            "validation_loss" and "validation_score".
         ax, name, curves, line_kw
             As for :meth:`from_estimator`.
 
         Returns
         -------
         display : LossCurveDisplay
+            The display, already drawn.
         """
         return cls([Curves.of_history(history, name)]).plot(ax, curves=curves, line_kw=line_kw)
 
@@ -231,7 +240,7 @@ class LossCurveDisplay:
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> LossCurveDisplay:
-        """Draw again, on other axes or other curves.
+        """Plot again, for instance on other axes or with other curves.
 
         Parameters
         ----------
@@ -241,7 +250,7 @@ class LossCurveDisplay:
         Returns
         -------
         display : LossCurveDisplay
-            This one.
+            The display itself.
         """
         asked = _checked(curves)
         wanted = [c for c in asked if any(getattr(run, c) is not None for run in self.runs)]
@@ -281,7 +290,7 @@ class LossCurveDisplay:
                     self._draw(run, curve, style | line_kw)
                     label = None
             self._mark(run, wanted, color)
-        # What the styles mean stands in the legend once, in grey.
+        # Explain each line style once in the legend, in grey.
         for curve in wanted if len(wanted) > 1 else ():
             label, dashes = CURVES[curve]
             self.ax_.plot([], [], color="0.4", linestyle=dashes, label=label)
@@ -294,7 +303,7 @@ class LossCurveDisplay:
         self.lines_ += self._axes(curve).plot(epochs, values, **{"marker": marker} | style)
 
     def _mark(self, run: Curves, wanted: Sequence[str], color: Any, label: Any = None) -> None:
-        """Put a dot on the curve that chose the best epoch."""
+        """Draw a dot on the curve that determines the best epoch."""
         mark = run.mark(wanted)
         if mark is not None:
             curve, value = mark
@@ -304,7 +313,7 @@ class LossCurveDisplay:
         return self.score_ax_ if curve == "validation_score" else self.ax_
 
     def _finish(self) -> None:
-        """Label and scale the axes, and write the legend."""
+        """Label and scale the axes, and draw the legend."""
         ax, twin = self.ax_, self.score_ax_
         losses = [line.get_ydata() for line in ax.get_lines() if line.get_gid() != _MARK]
         ax.set(xlabel="epoch", ylabel="loss")
@@ -320,12 +329,12 @@ _DOT = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "linestyle":
 
 
 def _numbers(values: Sequence[Any]) -> Array:
-    """Return a list as an array, with nan for None."""
+    """Return an array of the values, with nan for None."""
     return np.array([np.nan if value is None else value for value in values], float)
 
 
 def _measured(values: Any, n_epochs: int) -> Array | None:
-    """Return a curve, filled up in front if it began later; None if it holds no number."""
+    """Return a curve, padded at the start if it begins later, or None if it has no values."""
     curve = np.full(n_epochs, np.nan)
     if values is not None and len(values):
         curve[-len(values) :] = _numbers(values)
@@ -345,14 +354,14 @@ def _checked(curves: Any) -> list[str]:
 
 
 def _next_color(ax: Any) -> Any:
-    """Take the next colour of the axes' cycle, also for what is drawn on the second axes."""
+    """Return the next colour of the cycle of ``ax``, used for the second axes as well."""
     (line,) = ax.plot([], [])
     line.remove()
     return line.get_color()
 
 
 def _twin(ax: Any) -> Any:
-    """Return the second axes over ``ax``, those of an earlier run if there are any."""
+    """Return the second axes over ``ax``; reuse those of an earlier run."""
     for other in ax.get_shared_x_axes().get_siblings(ax):
         if other.get_gid() == _TWIN and other.bbox.bounds == ax.bbox.bounds:
             return other

@@ -1,4 +1,4 @@
-"""What all pictures share: matplotlib when it is needed, and axes to draw on."""
+"""Plotting functions of all displays: import of matplotlib, axes, scales and legends."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 from sknn_scratch.contracts import Array
 
-#: From this ratio of the largest to the smallest value on, an axis is logarithmic: two decades
-#: (a little less, for rounding).
+#: Ratio of the largest to the smallest value from which an axis is logarithmic: two decades,
+#: reduced a little because of rounding.
 WIDE = 99.0
-#: Marks our legends, so that a second run drawn on the same axes replaces them.
+#: Identifier of our legends, to replace them when another run is drawn on the same axes.
 _LEGEND = "sknn_scratch legend"
 
 
 def pyplot(reader: str) -> Any:
-    """Return matplotlib.pyplot; raise ImportError with what to install."""
+    """Return matplotlib.pyplot, or raise ImportError with the command to install it."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            f'{reader} needs matplotlib to draw: pip install "sknn-scratch[plot]".'
+            f'{reader} requires matplotlib to draw: run `pip install "sknn-scratch[plot]"`.'
         ) from error
     return plt
 
@@ -36,7 +36,7 @@ def axes(ax: Any, reader: str) -> Any:
 def set_scale(ax: Any, which: str, values: Sequence[float] | Array) -> None:
     """Make axis "x" or "y" logarithmic if positive values span two decades or more.
 
-    With zeros among the values, as in a grid of penalties, the axis is linear about zero.
+    If some values are zero, as in a grid of penalties, the axis is linear around zero.
     """
     x = np.asarray(values, float)
     x = x[np.isfinite(x)]
@@ -50,10 +50,10 @@ def set_scale(ax: Any, which: str, values: Sequence[float] | Array) -> None:
 
 
 def legend(ax: Any, twin: Any = None) -> Any:
-    """Return one legend, for what is drawn on the axes and on those over it.
+    """Return one legend for the axes and the second axes over them.
 
-    Two axes full of curves leave no room: it then stands below them, if the figure has a layout
-    that makes room and no other axes.
+    With two axes, the legend is below them, provided that the figure has a layout engine, which
+    reserves space, and no other axes.
     """
     pair = [ax] if twin is None else [ax, twin]
     named = _named(pair)
@@ -73,7 +73,7 @@ def legend(ax: Any, twin: Any = None) -> Any:
 
 
 def _named(pair: Sequence[Any]) -> dict[str, Any]:
-    """Return what is drawn, by its label."""
+    """Return the artists by label."""
     named: dict[str, Any] = {}
     for one in pair:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):

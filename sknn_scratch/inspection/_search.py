@@ -1,4 +1,4 @@
-"""The results of a search: the score as a curve over one parameter."""
+"""Results of a parameter search, as curves of the score over one parameter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sknn_scratch.inspection import _access, _plotting
 
 
 class ScoreCurve(NamedTuple):
-    """Candidates that differ in one parameter only, sorted by it."""
+    """Scores of candidates that differ in one parameter only, sorted by it."""
 
     label: str | None
     x: Array
@@ -22,11 +22,11 @@ class ScoreCurve(NamedTuple):
 
 
 class SearchCurveDisplay:
-    """Mean test score of a search's candidates over one numeric parameter.
+    """Visualization of the mean test score of a search over one numeric parameter.
 
-    One line for each combination of the other parameters, with a band of one standard deviation
-    over the folds; a star marks the best candidate. Candidates of a randomised search, which
-    have no parameter value in common, are points with bars. Make one with
+    Each combination of the other parameters has one line, with a band of one standard
+    deviation over the folds. A star marks the best candidate. Candidates of a randomized search,
+    which share no parameter values, are points with error bars. Create it with
     :meth:`from_cv_results`.
 
     Parameters
@@ -34,6 +34,7 @@ class SearchCurveDisplay:
     param : str
         Label of the horizontal axis.
     curves : sequence of ScoreCurve
+        Curves to draw.
     best : (float, float)
         Parameter and score of the best candidate.
     score_name : str
@@ -42,10 +43,13 @@ class SearchCurveDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes with the curves.
     figure_ : matplotlib Figure
+        Figure that contains the axes.
     lines_ : list of matplotlib Line2D
-        One for each curve.
+        Line of each curve.
     legend_ : matplotlib Legend
+        Legend of the axes.
 
     Examples
     --------
@@ -84,28 +88,30 @@ class SearchCurveDisplay:
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
     ) -> SearchCurveDisplay:
-        """Draw the scores of a search.
+        """Plot the scores of a search.
 
         Parameters
         ----------
-        results : fitted GridSearchCV or the like, its ``cv_results_``, or a DataFrame of these
+        results : fitted search such as GridSearchCV, its ``cv_results_``, or a DataFrame of these
+            Results of the search.
         param : str, default=None
-            Name of a numeric parameter; None: the one with the most values.
+            Name of a numeric parameter. If None, use the parameter with the most values.
         metric : str, default="score"
-            Which score, where the search computed several.
+            Name of the score, if the search computed several.
         ax : matplotlib Axes, default=None
-            None: a new figure.
+            Axes to draw on. If None, create a figure.
         line_kw : dict, default=None
-            For matplotlib's ``plot``.
+            Keyword arguments for matplotlib's ``plot``.
 
         Returns
         -------
         display : SearchCurveDisplay
+            The display, already drawn.
 
         Raises
         ------
         ValueError
-            If there is no such parameter or score, or the parameter is not numeric.
+            If the parameter or score does not exist, or the parameter is not numeric.
         """
         results = _results(results)
         columns = {
@@ -124,7 +130,7 @@ class SearchCurveDisplay:
     def plot(
         self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None
     ) -> SearchCurveDisplay:
-        """Draw again.
+        """Plot again, for instance on other axes.
 
         Parameters
         ----------
@@ -134,7 +140,7 @@ class SearchCurveDisplay:
         Returns
         -------
         display : SearchCurveDisplay
-            This one.
+            The display itself.
         """
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_, self.lines_ = self.ax_.figure, []
@@ -149,7 +155,7 @@ class SearchCurveDisplay:
         return self
 
     def _draw(self, curve: ScoreCurve, line_kw: dict[str, Any]) -> None:
-        """Draw one curve and its band; without a label, points and bars."""
+        """Draw one curve and its band, or points and bars if it has no label."""
         points = {"marker": "o", "markersize": 4, "label": curve.label}
         if curve.label is None:
             points |= {"linestyle": "none"}
@@ -188,7 +194,7 @@ class _Scores(NamedTuple):
 
 
 def _results(search: Any) -> Any:
-    """Return the results of a search: as they are, or those of the estimator that has them."""
+    """Return the results of a search: the argument itself, or the attribute of an estimator."""
     found = [one.cv_results_ for one in _access.chain(search) if hasattr(one, "cv_results_")]
     if not found and not hasattr(search, "keys"):
         raise ValueError(
@@ -204,12 +210,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    """Tell whether a candidate lacks a parameter: masked, or nan in a DataFrame."""
+    """Return True if a candidate lacks a parameter: masked, or nan in a DataFrame."""
     return value is np.ma.masked or (_is_number(value) and value != value)
 
 
 def _choose(param: str | None, columns: dict[str, list[Any]]) -> str:
-    """Return the parameter to draw over."""
+    """Return the parameter for the horizontal axis."""
     numeric = {
         name: len({value for value in values if not _is_missing(value)})
         for name, values in columns.items()
@@ -241,7 +247,7 @@ def _curve(label: str | None, rows: list[int], x: Array, scores: _Scores) -> Sco
 
 
 def _label(columns: dict[str, list[Any]], k: int) -> str:
-    """Return the values of candidate ``k``, without those that it does not have."""
+    """Return the parameter values of candidate ``k``, without missing ones."""
     parts = {_last(name): values[k] for name, values in columns.items()}
     return ", ".join(
         f"{name}={value:.4g}" if _is_number(value) else f"{name}={value}"
@@ -251,5 +257,5 @@ def _label(columns: dict[str, list[Any]], k: int) -> str:
 
 
 def _last(name: str) -> str:
-    """Return a parameter's name without the steps that lead to it."""
+    """Return the last part of a nested parameter name."""
     return name.rpartition("__")[2]

@@ -1,4 +1,4 @@
-"""A table of a network's layers: shapes, parameters, activations, memory."""
+"""Table of the layers of a network: shapes, parameters, activations, memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.inspection import _access
 
-#: The largest batch that batch_size="auto" makes.
+#: Largest batch size with batch_size="auto".
 AUTO_BATCH_SIZE = 200
 
 Row = dict[str, Any]
@@ -22,18 +22,19 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, repr=False)
 class Summary:
-    """The layers of a network as a table; ``pandas.DataFrame(summary.rows)`` works.
+    """Table of the layers of a network, for example for ``pandas.DataFrame(summary.rows)``.
 
     Attributes
     ----------
     title : str
+        Class, sizes and dtype of the network.
     rows : list of dict
-        One for what goes in (a batch's x and y), then one for each layer, with the
-        keys "layer" (its number: weights are ``coefs_[layer]``), "kind", "units", "W" and "b"
+        One row for the input (x and y of a batch), then one row per layer, with the keys
+        "layer" (its number: weights are ``coefs_[layer]``), "kind", "units", "W" and "b"
         (shapes), "activation", "dropout", "parameters", and in bytes "memory" and "workspace"
-        (None if the batch size is not known).
+        (None if the batch size is unknown).
     total : dict
-        The sums of "parameters", "memory" and "workspace".
+        Sums of "parameters", "memory" and "workspace".
     """
 
     title: str
@@ -76,20 +77,22 @@ _NUMBERS = ("parameters", "memory", "workspace")
 def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     """Return a table of the layers of a fitted network.
 
-    "memory" is what the parameters take; "workspace" is what a training step takes for its
-    batch: inputs, targets and weights gathered, activations and their gradients. The gradient,
-    the scratch vector and each of the optimizer's moments take the memory of all parameters
-    once more.
+    "memory" is the size of the parameters. "workspace" is the size of the buffers of a training
+    step: gathered inputs, targets and weights, activations and their gradients. The gradient,
+    the scratch vector and each moment of the optimizer need as much memory as all parameters.
 
     Parameters
     ----------
     estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
+        Fitted network.
     batch_size : int, default=None
-        Rows of a batch. None: what training used; unknown for ``solver="lbfgs"``.
+        Number of rows in a batch. If None, use that of training, which is unknown for
+        ``solver="lbfgs"``.
 
     Returns
     -------
     summary : Summary
+        Table of the layers, printed by its repr.
 
     Raises
     ------
@@ -136,7 +139,7 @@ def _checked(batch_size: Any) -> int:
 
 
 def _batch_size(estimator: Any) -> int | None:
-    """Return the rows of a batch when fitting; None if that cannot be told."""
+    """Return the batch size of training, or None if it is unknown."""
     if not (estimator.t_ and estimator.n_iter_):
         return None
     rows_per_epoch = -(-estimator.t_ // estimator.n_iter_)
@@ -171,7 +174,7 @@ def _memory(n_parameters: int, itemsize: int) -> Row:
 
 
 def _workspace(estimator: Any, network: Network, rates: Sequence[float]) -> list[int]:
-    """Return the bytes of a batch's buffers per row: of what goes in, then of each layer."""
+    """Return the bytes of a batch's buffers per row, for the input and for each layer."""
     hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
     training = Network.dense(
         network.n_in,
@@ -181,14 +184,14 @@ def _workspace(estimator: Any, network: Network, rates: Sequence[float]) -> list
         rates,
     )
     gathered = _access.n_targets(estimator) + (network.n_in if estimator.t_ > 0 else 0)
-    # Every buffer grows with the rows, so that one row tells all.
+    # The size of every buffer is proportional to the number of rows, so measure it for one.
     one = Workspace(training, 1, estimator.theta_.dtype).rows(1)
     parts = [gathered * estimator.theta_.itemsize + _n_bytes(one.slots[0].ones)]
     for layer, slot in zip(training.layers, one.slots, strict=True):
         size = _n_bytes(slot.a, slot.delta, *([slot.z] if layer.keeps else []))
         if isinstance(layer, Dense):
             parts.append(size)
-        else:  # dropout, which belongs to the layer below it
+        else:  # dropout counts for the layer before it
             parts[-1] += size
     return parts
 
@@ -218,7 +221,7 @@ def _in_bytes(n: float) -> str:
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Return a line: numbers to the right, all else to the left."""
+    """Return a line, with numbers right-aligned and text left-aligned."""
     keys = _COLUMNS.values()
     return "  ".join(
         f"{cell:>{width}}" if key in _NUMBERS else f"{cell:<{width}}"

@@ -1,4 +1,4 @@
-"""Backpropagation made visible: all that one forward and one backward pass compute."""
+"""Backpropagation made visible: all arrays of one forward and one backward pass."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Params
@@ -18,26 +19,28 @@ from sknn_scratch.inspection import _access
 
 @dataclass(frozen=True, repr=False)
 class LayerTrace:
-    """One layer in one pass: ``z = x W + b``, ``a = f(z)``, and the derivatives of J.
+    """Arrays of one layer in one pass: ``z = x W + b``, ``a = f(z)``, and derivatives of J.
 
     Attributes
     ----------
     index : int
         Number of the layer, from 0: its weights are ``coefs_[index]``.
     kind : {"hidden", "output"}
+        Kind of the layer.
     activation : str
-        How f is written; for the output layer the name of the link's inverse.
+        Expression of f; for the output layer, the name of the inverse link.
     x : (rows, fan_in)
-        What goes in: X, or ``a`` of the layer below.
+        Input: X, or ``a`` of the layer below.
     W, b : (fan_in, fan_out) and (fan_out,)
+        Weights and biases.
     z : (rows, fan_out)
         Synaptic input.
     a : (rows, fan_out)
-        Activation; of the output layer, the prediction.
+        Activation; for the output layer, the prediction.
     delta : (rows, fan_out)
         δ = ∂J/∂z. Each row is divided by the sum of the sample weights, as J is a mean.
     dJ_dW : (fan_in, fan_out)
-        ∂J/∂W = xᵀ δ, and the gradient of the penalty: α W / Σ w, without ``l1_ratio``.
+        ∂J/∂W = xᵀ δ plus the gradient of the penalty, α W / Σ w without ``l1_ratio``.
     dJ_db : (fan_out,)
         ∂J/∂b = Σ δ over rows.
     """
@@ -72,22 +75,23 @@ class LayerTrace:
 
 @dataclass(frozen=True, repr=False)
 class Trace:
-    """One forward and backward pass; every array is a copy, yours to change.
+    """Results of one forward and one backward pass; every array is a copy.
 
     Attributes
     ----------
     J : float
-        The objective, ``loss + penalty``.
+        Objective, ``loss + penalty``.
     loss : float
-        Weighted mean of the rows' losses.
+        Weighted mean of the losses of the rows.
     penalty : float
         α / (2 Σ w) Σ W², without ``l1_ratio``.
     y : (rows, n_targets)
-        The targets as the loss sees them: classes are columns of 0 and 1, and those of a
-        member of a tabular regressor are in units of its scale.
+        Encoded targets: classes are columns of 0 and 1, and targets of a member of a tabular
+        regressor are divided by its scale.
     sample_weight : (rows,) or None
-        With the weights of classes.
+        Sample weights, multiplied by class weights.
     layers : tuple of LayerTrace
+        Arrays of each layer.
     """
 
     J: float
@@ -99,7 +103,7 @@ class Trace:
 
     @property
     def y_pred(self) -> Array:
-        """The prediction for each row, in the units of ``y``: ``a`` of the output layer."""
+        """Predictions on the scale of ``y``, which are ``a`` of the output layer."""
         return self.layers[-1].a
 
     def __repr__(self) -> str:
@@ -109,19 +113,23 @@ class Trace:
 
 
 def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
-    """Run one forward and one backward pass over X and keep all that they compute.
+    """Run one forward and one backward pass over X, and return all intermediate arrays.
 
-    The numbers are those of a training step on these rows as one batch, without dropout,
-    from the weights that the estimator has now.
+    The values are those of a training step on these rows as one batch, without dropout, at
+    the current weights of the estimator.
 
     Parameters
     ----------
     estimator : fitted MLPClassifier or MLPRegressor, or a search for one
-        It is not changed. What changes X or y, such as a pipeline, is refused.
+        Fitted network, which is not changed. Estimators that transform X or y, such as
+        pipelines, are rejected.
     X : {array-like, sparse matrix} of shape (rows, n_features)
+        Inputs.
     y : array-like of shape (rows,) or (rows, n_outputs)
+        Targets.
     sample_weight : array-like of shape (rows,), default=None
-        Multiplied by the estimator's ``class_weight``, where "balanced" is about these rows.
+        Sample weights, which are multiplied by the estimator's ``class_weight``; "balanced"
+        refers to these rows.
 
     Returns
     -------
@@ -132,7 +140,7 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     Raises
     ------
     ValueError
-        If the estimator is not fitted, or X or y do not suit it.
+        If the estimator is not fitted, or X or y are invalid for it.
 
     References
     ----------
@@ -162,7 +170,7 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
     batch = data.batch(slice(0, data.n_samples))
     params = network.layout.params(np.array(estimator.theta_))
     grads = network.layout.params(np.empty_like(params.vector))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+    with quiet_floats():
         J = objective.value_and_grad(params, batch, rows, grads)
         layers = tuple(_layers(objective, params, grads, batch.x, rows))
         penalty = objective.penalty(params, grads, batch.weight_sum)
@@ -173,13 +181,13 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
 def _layers(
     objective: Objective, params: Params, grads: Params, x: Any, rows: Rows
 ) -> Iterator[LayerTrace]:
-    """Yield what each layer's buffers hold after the backward pass."""
+    """Yield the arrays of each layer after the backward pass."""
     network, loss = objective.network, objective.loss
     for k, (slot, name) in enumerate(
         zip(rows.slots, _access.activation_names(network, loss), strict=True)
     ):
         (W, b), (dW, db) = params.layers[k], grads.layers[k]
-        # Anew, by the layer's own verb: where f works in place, its result stands where z was.
+        # z is computed again, because activations that work in place have overwritten it.
         z = linalg.matmul_into(x, W, np.empty_like(slot.z)) + b
         kind = _access.kind(network, k)
         a = loss.predict(z, np.empty_like(z)) if kind == "output" else slot.a

@@ -1,4 +1,4 @@
-"""Weights as images: what each neuron looks for in its input."""
+"""Weights of neurons as images."""
 
 from __future__ import annotations
 
@@ -14,30 +14,34 @@ from sknn_scratch.inspection import _access, _plotting
 
 #: Without ``n``, at most this many images are drawn.
 MOST = 100
-#: The part of the weights that the colour scale tells apart; larger ones have its end's colour.
+#: Fraction of the weights within the colour scale; larger ones have the colour of its end.
 SHOWN = 0.995
-#: Room between images, in parts of one; and the most images that have their numbers written.
+#: Gap between images, relative to their width; largest number of images with printed numbers.
 _GAP, _NUMBERED = 0.12, 40
 
 
 class WeightsDisplay:
-    """The weights into each neuron as a small image, all in one colour scale about zero.
+    """Visualization of the weights into each neuron as images with a common colour scale.
 
-    Make one with :meth:`from_estimator`.
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     images : (n, height, width)
-        The images, in the order of the neurons.
+        Images, in the order of the neurons.
     layer : int
         Number of the layer, for the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
+        Axes with the images.
     figure_ : matplotlib Figure
+        Figure that contains the axes.
     images_ : list of matplotlib AxesImage
+        Image of each neuron.
     colorbar_ : matplotlib Colorbar
+        Colour scale, centred at zero.
 
     Examples
     --------
@@ -68,30 +72,32 @@ class WeightsDisplay:
         ax: Any = None,
         cmap: Any = "RdBu_r",
     ) -> WeightsDisplay:
-        """Draw columns of ``coefs_[layer]`` as images.
+        """Plot columns of ``coefs_[layer]`` as images.
 
         Parameters
         ----------
         estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
+            Fitted network.
         layer : int, default=0
-            The layer whose weights to draw, a negative number counts from the output.
+            Number of the layer; negative numbers count from the output layer.
         image_shape : (height, width), default=None
-            None: a square, if the layer's inputs make one.
+            Shape of the images. If None, use a square, provided that the number of inputs is one.
         n : int, default=None
-            How many neurons, from the first; None: all, but at most 100.
+            Number of neurons to draw, from the first. If None, draw all, but at most 100.
         ax : matplotlib Axes, default=None
-            None: a new figure.
+            Axes to draw on. If None, create a figure.
         cmap : str or matplotlib Colormap, default="RdBu_r"
-            A diverging one: zero is its centre.
+            Diverging colormap, with zero at its centre.
 
         Returns
         -------
         display : WeightsDisplay
+            The display, already drawn.
 
         Raises
         ------
         ValueError
-            If there is no such layer, or the images cannot have that shape.
+            If the layer does not exist, or its inputs do not fit the shape of the images.
         """
         estimator = _access.last_step(estimator)
         coefs = _access.fitted(estimator, "coefs_", cls.__name__)
@@ -101,7 +107,7 @@ class WeightsDisplay:
         return cls(images, layer % len(coefs)).plot(ax, cmap=cmap)
 
     def plot(self, ax: Any = None, *, cmap: Any = "RdBu_r") -> WeightsDisplay:
-        """Draw again.
+        """Plot again, for instance on other axes.
 
         Parameters
         ----------
@@ -111,13 +117,13 @@ class WeightsDisplay:
         Returns
         -------
         display : WeightsDisplay
-            This one.
+            The display itself.
         """
         n, height, width = self.images.shape
         columns = ceil(sqrt(n * height / width))
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_ = self.ax_.figure
-        # A few outliers would make all the rest pale.
+        # Outliers would make all other weights pale.
         top = float(np.quantile(np.abs(self.images), SHOWN)) or 1.0
         self.images_ = [self._draw(k, columns, cmap=cmap, vmin=-top, vmax=top) for k in range(n)]
         self._finish(min(n, columns), ceil(n / columns))
@@ -125,11 +131,11 @@ class WeightsDisplay:
 
     @property
     def _row_gap(self) -> float:
-        """The space above a row; numbers need room of their own."""
+        """Space above a row of images, larger if it contains their numbers."""
         return 0.28 if len(self.images) <= _NUMBERED else _GAP
 
     def _draw(self, k: int, columns: int, **colours: Any) -> Any:
-        """Draw image ``k``, one unit wide, at its place in the grid."""
+        """Draw image ``k``, one unit wide, at its position in the grid."""
         _, height, width = self.images.shape
         row, column = divmod(k, columns)
         ratio = height / width
@@ -137,7 +143,7 @@ class WeightsDisplay:
         extent = (left, left + 1, top + ratio, top)
         if len(self.images) <= _NUMBERED:
             self.ax_.text(left, top - 0.01, str(k), fontsize="x-small", color="0.4", va="bottom")
-        # A frame, as weights near zero are as white as the paper.
+        # Draw a frame, because weights near zero are white like the background.
         xs, ys = [left, left + 1, left + 1, left, left], [top, top, top + ratio, top + ratio, top]
         self.ax_.plot(xs, ys, color="0.75", linewidth=0.5)
         return self.ax_.imshow(self.images[k], extent=extent, interpolation="nearest", **colours)
@@ -173,7 +179,7 @@ def _checked_n(n: Any, units: int) -> int:
 
 
 def _image_shape(image_shape: Any, n_inputs: int) -> tuple[int, int]:
-    """Return (height, width); guess a square."""
+    """Return (height, width), by default a square."""
     side = isqrt(n_inputs)
     if image_shape is None and side * side == n_inputs:
         return side, side

@@ -1,7 +1,7 @@
-"""Beside scikit-learn: stored with skops, served with ONNX, trained on Dask.
+"""Interoperability: files of skops, ONNX graphs, training on Dask collections.
 
-Each needs its extra, which is imported where it is used: ``sknn_scratch.onnx`` and
-``sknn_scratch.distributed`` are the doors to the last two.
+Each requires an extra, which is imported on use.  The public modules of the last two are
+``sknn_scratch.onnx`` and ``sknn_scratch.distributed``.
 """
 
 from sknn_scratch.interop._skops import TRUSTED_TYPES, load_skops

@@ -1,8 +1,8 @@
 """Data-parallel training: the objective as a sum over the partitions of a Dask collection.
 
-Workers hold encoded partitions, and answer with sums of losses and gradients; strategy,
-stopping, callbacks and publishing are those of a fit on one machine.  What is scheduled where,
-sent, repeated or lost is Dask's business: every task is a pure function of its arguments.
+Workers keep encoded partitions, and return sums of losses and gradients.  Strategy, stopping,
+callbacks and fitted attributes are those of a fit on one machine.  Every task is a pure function
+of its arguments, so that Dask can schedule and repeat it anywhere.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.base import clone, is_classifier
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
@@ -44,13 +45,13 @@ from sknn_scratch.training.lbfgs import LBFGS, RowSum
 from sknn_scratch.training.minibatch import Loop, MiniBatch
 from sknn_scratch.training.state import Plan, Row, TrainingState
 
-#: Sums of so many partitions are added in one task.
+#: Number of partial sums that one task adds.
 FAN_IN = 8
 WHAT = "sknn_scratch.distributed"
 
 
 class Options(NamedTuple):
-    """What a fit on partitions is asked for beside data."""
+    """Options of a fit on partitions, in addition to the data."""
 
     classes: Any = None
     average_every: int | None = None
@@ -61,12 +62,12 @@ class Options(NamedTuple):
 
     @property
     def given(self) -> Rows:
-        """The validation data."""
+        """Validation data."""
         return Rows(self.X_val, self.y_val, self.sample_weight_val)
 
 
 class Coding(NamedTuple):
-    """How partitions become rows of a fit."""
+    """Encoding of partitions as rows of a fit."""
 
     estimator: Any  #: unfitted, without callbacks, with a number for each class's weight
     targets: Any
@@ -75,7 +76,7 @@ class Coding(NamedTuple):
 
 
 class Partitions(NamedTuple):
-    """The rows of a fit, encoded, on the workers."""
+    """Encoded rows of a fit, on the workers."""
 
     parts: Sequence[Any]  #: delayed :class:`Data`
     sizes: Sequence[int]
@@ -89,7 +90,7 @@ class Partitions(NamedTuple):
 
     @property
     def X(self) -> Any:
-        """The row that the client has, for whoever looks at one."""
+        """One row, which represents X on the client."""
         return self.sample.X
 
 
@@ -100,44 +101,45 @@ def fit(
     sample_weight: Any = None,
     **options: Any,
 ) -> Any:
-    """Fit an estimator to Dask collections, each partition where it is.
+    """Fit an estimator to Dask collections, without moving their partitions.
 
-    With ``solver="lbfgs"``, and with any other solver as long as ``average_every`` is None,
-    each evaluation is one gradient of all rows: the weights are sent out once, every
-    partition answers with a sum, and sums are added in a tree.  The model is that of one
-    machine to rounding, whatever the partitions (``batch_size`` is then the number of rows).
-    Partitions are read twice: once to learn their form, once to be encoded and kept.
+    With ``solver="lbfgs"``, and with any other solver if ``average_every`` is None, each
+    evaluation computes the gradient over all rows.  The weights are sent to the workers once,
+    every partition returns a sum, and the sums are added in a tree.  The model equals that of
+    one machine up to rounding error for any partitions; ``batch_size`` is then the number of
+    rows.  Partitions are read twice: first to determine their form, then to encode them.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Fitted in place, as by its own ``fit``.
+        Estimator to fit in place, as by its own ``fit``.
     X : Dask array or dataframe of shape (n_samples, n_features)
-        Sizes of chunks may be unknown, and partitions empty.
+        Inputs. Chunk sizes may be unknown, and partitions may be empty.
     y : Dask array, series or dataframe
-        With the partitions of X.
+        Targets, with the same partitions as X.
     sample_weight : Dask array or series, default=None
-        ``class_weight="balanced"`` goes by the rows of all partitions, as on one machine.
+        Sample weights. ``class_weight="balanced"`` uses the rows of all partitions.
     **options
-        ``classes``: all classes of y; None finds them, and warns about those that are in one
-        partition only.
-        ``average_every``: int >= 1, steps that each partition makes on its own mini-batches
-        before weights and the optimizer's memory are averaged (local SGD); default None.
-        ``resume``: path of a checkpoint to go on from; default None.
-        ``X_val``, ``y_val``, ``sample_weight_val``: validation data, arrays in memory;
-        ``early_stopping`` needs it.
+        ``classes``: all classes of y. If None, they are determined from y, with a warning about
+        classes that are in only one partition.
+        ``average_every``: int >= 1, number of steps that each partition makes on its own
+        mini-batches before weights and optimizer state are averaged (local SGD); default None.
+        ``resume``: path of a checkpoint to resume from; default None.
+        ``X_val``, ``y_val``, ``sample_weight_val``: validation data, as arrays in memory;
+        required for ``early_stopping``.
 
     Returns
     -------
-    estimator : the same object, fitted
+    estimator : MLPClassifier or MLPRegressor
+        The estimator, fitted.
 
     Raises
     ------
     TypeError
-        If X or y is no Dask collection, or the estimator is of another class, such as
+        If X or y is not a Dask collection, or the estimator is of another class, such as
         TabularMLPClassifier.
     ValueError
-        If partitions disagree, or a parameter cannot be had on partitions.
+        If partitions are inconsistent, or a parameter is not supported on partitions.
 
     Examples
     --------
@@ -154,7 +156,7 @@ def fit(
     require("dask", "distributed", WHAT)
     check_estimator(estimator)
     asked = _checked_options(options)
-    with unchanged_on_error(estimator):
+    with quiet_floats(), unchanged_on_error(estimator):
         check_params(estimator)
         _check_possible(estimator, asked)
         data = Rows(X, y, sample_weight)
@@ -184,7 +186,7 @@ def _checked_options(options: dict[str, Any]) -> Options:
 
 
 def _check_possible(estimator: Any, asked: Options) -> None:
-    """Raise for what partitions cannot do."""
+    """Raise ValueError for settings that are not supported on partitions."""
     name = type(estimator).__name__
     is_lbfgs = isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
     if is_lbfgs and asked.average_every is not None:
@@ -199,16 +201,16 @@ def _check_possible(estimator: Any, asked: Options) -> None:
         )
     if estimator.early_stopping and not is_lbfgs and asked.X_val is None:
         raise ValueError(
-            f"early_stopping of {name} needs X_val and y_val in distributed.fit, which holds no "
+            f"early_stopping of {name} requires X_val and y_val in distributed.fit, which holds no "
             "rows out. Got none: pass them, or set early_stopping=False."
         )
 
 
-# --- From collections to a job.
+# --- Preparation: from collections to a job.
 
 
 def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
-    """Check and translate everything."""
+    """Check and encode all parameters and data."""
     import dask
 
     _aliases.check_names(estimator)
@@ -231,13 +233,13 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
         state = start(estimator, plan, sample, how)
         state.order = None  # partitions have orders of their own
     else:
-        state = _resume.go_on(estimator, plan, origin, header, str(asked.resume), 0)
+        state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
 def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
-    """Learn features and targets as ``fit`` does; return some targets beside."""
+    """Determine features and targets as in ``fit``; return also a sample of targets."""
     how = estimator._how(one_pass=False)
     X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
     y = read_targets(estimator, parts)
@@ -261,7 +263,7 @@ def _with_weights_of(estimator: Any, coding: Coding) -> Any:
 
 
 def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Partitions:
-    """Let the workers encode partitions and keep them."""
+    """Encode partitions on the workers, and keep them there."""
     import dask
 
     shared = dask.delayed(coding, traverse=False)
@@ -272,8 +274,9 @@ def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Par
     return Partitions(parts, sizes, total, sample)
 
 
+@quiet_floats()
 def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
-    """Return the rows of a partition as training sees them."""
+    """Return the rows of a partition, encoded as for training."""
     estimator, targets, loss, dtype = coding
     estimator = clone(estimator)
     X = _validation.check_X(estimator, X, reset=True)
@@ -286,6 +289,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     return Data(_validation.cast_X(estimator, X, dtype), codes, unit, weight)
 
 
+@quiet_floats()
 def _size(data: Data) -> tuple[int, float]:
     """Return the number of rows and the sum of their weights."""
     n = data.n_samples
@@ -321,7 +325,7 @@ def reduced(terms: Sequence[Any], add: Callable[[list[Any]], Any]) -> Any:
 
 
 class PartitionSum:
-    """The data term and its gradient over all partitions, in the place of :class:`RowSum`."""
+    """Data term and its gradient over all partitions, as a replacement of :class:`RowSum`."""
 
     def __init__(self, objective: Objective, data: Partitions, dtype: Any) -> None:
         import dask
@@ -341,15 +345,16 @@ class PartitionSum:
         return float(value)
 
 
+@quiet_floats()
 def _data_term(objective: Objective, data: Data, theta: Array, factor: float) -> Any:
     """Return the data term of one partition and its gradient."""
     layout = objective.network.layout
     total = layout.params(np.empty_like(theta))
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
+    value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
     return value, total.vector
 
 
+@quiet_floats()
 def _added(terms: list[Any]) -> Any:
     """Return the sums of values and of gradients."""
     return sum(value for value, _ in terms), np.sum([grad for _, grad in terms], axis=0)
@@ -359,7 +364,7 @@ def _added(terms: list[Any]) -> Any:
 
 
 class AllRowsLoop:
-    """An epoch is one step along the gradient of all rows."""
+    """Epoch loop with one step per epoch, on the gradient over all rows."""
 
     def __init__(self, how: MiniBatch, plan: Plan, data: Any, state: TrainingState) -> None:
         self.how, self.state, self.objective = how, state, plan.objective
@@ -386,19 +391,19 @@ class AllRowsLoop:
 
 
 class Turn(NamedTuple):
-    """Where a partition stands in an epoch of local steps."""
+    """Position of a partition in an epoch of local steps."""
 
     seed: int  #: of the epoch
     partition: int
-    first: int  #: first row of this turn, in the epoch's order
+    first: int  #: first row of this turn, in the order of the epoch
     last: int
 
 
 class AveragingLoop:
-    """Local SGD: each partition makes ``every`` steps of its own, then all are averaged.
+    """Epoch loop of local SGD: each partition makes ``every`` steps, then all are averaged.
 
-    Weights and the optimizer's moments are averaged by rows, so that a turn is a pure
-    function of what the client knows: a partition that is lost is computed again.
+    Weights and the moments of the optimizer are averaged by rows.  A turn is a pure function of
+    data on the client, so that Dask can compute a lost partition again.
     """
 
     def __init__(
@@ -424,7 +429,7 @@ class AveragingLoop:
         return {"loss": total / counted, "learning_rate": rate, "gradient_norm": nan}
 
     def _turn(self, seed: int, first: int) -> Sums:
-        """Let every partition that has rows left make its steps."""
+        """Run the steps of every partition that has rows left."""
         import dask
 
         state = self.state
@@ -440,14 +445,14 @@ class AveragingLoop:
         return sums
 
     def _take(self, sums: Sums) -> None:
-        """Go on from the averages."""
+        """Continue from the averages."""
         np.copyto(self.state.theta, sums.theta / sums.rows)
         self.state.optimizer = _averaged(sums.optimizer, sums.rows)
         self.state.step = sums.step
 
 
 class Sums(NamedTuple):
-    """What the turns of some partitions add up to, each times its rows."""
+    """Sums over the turns of partitions, weighted by rows."""
 
     rows: int
     loss: float
@@ -456,6 +461,7 @@ class Sums(NamedTuple):
     step: int
 
     @staticmethod
+    @quiet_floats()
     def add(terms: list[Sums]) -> Sums:
         """Return the sums of sums."""
         rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
@@ -463,16 +469,16 @@ class Sums(NamedTuple):
         return Sums(sum(rows), sum(losses), theta, _summed(list(optimizers)), max(steps))
 
 
+@quiet_floats()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
-    """Make the steps of one partition's turn, from the averages of the last one."""
+    """Make the steps of one partition's turn, starting from the previous averages."""
     how, plan, begin = work
     state = begin.wake(begin.theta)
     if state.noise is not None:
         state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])
     rng = np.random.default_rng([turn.seed, turn.partition])
     order = rng.permutation(data.n_samples) if how.shuffle else np.arange(data.n_samples)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
+    row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
     n = turn.last - turn.first
     return Sums(n, row["loss"] * n, state.theta * n, _scaled(state.optimizer, n), state.step)
 
@@ -494,7 +500,7 @@ def _scaled(state: State, factor: float) -> State:
 
 
 def _summed(states: list[State]) -> State:
-    """Return the sums of real arrays; of all else, which counts steps, the furthest."""
+    """Return the sums of real arrays, and the maxima of all other values, such as counts."""
     return {key: _summed_leaf([state[key] for state in states]) for key in states[0]}
 
 

@@ -1,4 +1,4 @@
-"""Optional distributions: imported where they are needed, or a sentence that says how."""
+"""Imports of optional dependencies, with an error that names the extra to install."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 
 def require(module: str, extra: str, what: str) -> Any:
-    """Return a module of an extra; raise ImportError that says what to install."""
+    """Return a module of an extra, or raise ImportError with the command to install it."""
     try:
         return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{what} needs {module.partition('.')[0]}, which cannot be imported ({error}): "
-            f"pip install 'sknn-scratch[{extra}]'."
+            f"{what} requires {module.partition('.')[0]}, which cannot be imported ({error}): "
+            f"run `pip install 'sknn-scratch[{extra}]'`."
         ) from error

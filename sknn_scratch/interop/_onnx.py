@@ -1,4 +1,4 @@
-"""From a fitted network to an ONNX graph, by way of skl2onnx."""
+"""Conversion of fitted networks to ONNX graphs, with skl2onnx."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from sknn_scratch.interop._onnx_packed import packed, register_packed, step_befo
 from sknn_scratch.interop._onnx_tables import encoded, side_by_side
 from sknn_scratch.preprocessing import TabularPreprocessor
 
-# --- From estimators to graphs.
+# --- Networks.
 
 
 def _asked(operator: Any) -> Any:
-    """Return the dtype of results that ``to_onnx`` was asked for, or None."""
+    """Return the dtype of results requested from ``to_onnx``, or None."""
     return operator.scope_inst.get_options(operator.raw_operator, {"dtype": None})["dtype"]
 
 
 def _precision(operator: Any) -> Any:
-    """Return the dtype to compute in: as asked, the input's, or for integers the weights'."""
+    """Return the dtype to compute in: as requested, of the input, or for integers of weights."""
     if (asked := _asked(operator)) is not None:
         return np.dtype(asked)
     given = type(operator.inputs[0].type).__name__
@@ -50,12 +50,12 @@ def _precision(operator: Any) -> Any:
 
 
 def _input(g: Graph, operator: Any) -> str:
-    """Return all inputs side by side, in the graph's precision."""
+    """Return all inputs, concatenated, in the precision of the graph."""
     return side_by_side(g, [g.cast(each.full_name, g.kind) for each in operator.inputs])
 
 
 def _raw(g: Graph, estimator: Any, x: str) -> str:
-    """Write the network; return the name of its raw outputs."""
+    """Add the nodes of the network; return the name of its raw outputs."""
     activations = [layer.activation for layer in estimator._network.layers]
     for W, b, f in zip(estimator.coefs_, estimator.intercepts_, activations, strict=True):
         z = g.op("Gemm", x, W, b)
@@ -72,24 +72,24 @@ def _label_codes(g: Graph, estimator: Any, raw: str) -> str:
 
 
 def _labels(g: Graph, estimator: Any, raw: str) -> str:
-    """Return the predicted labels as ``predict`` does."""
+    """Return the predicted labels, like ``predict``."""
     if estimator._targets.task == "multilabel":
         return g.cast(g.op("Greater", raw, 0.0), g.integer)
     return g.op("Gather", _classes(estimator), _label_codes(g, estimator, raw), axis=0)
 
 
 def _classes(estimator: Any) -> Array:
-    """Return the labels in one of ONNX's types: booleans become 0 and 1."""
+    """Return the labels in an ONNX type; booleans become 0 and 1."""
     return np.asarray(estimator.classes_).astype(np.int64 if _has_numbers(estimator) else str)
 
 
 def _has_numbers(estimator: Any) -> bool:
-    """Tell whether the labels are numbers or booleans."""
+    """Return True if the labels are numbers or booleans."""
     return np.asarray(estimator.classes_).dtype.kind in "biuf"
 
 
 def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
-    """Return the probabilities as ``predict_proba`` does."""
+    """Return the probabilities, like ``predict_proba``."""
     loss = estimator._loss
     link = form_of(loss)
     if estimator._targets.task == "binary" and estimator.n_outputs_ == 1 and not loss.one_hot:
@@ -100,9 +100,9 @@ def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
 
 
 def _scores(g: Graph, estimator: Any, raw: str) -> str:
-    """Return what ``decision_function`` does, of two classes as [-score, score].
+    """Return the scores, like ``decision_function``, for two classes as [-score, score].
 
-    skl2onnx's converters of meta-estimators read the second column of two classes.
+    For two classes, skl2onnx's converters of meta-estimators read the second column.
     """
     if estimator._targets.task != "binary" or len(estimator.classes_) == 1:
         return raw
@@ -111,14 +111,14 @@ def _scores(g: Graph, estimator: Any, raw: str) -> str:
     return g.op("MatMul", raw, _DIFFERENCES)
 
 
-#: Makes [first - second, second - first] of two columns.
+#: Matrix that maps two columns to [first - second, second - first].
 _DIFFERENCES = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
 def _asks_scores(operator: Any, container: Any) -> bool:
-    """Tell whether a meta-estimator's converter, or the user, asked for raw scores.
+    """Return True if the converter of a meta-estimator, or the user, requests raw scores.
 
-    Some of skl2onnx's converters tell only the container.
+    Some converters of skl2onnx set the option only in the container.
     """
     options = container.get_options(operator.raw_operator, {"raw_scores": False}, fail=False)
     return bool(options and options["raw_scores"])
@@ -143,7 +143,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _linked(g: Graph, estimator: Any, raw: str) -> str:
-    """Return the predictions of a regressor; those in units of a scale in float64."""
+    """Return the predictions of a regressor, in float64 if they are scaled."""
     own, targets = form_of(estimator._loss)(estimator._loss, g, raw), estimator._targets
     if targets.scale is None:
         return own
@@ -170,7 +170,7 @@ def _shape_regressor(operator: Any) -> None:
 
 
 def _precision_of_table(operator: Any) -> Any:
-    """Return the dtype of results: as asked, float32 if all reals are, else float64."""
+    """Return the dtype of results: as requested, or float32 if all real inputs are, or float64."""
     if (asked := _asked(operator)) is not None:
         return np.dtype(asked)
     kinds = {type(variable.type).__name__ for variable in operator.inputs}
@@ -179,7 +179,7 @@ def _precision_of_table(operator: Any) -> Any:
 
 
 def _sum_of_members(operator: Any, g: Graph, of_member: Any) -> str:
-    """Return what members answer to the preprocessed rows, added up in float64."""
+    """Return the sum over members of their results for the encoded rows, in float64."""
     single, members = g._of(np.float32), operator.raw_operator.estimators_
     x = encoded(g, operator)
     answers = [of_member(single, member, _raw(single, member, x)) for member in members]
@@ -201,7 +201,7 @@ def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> No
 
 
 def _log_odds(g: Graph, p: str, n_classes: int) -> str:
-    """Return log p, of two classes as [-score, score] like :func:`_scores`."""
+    """Return log p, for two classes as [-score, score] like :func:`_scores`."""
     log_p = g.op("Log", p)
     return g.op("MatMul", log_p, _DIFFERENCES) if n_classes == 2 else log_p
 
@@ -241,16 +241,16 @@ def _shape_preprocessor(operator: Any) -> None:
 
 
 def _precision_of_encoded(operator: Any) -> Any:
-    """Return float32, as ``transform`` does; in a graph of packed columns that of all results."""
+    """Return float32, like ``transform``, or in a graph of packed columns the common dtype."""
     return np.dtype(np.float32 if step_before(operator) is None else np.float64)
 
 
-#: What was asked of ``to_onnx``.
+#: Options of the converters.
 _OPTIONS: dict[str, list[Any]] = {"dtype": [None, "float32", "float64"]}
 
 
 def _classifier_options(cls: type) -> dict[str, list[Any]]:
-    """Return what can be asked of a classifier's converter: of scores, if it has any."""
+    """Return the options of a classifier's converter, with raw scores if the class has them."""
     options: dict[str, list[Any]] = {
         "zipmap": [True, False, "columns"],
         "output_class_labels": [False, True],
@@ -261,7 +261,7 @@ def _classifier_options(cls: type) -> dict[str, list[Any]]:
     return _OPTIONS | options
 
 
-#: What is converted: class, its name in skl2onnx, shapes, nodes, options.
+#: Converters: class, its name in skl2onnx, functions for shapes and nodes, options.
 CONVERTERS: tuple[tuple[Any, ...], ...] = (
     (
         MLPClassifier,
@@ -296,7 +296,7 @@ CONVERTERS: tuple[tuple[Any, ...], ...] = (
 
 
 def register_converters() -> None:
-    """Tell skl2onnx how our estimators are converted; importing ``sknn_scratch.onnx`` does it."""
+    """Register the converters with skl2onnx; importing ``sknn_scratch.onnx`` does so."""
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     for cls, name, shapes, nodes, options in CONVERTERS:
         skl2onnx.update_registered_converter(cls, name, shapes, nodes, options=options)
@@ -304,51 +304,52 @@ def register_converters() -> None:
     register_packed()
 
 
-# --- The one function for users.
+# --- Public function.
 
 _WITH_DTYPE = tuple(cls for cls, *_, options in CONVERTERS if options)
 
 
 def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **options: Any) -> Any:
-    """Return a fitted estimator or pipeline as an ONNX model.
+    """Convert a fitted estimator or pipeline to an ONNX model.
 
-    Classifiers have the outputs "label" and "probabilities", (rows, n_classes); regressors
-    have one output of shape (rows, n_outputs), one column for a single target too.
+    Classifiers have the outputs "label" and "probabilities", (rows, n_classes). Regressors have
+    one output of shape (rows, n_outputs), with one column for a single target.
 
     Parameters
     ----------
     model : fitted MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-        Or a pipeline or a search that ends in one of them, a TabularPreprocessor, or a
-        meta-estimator of scikit-learn around them, as far as skl2onnx converts it: calibration,
+        Fitted model, or a pipeline or search that ends in one of these, a TabularPreprocessor,
+        or a meta-estimator of scikit-learn around them that skl2onnx supports: calibration,
         stacking, voting, bagging, boosting, one-vs-rest, one-vs-one, multi-output. The check
-        below finds those that skl2onnx gets wrong, such as isotonic calibration.
+        below detects models that skl2onnx converts incorrectly, such as isotonic calibration.
     X : array or DataFrame of shape (n_samples, n_features)
-        Some rows of the form that the model was fitted on: they tell the inputs' names and
-        types. The graph of an array has one input, "X"; that of a DataFrame whose columns
-        are transformed apart has one for each column, of shape (rows, 1). A tabular model
-        takes strings as they are (any that was not in ``fit`` where they are missing), times as
-        int64 milliseconds since 1970, and durations and times of day in seconds; integers of
-        which some are missing, here or in ``fit``, and booleans of which X misses some, are
-        real numbers, nan where they are missing. Where ``fit`` met times finer than
+        Sample rows in the form of the training data, which determine the names and types of
+        inputs. For an array, the graph has one input, "X". For a DataFrame whose columns are
+        transformed separately, it has one input per column, of shape (rows, 1). Inputs of a
+        tabular model are strings (any unknown category for missing ones), datetimes as int64
+        milliseconds since 1970, and durations and times of day in seconds. Integers with missing
+        values, in X or in ``fit``, and booleans with missing values in X, are real numbers, with
+        nan for missing values. Where ``fit`` met times finer than
         milliseconds, all times are micro- or nanoseconds: ``metadata_props`` of the graph say
         so, and :func:`feed` follows. If tabular models are inside a meta-estimator, the graph's
         results are float64.
     dtype : {"float32", "float64"}, default=None
-        Precision of the results, and of the graph's real inputs: None is that of X, float64
-        where X has no reals. Categories of real numbers of a tabular model keep X's precision.
+        Precision of the results, and of real inputs of the graph. If None, use that of X, or
+        float64 if X has no real numbers. Categorical columns of real numbers keep their
+        precision.
     check : bool, default=True
-        Whether the graph is run on X, by onnxruntime, and compared with the model. Labels must
-        be equal unless two classes tie. Probabilities may differ by 1e-4; predictions and
-        scores, in each column, by 1e-4 of their range over X (the largest less the smallest),
-        plus rounding in float32: 4e-6 of the largest plus 1e-6. If X has no rows, or rows that
-        the model refuses, nothing is compared.
+        If True, run the graph on X with onnxruntime, and compare the results with the model.
+        Labels must be equal unless two classes tie. Probabilities may differ by 1e-4, and each
+        column of predictions and scores by 1e-4 of its range over X, plus rounding error in
+        float32 (4e-6 of the largest value plus 1e-6). If X has no rows, or rows that the model
+        rejects, nothing is compared.
     **options
-        Passed on to ``skl2onnx.to_onnx``, such as ``target_opset``.
+        Options of ``skl2onnx.to_onnx``, such as ``target_opset``.
 
     Returns
     -------
     onnx_model : onnx.ModelProto
-        ``SerializeToString()`` makes the bytes of a file of it.
+        ONNX model; write the result of ``SerializeToString()`` to a file.
 
     Raises
     ------
@@ -359,11 +360,11 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
     ImportError
         If skl2onnx is not installed; with ``check=True``, if onnxruntime is not.
     TypeError
-        If X is sparse, a component has no ONNX form, a column's categories are of several
-        types, or a column of X holds something else than in ``fit``.
+        If X is sparse, a component has no ONNX form, the categories of a column are of several
+        types, or a column of X contains values of another kind than in ``fit``.
     ValueError
-        If X lacks columns of ``fit`` or has more, if a column is called as a result of the graph
-        is ("label", "probabilities", "variable"), or if a search has no best estimator.
+        If X lacks columns of ``fit`` or has more, if a column has the name of a result of the
+        graph ("label", "probabilities", "variable"), or if a search has no best estimator.
 
     Examples
     --------
@@ -395,7 +396,7 @@ def to_onnx(model: Any, X: Any, *, dtype: Any = None, check: bool = True, **opti
 
 
 def _converted(model: Any, **options: Any) -> Any:
-    """Return what skl2onnx makes of a model; its own errors say what to do."""
+    """Return the graph that skl2onnx makes of a model; add a remedy to its errors."""
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     try:
         return skl2onnx.to_onnx(model, **options)
@@ -412,7 +413,7 @@ def _converted(model: Any, **options: Any) -> Any:
 
 
 def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
-    """Return skl2onnx's options for each step, with ours for the last unless they are given."""
+    """Return skl2onnx's options for each step, with defaults for the last step."""
     options = dict(options or {})
     own: dict[str, Any] = {"zipmap": False} if is_classifier(last) else {}
     if isinstance(last, _WITH_DTYPE):
@@ -422,14 +423,14 @@ def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
 
 
 def _with_names(made: Any, names: list[str]) -> Any:
-    """Give the inputs of an ONNX model the names of columns, of which skl2onnx keeps letters."""
+    """Set the inputs of an ONNX model to the names of columns, which skl2onnx simplifies."""
     graph = made.graph
     given = [each.name for each in graph.input]
     clashes = sorted(set(names).intersection(each.name for each in graph.output))
     if clashes:
         raise ValueError(
-            f"Columns of X in to_onnx must not be called as results of the graph. Got {clashes}: "
-            "rename them before fit."
+            f"Columns of X in to_onnx must not have the names of results of the graph. Got "
+            f"{clashes}: rename them before fit."
         )
     new = dict(zip(given, names, strict=True))
     for each in graph.input:

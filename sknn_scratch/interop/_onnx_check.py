@@ -1,4 +1,4 @@
-"""Whether a graph computes what its estimator does, on the rows at hand."""
+"""Check that a graph gives the results of its estimator on sample rows."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 from sklearn.base import is_classifier
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_feed import feed
 from sknn_scratch.interop._onnx_inputs import last_step
 
-#: What probabilities may differ by, and other results in relation to their range.
+#: Tolerance for probabilities, and for other results relative to their range.
 TOLERANCE = 1e-4
-#: Rounding in float32 of a result of size 1, and of one of size 0 that is a sum of such terms.
+#: Rounding error in float32 of a result of size 1, and of a sum of such terms that is near 0.
 _OF_SIZE, _AT_ZERO = 4e-6, 1e-6
-#: Stands for missing strings: "" is a category of many tables.
+#: Replacement of missing strings, because "" is a category of many tables.
 _NO_LEVEL = "\N{NULL}"
 
 
@@ -40,9 +41,9 @@ def compare(graph: Any, model: Any, X: Any, wants_scores: bool) -> None:
     faults = list(_faults(outputs, expected))
     if faults:
         raise RuntimeError(
-            f"The graph of to_onnx must compute what the {_name(model)} does. Got "
+            f"The graph of to_onnx must give the results of the {_name(model)}. Got "
             f"{' and '.join(faults)}: {_remedy(model, graph)}, or pass check=False for the graph "
-            "as it is."
+            "without a check."
         )
 
 
@@ -65,12 +66,12 @@ def _session(graph: Any, model: Any) -> Any:
 def _not_run(model: Any, graph: Any, error: Exception) -> RuntimeError:
     return RuntimeError(
         f"The graph that skl2onnx makes of a {_name(model)} must run in onnxruntime. Got "
-        f"{in_short(error)}: {_remedy(model, graph)}, or pass check=False for the graph as it is."
+        f"{in_short(error)}: {_remedy(model, graph)}, or pass check=False to skip the check."
     )
 
 
 def in_short(error: Exception) -> str:
-    """Return an error of another library as one line."""
+    """Return an error of another library on one line."""
     return f"{type(error).__name__} ({shorten(str(error), 300)})"
 
 
@@ -79,17 +80,17 @@ def _names(session: Any) -> list[str]:
 
 
 def _both_sides(session: Any, model: Any, X: Any, wants_scores: bool) -> tuple[Any, Any]:
-    """Return the inputs of the graph, and what the model computes, by the name of the method.
+    """Return the inputs of the graph, and the results of the model, by name of the method.
 
-    Nothing if there are no rows, or if X only tells types, such as a column of times in which
-    all are missing: rows that cannot be predicted cannot be compared.
+    Return empty dicts if there are no rows, or if the model rejects X, for instance because a
+    datetime column is missing entirely: such rows cannot be compared.
     """
     verbs = ["predict"] if hasattr(model, "predict") else ["transform"]
     if is_classifier(model):
         of_classes = ["predict_proba", "decision_function"][wants_scores:]
         verbs += [verb for verb in of_classes if hasattr(model, verb)][:1]
     with warnings.catch_warnings(), suppress(TypeError, ValueError):
-        warnings.simplefilter("ignore")  # what predict has to say about X it says elsewhere
+        warnings.simplefilter("ignore")  # warnings about X are for calls of predict by the user
         inputs = feed(session, X, missing=_NO_LEVEL)
         if all(map(len, inputs.values())):
             return inputs, {verb: getattr(model, verb)(X) for verb in verbs}
@@ -100,7 +101,7 @@ def _both_sides(session: Any, model: Any, X: Any, wants_scores: bool) -> tuple[A
 
 
 def _faults(outputs: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
-    """Yield, in words, what differs in each output."""
+    """Yield a description of the difference in each output."""
     (verb, first), *others = expected.items()
     name, *names = outputs
     scores = others[0] if others else ("", None)
@@ -114,7 +115,7 @@ def _faults(outputs: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
 
 
 def _matrix(outputs: list[Any], expected: Any) -> Any:
-    """Return the scores of classes as one array, in whatever form skl2onnx was asked for."""
+    """Return the scores of classes as one array, for any output format of skl2onnx."""
     first = outputs[0]
     if isinstance(expected, list):
         return np.concatenate(first, axis=1)
@@ -144,12 +145,12 @@ def _numbers_fault(name: str, got: Any, verb: str, expected: Any) -> Iterator[st
 
 
 def _excess(got: Array, y: Array, verb: str) -> float:
-    """Return the largest difference: of probabilities as it is, else divided by the range of y.
+    """Return the largest difference of probabilities, or of other results relative to their range.
 
-    What rounding may do is taken off first, as the range of few rows may be next to nothing.
+    Possible rounding error is subtracted first, because the range of few rows may be tiny.
     """
     same = (got == y) | (np.isnan(got) & np.isnan(y))
-    with np.errstate(invalid="ignore", over="ignore"):
+    with quiet_floats():
         off = np.where(same, 0.0, np.nan_to_num(np.abs(got - y), nan=np.inf))
     if verb == "predict_proba":
         return float(off.max())
@@ -160,7 +161,7 @@ def _excess(got: Array, y: Array, verb: str) -> float:
 
 
 def _labels_fault(got: Any, expected: Array, verb: str, scores: Any) -> Iterator[str]:
-    """Yield what labels differ where classes do not tie."""
+    """Yield a description of labels that differ, except for ties between classes."""
     labels = np.asarray(got)
     if labels.size != expected.size:
         yield f"labels of shape {labels.shape} where predict has {expected.shape}"
@@ -176,7 +177,7 @@ def _labels_fault(got: Any, expected: Array, verb: str, scores: Any) -> Iterator
 
 
 def _ties(labels: Array, verb: str, scores: Any) -> Array:
-    """Tell where rounding decides between two classes."""
+    """Return a boolean for each label, True if two classes tie up to rounding error."""
     if isinstance(scores, list):
         return np.column_stack([_ties(labels[:, 0], verb, each) for each in scores])
     if labels.ndim == 2 or scores.ndim == 1:
@@ -187,11 +188,11 @@ def _ties(labels: Array, verb: str, scores: Any) -> Array:
     return top - below <= 2 * TOLERANCE
 
 
-# --- Words.
+# --- Messages.
 
 
 def _name(model: Any) -> str:
-    """Return the name of the step that answers."""
+    """Return the class name of the predicting step."""
     return type(last_step(model)).__name__
 
 

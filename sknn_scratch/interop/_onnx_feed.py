@@ -1,4 +1,4 @@
-"""Rows as a graph takes them."""
+"""Conversion of rows to the inputs of a graph."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.interop._onnx_inputs import time_unit_of
 from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 
-#: Numpy's dtypes by the names of ONNX's.
+#: Numpy dtypes by the names of ONNX types.
 _DTYPES = {"float": np.float32, "double": np.float64, "int64": np.int64, "bool": np.bool_}
 
 
 def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
-    """Return rows as the inputs of a graph that :func:`to_onnx` made: what ``run`` takes.
+    """Convert rows to the inputs of a graph that :func:`to_onnx` returned, for ``run``.
 
-    Times become milliseconds since 1970, or the finer unit that the graph asks for; durations and
-    times of day become seconds.
+    Datetimes are converted to milliseconds since 1970, or to the finer unit that the graph
+    requires. Durations and times of day are converted to seconds.
 
     Parameters
     ----------
     session : onnxruntime.InferenceSession
-        Or anything else with ``get_inputs``.
+        Session, or another object with the method ``get_inputs``.
     X : DataFrame or array-like of shape (n_samples, n_features)
-        With the columns that the inputs are named after; the columns of an array are x0, x1
-        and so on, where the graph has an input for each.
+        Rows with the columns that the inputs are named after. If the graph has one input per
+        column, the columns of an array are x0, x1 and so on.
     missing : str, default=""
-        What stands for missing strings: any that was no level in ``fit``.
+        Replacement of missing strings, which must not be a category in ``fit``.
 
     Returns
     -------
     inputs : dict of str to ndarray
-        (n_samples, 1) for each input of a column; (n_samples, n_features) for a single one.
+        Arrays (n_samples, 1) for inputs of one column, (n_samples, n_features) for a single
+        input.
 
     Raises
     ------
     ValueError
-        If X lacks a column, or a value is missing where the graph's type has none for that.
+        If X lacks a column, or a value is missing that the type in the graph cannot represent.
 
     Examples
     --------
@@ -74,32 +76,32 @@ def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
 
 
 def _kind(given: Any) -> str:
-    """Return "int64" of an input of the type "tensor(int64)"."""
+    """Return "int64" for an input of type "tensor(int64)"."""
     return str(given.type).removeprefix("tensor(").removesuffix(")")
 
 
 class _Form(NamedTuple):
-    """How values go in that ONNX's types do not tell apart."""
+    """Representation of values that ONNX types do not determine."""
 
-    missing: str  #: what stands for a missing string
-    time_unit: str  #: of times
+    missing: str  #: replacement of missing strings
+    time_unit: str  #: unit of datetimes
 
 
 def _fed(columns: FrameColumns | ArrayColumns, k: int, kind: str, form: _Form) -> Array:
-    """Return a column (rows,) in one of ONNX's types."""
+    """Return a column (rows,) in an ONNX type."""
     if kind == "string":
         levels = [form.missing if level is None else str(level) for level in columns.levels(k)]
         return np.array(levels, dtype=object)
     if kind == "int64" and columns.dtype(k).kind == "M":
         return columns.times(k).astype(f"M8[{form.time_unit}]").astype(np.int64)
     if kind in ("float", "double"):
-        with np.errstate(over="ignore"):  # what is far out is infinite: a graph's clip takes both
+        with quiet_floats():  # overflow to infinity, which the graph clips
             return columns.numbers([k])[0].astype(_DTYPES[kind])
     levels = columns.levels(k)
     if None in levels:
         raise ValueError(
-            f"Column {columns.name(k)!r} of X must have no missing values, as the graph takes it "
-            f"as {kind}. Got some: pass rows with missing ones to to_onnx for a graph that knows "
-            "them."
+            f"Column {columns.name(k)!r} of X must have no missing values, because the graph "
+            f"declares it as {kind}. Got some: pass rows with missing values to to_onnx for a "
+            "graph that supports them."
         )
     return np.array(levels, dtype=_DTYPES[kind])

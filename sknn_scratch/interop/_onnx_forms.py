@@ -1,8 +1,7 @@
-"""How components are written in ONNX.
+"""ONNX forms of components.
 
-Every component that predicts has its form below: the nodes that compute what its ``forward``
-(an activation) or its ``predict`` (a loss) computes.  All forms are made of operators that
-runtimes have in both precisions.
+The form of an activation or loss consists of the nodes that compute its ``forward`` or
+``predict`` method.  All forms use operators that runtimes support in both precisions.
 """
 
 from __future__ import annotations
@@ -18,27 +17,27 @@ from sknn_scratch.components import losses
 from sknn_scratch.contracts import Activation, Component, Loss
 from sknn_scratch.interop._extras import require
 
-#: Writes the nodes of a component into a graph: (component, graph, name of its input) -> name.
+#: Function that adds the nodes of a component: (component, graph, name of the input) -> name.
 Form = Callable[[Any, "Graph", str], str]
 F = TypeVar("F", bound=Form)
 
 _forms: dict[type, Form] = {}
-#: The verb of a component that its form stands for.
+#: Method that a form represents, by kind of component.
 _VERBS: dict[type, str] = {Activation: "forward", Loss: "predict"}
 
 
-# --- What forms are written in.
+# --- Graphs.
 
 
 class Graph:
-    """An ONNX graph under construction, of one precision.
+    """ONNX graph under construction, in one precision.
 
     Parameters
     ----------
     scope, container : objects of skl2onnx
-        The names in use, and the nodes so far.
+        Names in use, and nodes so far.
     dtype : numpy dtype, float32 or float64
-        That of the graph's numbers.
+        Precision of the graph.
     """
 
     def __init__(self, scope: Any, container: Any, dtype: Any) -> None:
@@ -52,32 +51,37 @@ class Graph:
         Parameters
         ----------
         kind : str
-            An operator of ONNX, such as "Mul".
+            Name of an ONNX operator, such as "Mul".
         *inputs : str, float or array
             Names of other outputs; numbers and arrays become constants.
         **attributes
-            Those of the operator.
+            Attributes of the operator.
 
         Returns
         -------
         name : str
+            Name of the output.
         """
         return self.ops(kind, 1, *inputs, **attributes)[0]
 
     def ops(self, kind: str, n_outputs: int, *inputs: Any, **attributes: Any) -> list[str]:
-        """Add a node of several outputs and return the names of all.
+        """Add a node with several outputs and return their names.
 
         Parameters
         ----------
         kind : str
+            Name of an ONNX operator.
         n_outputs : int
+            Number of outputs.
         *inputs : str, float or array
+            As for :meth:`op`.
         **attributes
-            As in :meth:`op`.
+            As for :meth:`op`.
 
         Returns
         -------
         names : list of str
+            Names of the outputs.
         """
         names = [each if isinstance(each, str) else self.constant(each) for each in inputs]
         outputs = [self._name(kind) for _ in range(n_outputs)]
@@ -92,11 +96,13 @@ class Graph:
         Parameters
         ----------
         value : float or array
-            Reals become the graph's dtype, integers int64; strings stay strings.
+            Real numbers are cast to the dtype of the graph, integers to int64; strings remain
+            strings.
 
         Returns
         -------
         name : str
+            Name of the constant.
         """
         array = np.asarray(value)
         name = self._name("constant")
@@ -111,65 +117,68 @@ class Graph:
         return name
 
     def cast(self, name: str, kind: int) -> str:
-        """Return the same in another of ONNX's kinds of numbers.
+        """Add a cast to another type and return the name of its output.
 
         Parameters
         ----------
         name : str
-            Of another output.
+            Name of another output.
         kind : int
-            ONNX's number of a kind, such as :attr:`kind`, :attr:`integer` or :attr:`single`.
+            ONNX type number, such as :attr:`kind`, :attr:`integer` or :attr:`single`.
 
         Returns
         -------
         name : str
+            Name of the output.
         """
         return self.op("Cast", name, to=kind)
 
     @property
     def kind(self) -> int:
-        """ONNX's number of the graph's dtype."""
+        """ONNX type number of the graph's dtype."""
         return int(self._proto.FLOAT if self.dtype == np.float32 else self._proto.DOUBLE)
 
     @property
     def integer(self) -> int:
-        """ONNX's number of 64-bit integers."""
+        """ONNX type number of 64-bit integers."""
         return int(self._proto.INT64)
 
     @property
     def single(self) -> int:
-        """ONNX's number of float32."""
+        """ONNX type number of float32."""
         return int(self._proto.FLOAT)
 
     def _of(self, dtype: Any) -> Graph:
-        """Return the same graph, to go on in another precision."""
+        """Return the same graph in another precision."""
         return Graph(self._scope, self._container, dtype)
 
     def _rename(self, name: str, output: str) -> None:
-        """Give a result the name that the outer graph knows it by."""
+        """Add an output with the name that the outer graph uses for a result."""
         self._container.add_node("Identity", [name], [output], name=self._name("node_Identity"))
 
     def _name(self, kind: str) -> str:
         return str(self._scope.get_unique_variable_name(f"sknn_{kind}"))
 
 
-# --- The forms of components.
+# --- Forms of components.
 
 
 def onnx_form(*classes: type) -> Callable[[F], F]:
-    """Say how a component of your own is written in ONNX: a decorator.
+    """Register a function as the ONNX form of custom components.
 
-    The function takes the component, a :class:`Graph` and the name of its input: ``z`` of an
-    activation, ``raw`` of a loss.  It returns the name of the result, of the same shape.
+    The function receives the component, a :class:`Graph` and the name of the input: ``z`` of
+    an activation, ``raw`` of a loss.  It returns the name of the result, of the same shape.
 
     Parameters
     ----------
     *classes : subclasses of Activation or Loss
-        Their own subclasses share the form as long as they inherit ``forward`` or ``predict``.
+        Classes of components. Their subclasses share the form unless they override ``forward``
+        or ``predict``.
 
     Returns
     -------
     decorator : callable
+        Decorator of the function.
 
     Examples
     --------
@@ -199,19 +208,19 @@ def onnx_form(*classes: type) -> Callable[[F], F]:
 
 
 def form_of(component: Component) -> Form:
-    """Return the form of a component; raise TypeError, with what to write, if it has none."""
+    """Return the form of a component; raise TypeError, with a remedy, if it has none."""
     cls = type(component)
     verb = next(verb for kind, verb in _VERBS.items() if issubclass(cls, kind))
     own = getattr(cls, verb)
     for base in cls.__mro__:
-        # A subclass that computes something else has not inherited the form.
+        # A subclass that overrides the method does not share the form.
         if base in _forms and getattr(base, verb) is own:
             return _forms[base]
     argument = "z" if verb == "forward" else "raw"
     raise TypeError(
         f"{cls.__name__} has no ONNX form. Say how its {verb} is written in ONNX: "
         f"@sknn_scratch.onnx.onnx_form({cls.__name__}) above a function of (component, graph, "
-        f"{argument}) that returns graph.op('Mul', {argument}, ...) or the like."
+        f"{argument}) that returns, for example, graph.op('Mul', {argument}, ...)."
     )
 
 
@@ -259,7 +268,7 @@ def _softplus(component: Component, g: Graph, z: str) -> str:
 
 @onnx_form(components.Silu)
 def _silu(component: Component, g: Graph, z: str) -> str:
-    # Not z times a sigmoid: some runtimes fuse that into what they have in float32 only.
+    # Not z times a sigmoid, which some runtimes fuse into an operator for float32 only.
     return g.op("Div", z, g.op("Add", g.op("Exp", g.op("Neg", z)), 1.0))
 
 
@@ -269,7 +278,7 @@ def _gelu(component: components.Gelu, g: Graph, z: str) -> str:
         cubic = g.op("Add", g.op("Mul", g.op("Mul", z, z), 0.044715), 1.0)
         u = g.op("Mul", g.op("Mul", cubic, z), 2.0 * sqrt(2.0 / pi))
         return g.op("Mul", z, g.op("Sigmoid", u))
-    # Runtimes have Erf in float32 only: in a float64 graph Φ is good to seven digits.
+    # Runtimes support Erf in float32 only, so in a float64 graph Φ has seven digits.
     erf = g.op("Erf", g.cast(g.op("Mul", z, sqrt(0.5)), g.single))
     return g.op("Mul", z, g.op("Mul", g.op("Add", g.cast(erf, g.kind), 1.0), 0.5))
 

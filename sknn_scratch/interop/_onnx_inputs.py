@@ -1,7 +1,7 @@
-"""What goes into a graph: name, type and width of each input, found before any node is written.
+"""Inputs of a graph: name, type and width of each, determined before any node is added.
 
-A preprocessor of tables knows what its columns are; the rows that are given only tell which of
-the types that hold such columns they have.
+A tabular preprocessor determines the kinds of columns; the rows passed to ``to_onnx`` only
+select among the types for each kind.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns, read
 DType = np.dtype[Any]
 Input = tuple[str, DType, int]
 _F4, _F8, _I8, _TEXT = np.dtype("f4"), np.dtype("f8"), np.dtype("i8"), np.dtype("U1")
-#: Where a graph says which unit its times have, if not milliseconds.
+#: Metadata key of a graph for the unit of its datetimes, if not milliseconds.
 _TIME_UNIT = "sknn_scratch.time_unit"
-#: What a column may hold, and the kinds of numpy's dtypes that hold it.
+#: Contents of columns, and the kinds of numpy dtypes that can hold them.
 _HOLDING = {"numbers": "biufm", "times": "M", "strings": "OUS"}
-#: The types of levels, narrow ones first, and the dtype of each.
+#: Types of categories, from narrow to wide, with their dtypes.
 _LEVELS: tuple[tuple[Any, str], ...] = (
     (str, "U1"),
     (bool | np.bool_, "?"),
@@ -41,7 +41,7 @@ _LEVELS: tuple[tuple[Any, str], ...] = (
 
 
 def tensor(dtype: Any, shape: list[Any]) -> Any:
-    """Return skl2onnx's type of a tensor."""
+    """Return the skl2onnx type of a tensor."""
     types = require("skl2onnx.common.data_types", "onnx", "sknn_scratch.onnx")
     kinds = {"f4": types.FloatTensorType, "f8": types.DoubleTensorType}
     kinds |= {"i8": types.Int64TensorType, "b1": types.BooleanTensorType}
@@ -49,23 +49,23 @@ def tensor(dtype: Any, shape: list[Any]) -> Any:
 
 
 def checked_dtype(dtype: Any) -> str | None:
-    """Return the name of the dtype that is asked for."""
+    """Return the name of the requested dtype."""
     if dtype is None:
         return None
     name = dtype.__name__ if isinstance(dtype, type) else str(dtype)
     if name in ("float32", "float64"):
         return name
     raise ValueError(
-        f"dtype of to_onnx must be 'float32', 'float64' or None. Got {dtype!r}: leave it out for "
-        "that of X."
+        f"dtype of to_onnx must be 'float32', 'float64' or None. Got {dtype!r}: leave it out to "
+        "use that of X."
     )
 
 
 def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]]:
-    """Return names and types of the graph's inputs."""
+    """Return the names and types of the inputs of the graph."""
     if issparse(X):
         raise TypeError(
-            "X of to_onnx must be dense: runtimes of ONNX take no sparse input. Got "
+            "X of to_onnx must be dense, as ONNX runtimes do not support sparse inputs. Got "
             f"{type(X).__name__}: pass some rows as X[:10].toarray(), and feed dense rows."
         )
     asked = None if dtype is None else np.dtype(dtype)
@@ -73,7 +73,7 @@ def initial_types(model: Any, X: Any, dtype: str | None) -> list[tuple[str, Any]
 
 
 def types_of(inputs: list[Input]) -> list[tuple[str, Any]]:
-    """Return names and skl2onnx's types of inputs."""
+    """Return the names of inputs with their skl2onnx types."""
     return [(name, tensor(kind, [None, width])) for name, kind, width in inputs]
 
 
@@ -89,7 +89,7 @@ def _inputs(model: Any, X: Any, asked: DType | None) -> list[Input]:
 
 
 def _check_width(model: Any, X: Any) -> None:
-    """Check that X has rows, and as many columns as in ``fit``."""
+    """Raise ValueError unless X has two dimensions, and as many columns as in ``fit``."""
     shape = X.shape if hasattr(X, "shape") else np.asarray(X, dtype=object).shape
     n = getattr(model, "n_features_in_", None)
     if len(shape) != 2 or shape[1] != (shape[1] if n is None else n):
@@ -106,7 +106,7 @@ def _unfit_width(n: int | None, shape: tuple[int, ...] | None) -> ValueError:
 
 
 def _input_dtype(kind: Any, asked: DType | None) -> DType:
-    """Return the dtype of an input of scikit-learn's steps, to which booleans are integers."""
+    """Return the dtype of an input of scikit-learn's steps, with booleans as integers."""
     if not isinstance(kind, np.dtype):
         return _TEXT
     if kind.kind in "fm":
@@ -115,7 +115,7 @@ def _input_dtype(kind: Any, asked: DType | None) -> DType:
 
 
 def _real(kind: DType) -> DType:
-    """Return the dtype of a real input: float32 where that is enough."""
+    """Return the dtype of a real input: float32 if that is sufficient, else float64."""
     return _F4 if kind.kind == "f" and kind.itemsize <= _F4.itemsize else _F8
 
 
@@ -123,7 +123,7 @@ def _real(kind: DType) -> DType:
 
 
 def unwrapped(model: Any) -> Any:
-    """Return the best estimator of a search, what is frozen, else the model itself."""
+    """Return the best estimator of a search, a frozen estimator, or the model itself."""
     if isinstance(model, FrozenEstimator):
         return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
@@ -136,24 +136,24 @@ def unwrapped(model: Any) -> Any:
 
 
 def first_step(model: Any) -> Any:
-    """Return the first step of a pipeline, else the model itself."""
+    """Return the first step of a pipeline, or the model itself."""
     model = unwrapped(model)
     return first_step(model.steps[0][1]) if isinstance(model, Pipeline) else model
 
 
 def last_step(model: Any) -> Any:
-    """Return the last step of a pipeline, else the model itself."""
+    """Return the last step of a pipeline, or the model itself."""
     model = unwrapped(model)
     return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
 
 
 def is_tabular(model: Any) -> bool:
-    """Tell whether an estimator takes tables as they are."""
+    """Return True if an estimator accepts mixed-type tables."""
     return isinstance(model, TabularPreprocessor | BaseTabularMLP)
 
 
 def _splits_columns(model: Any) -> bool:
-    """Tell whether a pipeline treats columns apart."""
+    """Return True if a pipeline transforms columns separately."""
     steps = model.steps if isinstance(model, Pipeline) else [("", model)]
     return any(isinstance(step, ColumnTransformer) for _, step in steps)
 
@@ -162,7 +162,7 @@ def _splits_columns(model: Any) -> bool:
 
 
 def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
-    """Return the inputs of a table: one for an array of one type, else one for each column."""
+    """Return the inputs of a table: one for an array of a single type, else one per column."""
     own = getattr(model, "preprocessor_", model)
     columns = read(X, "to_onnx")
     places = _places(own, columns)
@@ -175,7 +175,7 @@ def of_table(model: Any, X: Any, asked: DType | None) -> list[Input]:
 
 
 def _places(own: Any, columns: FrameColumns | ArrayColumns) -> list[int]:
-    """Return where in X the columns of ``fit`` are: names decide where both have them."""
+    """Return the positions in X of the columns of ``fit``, by name if both have names."""
     place = {name: k for k, name in enumerate(columns.names or [])}
     names = own._names if place else None
     absent = [name for name in names or [] if name not in place]
@@ -192,7 +192,7 @@ def _places(own: Any, columns: FrameColumns | ArrayColumns) -> list[int]:
 def _column_dtype(
     own: Any, k: int, columns: FrameColumns | ArrayColumns, place: int, asked: DType | None
 ) -> DType:
-    """Return the dtype of a column's input, for what it was in ``fit``."""
+    """Return the dtype of the input of a column, given its kind in ``fit``."""
     x = columns.dtype(place)
     levels = dict(own._levels).get(k)
     of_levels = None if levels is None else _dtype_of_levels(list(levels.codes))
@@ -205,7 +205,7 @@ def _column_dtype(
         content = f"{kind}s"
     if content and x.kind not in _HOLDING[content]:
         _check_missing(columns, place, content, x)
-        x = _F8  # of which all are missing
+        x = _F8  # all values are missing
     if kind == "number":
         return _number(own, k, x, asked)
     if kind == "time":
@@ -214,7 +214,7 @@ def _column_dtype(
 
 
 def _check_missing(columns: Any, place: int, content: str, x: DType) -> None:
-    """Check that a column that does not hold what it should holds nothing at all."""
+    """Raise TypeError if a column of another content than in ``fit`` has any values."""
     if any(level is not None for level in columns.levels(place)):
         now = next(words for words, letters in _HOLDING.items() if x.kind in letters)
         raise TypeError(
@@ -224,14 +224,14 @@ def _check_missing(columns: Any, place: int, content: str, x: DType) -> None:
 
 
 def _number(own: Any, k: int, x: DType, asked: DType | None) -> DType:
-    """Integers are int64 where none is missing, neither here nor in ``fit``."""
+    """Return int64 for integers without missing values in X and in ``fit``, else a real dtype."""
     row = own._of_kind("number").index(k)
     was_whole = own.add_indicator and row not in own._indicated
     return _I8 if x.kind in "iu" and was_whole else asked or _real(x)
 
 
 def _category(of_levels: DType | None, x: DType, asked: DType | None) -> DType:
-    """Reals keep their digits, whatever is asked for: levels are compared with them."""
+    """Return the dtype of a categorical input; reals keep their precision, to be compared."""
     if of_levels == _TEXT or x.kind in "OUS":
         return _TEXT
     if x.kind in "fm":
@@ -241,18 +241,18 @@ def _category(of_levels: DType | None, x: DType, asked: DType | None) -> DType:
 
 
 def _dtype_of_levels(levels: Sequence[Any]) -> DType | None:
-    """Return the dtype that holds all levels of a category; None if they are of several types."""
+    """Return the dtype of all categories of a column, or None if they have several types."""
     for types, name in _LEVELS:
         if all(isinstance(level, types) for level in levels):
             return np.dtype(name)
     return None
 
 
-# --- The unit of times: milliseconds unless ``fit`` met finer ones.
+# --- Unit of datetimes: milliseconds unless ``fit`` had finer ones.
 
 
 def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
-    """Note in a graph which unit its inputs of times have; ``parts`` are a model's estimators."""
+    """Store the unit of datetime inputs in a graph; ``parts`` are the estimators of a model."""
     fitted = (each for each in parts if isinstance(each, TabularPreprocessor))
     for unit in {getattr(each, "_time_unit", "ms") for each in fitted} - {"ms"}:
         made.metadata_props.add(key=_TIME_UNIT, value=unit)
@@ -260,7 +260,7 @@ def write_time_unit(made: Any, parts: Iterable[Any]) -> Any:
 
 
 def time_unit_of(session: Any) -> str:
-    """Return the unit that :func:`write_time_unit` noted."""
+    """Return the unit that :func:`write_time_unit` stored."""
     if not hasattr(session, "get_modelmeta"):
         return "ms"
     return str(session.get_modelmeta().custom_metadata_map.get(_TIME_UNIT, "ms"))

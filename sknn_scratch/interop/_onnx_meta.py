@@ -1,4 +1,4 @@
-"""Meta-estimators: what they hold, and what skl2onnx has to ask of that."""
+"""Meta-estimators: their inner estimators, and the options of skl2onnx for them."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ def _skl2onnx(module: str) -> Any:
     return require(f"skl2onnx.{module}", "onnx", "sknn_scratch.onnx")
 
 
-# --- Scores: every converter that asks its base model for them does so by this option.
+# --- Scores, which converters request from a base model by an option.
 
 
 def score_options(model: Any) -> dict[int, dict[str, bool]]:
-    """Return the option of raw scores for the last steps of pipelines and searches.
+    """Return the option for raw scores of the last steps of pipelines and searches.
 
-    skl2onnx asks a meta-estimator's base for them, but no pipeline or search hands that on.
+    skl2onnx sets it for the base of a meta-estimator, but pipelines and searches do not pass it
+    to their last step.
     """
     lasts = [last_step(base) for each in inner(model) for base in _judged_by_score(each)]
     return {id(last): {"raw_scores": True} for last in lasts if _has_scores(last)}
 
 
 def inner(model: Any) -> Iterator[Any]:
-    """Yield a fitted estimator and all that it holds, fitted or not, at any depth, each once."""
+    """Yield a fitted estimator and all inner estimators, at any depth, each once."""
     seen: set[int] = set()
     todo = [model]
     while todo:
@@ -47,13 +48,13 @@ def inner(model: Any) -> Iterator[Any]:
 
 
 def _holds_estimators(thing: Any) -> bool:
-    """Tell whether it is an estimator, or one of scikit-learn's pairs of one and calibrators."""
+    """Return True for estimators, and for scikit-learn's pairs of an estimator and calibrators."""
     is_pair = type(thing).__module__ == CalibratedClassifierCV.__module__
     return isinstance(thing, BaseEstimator) or (is_pair and hasattr(thing, "estimator"))
 
 
 def _judged_by_score(model: Any) -> list[Any]:
-    """Return the estimators of which a meta-estimator takes ``decision_function``."""
+    """Return the estimators whose ``decision_function`` a meta-estimator uses."""
     if isinstance(model, CalibratedClassifierCV):
         return [pair.estimator for pair in getattr(model, "calibrated_classifiers_", ())]
     held = list(getattr(model, "estimators_", ()))
@@ -64,7 +65,7 @@ def _judged_by_score(model: Any) -> list[Any]:
 
 
 def _has_scores(model: Any) -> bool:
-    """Tell whether an estimator has scores that skl2onnx can be asked for."""
+    """Return True if an estimator has scores, and its converter the option for them."""
     return hasattr(model, "decision_function") and "raw_scores" in _options_of(model)
 
 
@@ -77,13 +78,13 @@ def _options_of(model: Any) -> Iterable[str]:
     return converter.get_allowed_options() or ()
 
 
-# --- Estimators that stand for another one, as far as skl2onnx does not know them.
+# --- Wrappers of another estimator that skl2onnx does not support.
 
 _HOLDERS = (FrozenEstimator, RandomizedSearchCV)
 
 
 def register_holders() -> None:
-    """Tell skl2onnx to convert what is frozen, and the best estimator of a random search."""
+    """Register converters of frozen estimators and of random searches with skl2onnx."""
     supported = _skl2onnx("_supported_operators")
     options = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
     options |= {"nocl": [True, False], "raw_scores": [True, False]}
@@ -103,7 +104,7 @@ def _parse_held(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None)
 
 
 def _handed_on(asked: Any, model: Any, held: Any) -> dict[str, Any]:
-    """Return what was asked of a holder and can be asked of what it holds, which goes first."""
+    """Return the options of a wrapper that its inner estimator supports; its own take priority."""
     known = _options_of(held)
     options = {name: to for name, to in asked.get_options(model).items() if name in known}
     return options | (asked.options or {}).get(id(held), {})

@@ -1,7 +1,7 @@
-"""Tables that go into a meta-estimator: columns of all types side by side, as float64.
+"""Tables as inputs of a meta-estimator: columns of all types, concatenated as float64.
 
-skl2onnx's converters of meta-estimators hand one tensor of numbers to all they hold. So strings go
-in as the number of a category, by one list for all tabular models inside.
+skl2onnx's converters of meta-estimators pass one tensor of numbers to all inner estimators. Strings
+are therefore replaced by numbers of categories, with one list for all inner tabular models.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from sknn_scratch.interop._onnx_meta import inner
 from sknn_scratch.preprocessing._columns import is_frame
 
 ALIAS = "SknnScratchPackedColumns"
-#: A string that is in no list.
+#: Number of unknown strings.
 _UNKNOWN = -1
 
 
 class PackedColumns(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """The step that puts columns side by side; ``codes`` has a number for each string."""
+    """Step that concatenates columns; ``codes`` has a number for each string."""
 
     def __init__(self, codes: dict[str, int]) -> None:
         self.codes = codes
 
 
 def packed(model: Any, X: Any, dtype: str | None) -> tuple[Any, list[tuple[str, Any]]] | None:
-    """Return a pipeline of packed columns and the model, and names and types of its inputs.
+    """Return a pipeline of packed columns and the model, with the names and types of its inputs.
 
-    None where the model is none around tabular ones, or X is of numbers and needs no packing.
+    Return None if the model is not a meta-estimator of tabular models, or X has only numbers.
     """
     if is_tabular(first_step(model)) or not is_frame(X):
         return None
@@ -56,26 +56,26 @@ def packed(model: Any, X: Any, dtype: str | None) -> tuple[Any, list[tuple[str, 
 
 
 def _strings(owns: list[Any]) -> list[str]:
-    """Return all categories that are strings."""
+    """Return all categories of type string."""
     of_all = (level for own in owns for _, levels in own._levels for level in levels.codes)
     return sorted({level for level in of_all if isinstance(level, str)})
 
 
 def _widest(inputs: tuple[Input, ...]) -> Input:
-    """Return the input of a column that suits all models."""
+    """Return an input for a column that all models accept."""
     kinds = [kind for _, kind, _ in inputs]
     strings = [kind for kind in kinds if kind.kind == "U"]
     return inputs[0][0], strings[0] if strings else np.result_type(*kinds), 1
 
 
 def step_before(operator: Any) -> PackedColumns | None:
-    """Return the step that packed the columns of a graph, if one did."""
+    """Return the step that packs the columns of a graph, or None."""
     models = (each.raw_operator for each in operator.scope_inst.operators.values())
     return next((each for each in models if isinstance(each, PackedColumns)), None)
 
 
 def _parse_packed(scope: Any, model: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """Declare the step: what follows takes its type from it."""
+    """Declare the step, whose output type determines the types of the next steps."""
     operator = scope.declare_local_operator(ALIAS, model)
     operator.inputs = inputs
     kind = tensor("f8", [None, len(inputs)])
@@ -84,7 +84,7 @@ def _parse_packed(scope: Any, model: Any, inputs: Any, custom_parsers: Any = Non
 
 
 def _convert_packed(scope: Any, operator: Any, container: Any) -> None:
-    """Write the nodes that put columns side by side."""
+    """Add the nodes that concatenate columns."""
     g = Graph(scope, container, np.float64)
     codes = operator.raw_operator.codes
     parts = [_number(g, each, codes) for each in operator.inputs]
@@ -107,11 +107,11 @@ def _number(g: Graph, variable: Any, codes: dict[str, int]) -> str:
 
 
 def _shape_packed(operator: Any) -> None:
-    """Leave the shape as it was declared."""
+    """Keep the declared shape."""
 
 
 def register_packed() -> None:
-    """Tell skl2onnx about the step."""
+    """Register the step with skl2onnx."""
     skl2onnx = require("skl2onnx", "onnx", "sknn_scratch.onnx")
     skl2onnx.update_registered_converter(
         PackedColumns, ALIAS, _shape_packed, _convert_packed, parser=_parse_packed

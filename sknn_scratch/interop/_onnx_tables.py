@@ -1,6 +1,6 @@
-"""Tables in ONNX: the preprocessor's nodes.
+"""ONNX nodes of the tabular preprocessor.
 
-All of it computes in float64, as the preprocessor does, and hands on float32.
+They compute in float64, like the preprocessor, and return float32.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._calendar import CYCLES, PER_DAY, shifts
 from sknn_scratch.preprocessing._categories import HOT, Levels
 
-#: An integer that no time comes near: NaT, which is the smallest one, lies below.
+#: Integer below all datetimes, but above NaT, which is the smallest integer.
 _NOT_A_TIME = -9.2e18
-#: The attribute of LabelEncoder that holds levels of a type.
+#: Attribute of LabelEncoder for categories of a type.
 _KEYS = {"StringTensorType": "keys_strings", "Int64TensorType": "keys_int64s"}
 _INT64 = np.iinfo(np.int64)
-#: Farther out than this the smooth clip is its limit, in float32.
+#: Value from which the smooth clip equals its limit in float32.
 _FAR = 1e6
 
 
-# --- What goes in.
+# --- Inputs.
 
 
 class Table:
-    """The inputs of a step as the columns of ``fit``."""
+    """Inputs of a step as the columns of ``fit``."""
 
     def __init__(self, g: Graph, operator: Any) -> None:
         preprocessor: TabularPreprocessor = _preprocessor(operator.raw_operator)
         inputs, n = operator.inputs, preprocessor.n_features_in_
         widths = [v.type.shape[1] or n for v in inputs] if len(inputs) > 1 else [n]
         self._g, self.inputs, self._preprocessor = g, inputs, preprocessor
-        #: For each column, its input and its place there.
+        #: Input of each column, and its position in that input.
         self._places = [(i, k) for i, width in enumerate(widths) for k in range(width)]
         self._widths = widths
-        #: The numbers by which strings went in, if they did.
+        #: Numbers that replace strings in the input, if any.
         self.codes_of_strings = packed.codes if (packed := step_before(operator)) else {}
 
     def kind(self, k: int) -> str:
-        """Return the name of a column's type in skl2onnx."""
+        """Return the name of the skl2onnx type of a column."""
         return type(self.inputs[self._places[k][0]].type).__name__
 
     def column(self, k: int) -> str:
-        """Return one column as it went in, (rows, 1)."""
+        """Return one input column, (rows, 1)."""
         i, place = self._places[k]
         return self._take(i, [place])
 
@@ -72,7 +72,7 @@ class Table:
 
 
 def side_by_side(g: Graph, parts: Sequence[str]) -> str:
-    """Return results of (rows, ...) next to each other."""
+    """Return results of (rows, ...), concatenated."""
     return parts[0] if len(parts) == 1 else g.op("Concat", *parts, axis=1)
 
 
@@ -80,11 +80,11 @@ def _preprocessor(model: Any) -> Any:
     return getattr(model, "preprocessor_", model)
 
 
-# --- What comes out: the same parts, in the same order, as in TabularPreprocessor.
+# --- Encoded features, in the order of TabularPreprocessor.
 
 
 def encoded(g: Graph, operator: Any) -> str:
-    """Write the preprocessor of a step; return its (rows, n_features_out_) in float32."""
+    """Add the preprocessor of a step; return its (rows, n_features_out_) result in float32."""
     own, table = _preprocessor(operator.raw_operator), Table(g, operator)
     parts = [g.cast(part, g.single) for part in _number_parts(g, own, table)]
     parts += [_category_part(g, own, table, k, levels) for k, levels in own._levels]
@@ -92,7 +92,7 @@ def encoded(g: Graph, operator: Any) -> str:
 
 
 def _number_parts(g: Graph, own: Any, table: Table) -> Iterator[str]:
-    """Yield scaled numbers, indicators of what is missing, and bins."""
+    """Yield scaled numbers, indicators of missing values, and bins."""
     if not len(own._shown) and not len(own._indicated):
         return
     x = side_by_side(g, list(_numbers(g, own, table)))
@@ -107,7 +107,7 @@ def _number_parts(g: Graph, own: Any, table: Table) -> Iterator[str]:
 
 
 def _numbers(g: Graph, own: Any, table: Table) -> Iterator[str]:
-    """Yield columns that are numbers, then those made of times, nan for missing."""
+    """Yield numeric columns, then encoded datetime columns, nan for missing values."""
     plain = own._of_kind("number")
     if plain:
         yield table.numbers(plain)
@@ -118,7 +118,8 @@ def _numbers(g: Graph, own: Any, table: Table) -> Iterator[str]:
 def _days(g: Graph, table: Table, k: int, origin: int, per_day: int) -> str:
     """Return days since ``origin``, nan for NaT.
 
-    Integers are subtracted as such: so many nanoseconds as since 1970 are too many for float64.
+    Integers are subtracted before the cast, because float64 lacks digits for nanoseconds since
+    1970.
     """
     x = table.numbers([k])
     is_missing = g.op("Less", x, _NOT_A_TIME)
@@ -130,9 +131,9 @@ def _days(g: Graph, table: Table, k: int, origin: int, per_day: int) -> str:
 
 
 def _time_parts(g: Graph, days: str, origin: int) -> str:
-    """Return the numbers that :func:`~sknn_scratch.preprocessing._calendar.parts` makes.
+    """Return the encoding of :func:`~sknn_scratch.preprocessing._calendar.parts`.
 
-    A cosine is a sine a quarter of a turn later.
+    A cosine is a sine shifted by a quarter of a turn.
     """
     lengths = [length for _, length, _ in CYCLES]
     quarter = np.tile([0.0, 0.5 * pi], len(CYCLES))
@@ -144,7 +145,7 @@ def _time_parts(g: Graph, days: str, origin: int) -> str:
 
 
 def _scaled(g: Graph, scale: Any, shown: Array, x: str) -> str:
-    """Return u / √(1 + (u/3)²) of u = (x - centre) · factor."""
+    """Return u / √(1 + (u/3)²) for u = (x - centre) · factor."""
     x = g.op("Gather", x, shown, axis=1)
     u = g.op("Mul", g.op("Sub", x, scale.centre[shown]), scale.factor[shown])
     u = g.op("Max", g.op("Min", u, _FAR), -_FAR)
@@ -153,7 +154,7 @@ def _scaled(g: Graph, scale: Any, shown: Array, x: str) -> str:
 
 
 def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> str:
-    """Return the lines in all bins less their means, 0 where a number is missing."""
+    """Return the lines of all bins minus their means, 0 for missing values."""
     of_column = np.repeat([j for j, _ in bins], [len(own.left) for _, own in bins])
     left, slope, mean = (np.concatenate(part) for part in zip(*(b for _, b in bins), strict=True))
     x, missing = (g.op("Gather", part, of_column, axis=1) for part in (x, missing))
@@ -163,7 +164,7 @@ def _lines(g: Graph, bins: Sequence[tuple[int, Any]], x: str, missing: str) -> s
 
 
 def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> str:
-    """Return the columns of a category in float32."""
+    """Return the features of a categorical column in float32."""
     numbers, kind = table.codes_of_strings, table.kind(k)
     codes = {numbers.get(level, level): code for level, code in levels.codes.items()}
     type_of_levels: Any = str if kind == "StringTensorType" else Real | np.bool_
@@ -179,7 +180,7 @@ def _category_part(g: Graph, own: Any, table: Table, k: int, levels: Levels) -> 
 
 
 def _rows_of(levels: Levels) -> Array:
-    """Return a row of the category's columns for each number of a level, the last for none."""
+    """Return a row of features for each category number, and a last row for unknown ones."""
     if levels.width == 1:
         return np.array([[-1.0], [1.0], [0.0]])
     n = len(levels.kept) + levels.has_rest
@@ -187,7 +188,7 @@ def _rows_of(levels: Levels) -> Array:
 
 
 def _looked_up(g: Graph, x: str, keys: dict[str, Any], codes: list[int], unseen: int) -> str:
-    """Return the numbers of levels, (rows,)."""
+    """Return the numbers of categories, (rows,)."""
     found = g.op(
         "LabelEncoder",
         x,
@@ -201,7 +202,7 @@ def _looked_up(g: Graph, x: str, keys: dict[str, Any], codes: list[int], unseen:
 
 
 def _whole(codes: dict[Any, int]) -> dict[int, int]:
-    """Return the levels that an integer can be."""
+    """Return the categories that are integers."""
     return {
         int(level): code
         for level, code in codes.items()
@@ -218,9 +219,9 @@ def _not_strings(own: Any, k: int) -> str:
     unit = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}[own._time_unit]
     kind = "numbers" if own.kinds_[k] == "number" else f"int64 {unit}"
     return (
-        f"Column {_name(own, k)!r} must go into the graph as {kind}. Got strings, which skl2onnx "
-        "makes of columns of several types side by side: make the tabular step the first of the "
-        "pipeline, rather than one inside or behind a ColumnTransformer or another ensemble."
+        f"Column {_name(own, k)!r} must be an input of the graph as {kind}. Got strings, to which "
+        "skl2onnx converts adjacent columns of several types: make the tabular step the first of "
+        "the pipeline, not one inside or after a ColumnTransformer or another ensemble."
     )
 
 
@@ -228,9 +229,9 @@ def _misfit(own: Any, k: int, known: list[Any], type_of_levels: Any) -> str:
     types = ", ".join(sorted({type(level).__name__ for level in known}))
     now = "strings" if type_of_levels is str else "numbers"
     return (
-        f"The categories of column {_name(own, k)!r} must be all strings or all numbers, as those "
-        f"of X in to_onnx. Got the types {types} in fit, and {now} in X: make the column one of "
-        "strings before fit, for example with astype(str)."
+        f"The categories of column {_name(own, k)!r} must be all strings or all numbers, as in X "
+        f"of to_onnx. Got the types {types} in fit, and {now} in X: convert the column to strings "
+        "before fit, for example with astype(str)."
     )
 
 

@@ -1,4 +1,4 @@
-"""What is known of the partitions of Dask collections before training, and whether they agree."""
+"""Summaries of the partitions of Dask collections, and checks that they are consistent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import unique_labels
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
@@ -18,7 +19,7 @@ from sknn_scratch.estimators._targets import as_labels
 
 
 class Summary(NamedTuple):
-    """What the client learns of one partition."""
+    """Summary of one partition, for the client."""
 
     rows: int
     rows_of_y: int
@@ -26,15 +27,15 @@ class Summary(NamedTuple):
     head: Any  #: the first row of X
     targets: int  #: columns of y; 0 if it is a vector
     labels: Array  #: the classes in a vector y; some values of other targets
-    counts: Array  #: rows of each of these classes; of labels in columns, rows that have them
+    counts: Array  #: number of rows of each class, or of each label in a multilabel y
 
 
-#: Targets that are no classes are summarised by so many of them.
+#: Number of values that summarise targets without classes.
 FEW = 5
 
 
 def check_estimator(estimator: Any) -> None:
-    """Raise for what is not trained on partitions, such as the estimators for tables."""
+    """Raise TypeError for other estimators, such as the tabular ones."""
     if not isinstance(estimator, MLPClassifier | MLPRegressor):
         raise TypeError(
             "The estimator of distributed.fit must be an MLPClassifier or MLPRegressor. Got "
@@ -54,14 +55,14 @@ def split(rows: Rows) -> list[tuple[Any, Any, Any]]:
     for name, blocks in zip(("y", "sample_weight"), columns[1:], strict=True):
         if len(blocks) != len(X):
             raise ValueError(
-                f"{name} of distributed.fit must have the partitions of X, of which there are "
-                f"{len(X)}. Got {len(blocks)}: repartition or rechunk both alike."
+                f"{name} of distributed.fit must have as many partitions as X, {len(X)}. Got "
+                f"{len(blocks)}: repartition or rechunk both in the same way."
             )
     return list(zip(*columns, strict=True))
 
 
 def _blocks(name: str, collection: Any, like: Any = None) -> list[Any]:
-    """Return the delayed partitions of a collection; known chunks are brought to those of X."""
+    """Return the delayed partitions of a collection, rechunked like X if chunks are known."""
     import dask
 
     if not (dask.is_dask_collection(collection) and hasattr(collection, "to_delayed")):
@@ -83,13 +84,14 @@ def _blocks(name: str, collection: Any, like: Any = None) -> list[Any]:
 def _check_length(name: str, n: int, n_X: int) -> None:
     if n != n_X:
         raise ValueError(
-            f"{name} of distributed.fit must have one row for each row of X, {n_X} of them. Got "
+            f"{name} of distributed.fit must have one row for each row of X, {n_X} in all. Got "
             f"{n}: pass collections of the same rows."
         )
 
 
+@quiet_floats()
 def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
-    """Return what the client must know of a partition; runs on a worker."""
+    """Return the summary of a partition; runs on a worker."""
     y = as_targets(y)
     targets = 0 if y.ndim == 1 else y.shape[1]
     labels, counts = y[:FEW], np.empty(0, dtype=np.intp)
@@ -105,13 +107,13 @@ def summarise(has_classes: bool, X: Any, y: Any, sample_weight: Any) -> Summary:
 
 
 def as_targets(y: Any) -> Array:
-    """Return the targets of a partition as an array: one column is a vector."""
+    """Return the targets of a partition as an array, with one column as a vector."""
     y = np.asarray(y)
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _is_real(y: Array) -> bool:
-    """Tell whether y holds nan or numbers that are no class labels, for ``fit`` to refuse."""
+    """Return True if y contains nan or numbers that are not class labels, which fit rejects."""
     return y.dtype.kind == "f" and not np.array_equal(y, np.rint(y))
 
 
@@ -122,7 +124,7 @@ def _form(X: Any) -> str:
 
 
 def agreed(found: Sequence[Summary]) -> list[int]:
-    """Return the numbers of the partitions that have rows; raise unless they agree."""
+    """Return the numbers of the partitions with rows; raise unless they are consistent."""
     kept = [k for k, part in enumerate(found) if part.rows or part.rows_of_y]
     if not kept:
         raise ValueError(
@@ -134,7 +136,7 @@ def agreed(found: Sequence[Summary]) -> list[int]:
         if part.rows != part.rows_of_y:
             raise ValueError(
                 f"X and y of distributed.fit must have as many rows in each partition. Got "
-                f"{part.rows} and {part.rows_of_y} in partition {k}: make both from the same rows."
+                f"{part.rows} and {part.rows_of_y} in partition {k}: pass both with the same rows."
             )
         for what, had, here in (
             ("columns and dtypes of X", first.form, part.form),
@@ -150,7 +152,7 @@ def agreed(found: Sequence[Summary]) -> list[int]:
 
 
 def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
-    """Return a small y that has all classes, or the form, of the whole one."""
+    """Return a small y with all classes, or the same form, as the whole one."""
     n = parts[0].targets
     if n:
         return np.array([[0] * n, [1] * n])
@@ -159,22 +161,22 @@ def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
 
 
 def check_named(estimator: Any, classes: Any, y: Array) -> None:
-    """Raise for classes in y that the option ``classes`` has not; ``fit`` refuses real numbers."""
+    """Raise if the option ``classes`` lacks classes of y; ``fit`` rejects real numbers."""
     if classes is None or not is_classifier(estimator) or y.ndim > 1 or _is_real(y):
         return
     known = np.asarray(classes).tolist()
     unknown = [label for label in y.tolist() if label not in known]
     if unknown:
         raise ValueError(
-            f"classes of distributed.fit must have all classes of y. Got {known}, while y has "
-            f"{unknown} too: add these."
+            f"classes of distributed.fit must contain all classes of y. Got {known}, but y also "
+            f"has {unknown}: add these."
         )
 
 
 def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
     """Return ``class_weight`` with numbers for "balanced", from the counts of all partitions.
 
-    What does not suit the targets is returned as it is, for ``fit``'s own checks to refuse.
+    Invalid values are returned unchanged, for the checks of ``fit`` to reject.
     """
     given = estimator.class_weight
     if targets.task != "multilabel":
@@ -220,5 +222,5 @@ def warn_of_lonely_classes(estimator: Any, parts: Sequence[Summary]) -> None:
     if lonely:
         warn(
             f"y of distributed.fit has classes that are in one partition only: {lonely}. They are "
-            "taken in; pass classes= with all classes if that is as it should be."
+            "included; pass classes= with all classes if that is expected."
         )

@@ -1,4 +1,4 @@
-"""Files of skops: our types that they may hold, and a loader that trusts these alone."""
+"""Files of skops: trusted types of this package, and a loader that trusts only these."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from sknn_scratch.training.checkpoint import plain_file
 from sknn_scratch.training.form import DEEPEST
 from sknn_scratch.training.state import TrainingState
 
-#: What a fitted estimator is made of, beside its components.
+#: Types in a fitted estimator, in addition to its components.
 _PARTS: tuple[type, ...] = (
     MLPClassifier,
     MLPRegressor,
@@ -55,11 +55,11 @@ _PARTS: tuple[type, ...] = (
 )
 _COMPONENTS: tuple[type, ...] = tuple(getattr(components, name) for name in components.__all__)
 
-#: What categories may be, beside what skops knows.
+#: Types of categories, in addition to those that skops trusts.
 _LEVELS: tuple[type, ...] = (date, datetime, time, timedelta, timezone)
 
-#: Names of all types of this package that a stored estimator, pipeline or component can hold, and
-#: of those of ``datetime`` that categories can be. To build them runs no other code.
+#: Names of all types of this package that a stored estimator, pipeline or component can contain,
+#: and of the types of ``datetime`` among categories. Creating them runs no other code.
 TRUSTED_TYPES: tuple[str, ...] = tuple(
     sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in (*_PARTS, *_COMPONENTS, *_LEVELS))
 )
@@ -69,30 +69,32 @@ _SCHEMA = "schema.json"
 
 
 def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any:
-    """Return what ``skops.io.dump`` stored; no type is built that is not known.
+    """Load an object that ``skops.io.dump`` stored, creating instances of trusted types only.
 
-    skops stores the keys of a dict as strings: ``class_weight={True: 1.0, False: 5.0}`` comes
-    back wrong. Write 0 and 1 for classes that are booleans.
+    skops stores the keys of a dict as strings, so that ``class_weight={True: 1.0, False: 5.0}``
+    is loaded incorrectly. Use 0 and 1 for classes that are booleans.
 
     Parameters
     ----------
     path : str or path-like
+        Path of the file.
     trusted : iterable of str, default=()
-        Types to trust beside those of skops and ``TRUSTED_TYPES``, such as the classes of
-        your own components.
+        Names of types to trust in addition to those of skops and ``TRUSTED_TYPES``, such as
+        the classes of your own components.
 
     Returns
     -------
     object : estimator, pipeline or component
+        The stored object.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TypeError
-        If the file holds other types, which the message names; or if ``path`` is no path.
+        If the file contains other types, which the message names; or if ``path`` is not a path.
     ValueError
-        If the file is no plain one, damaged, cut short or of another kind.
+        If the file is not a regular one, damaged, truncated or of another format.
 
     Examples
     --------
@@ -143,14 +145,14 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         reason = " ".join(str(error).split())[:200]
         raise ValueError(
-            f"The file {os.fspath(path)!r} must be a whole, undamaged one that skops.io.dump "
+            f"The file {os.fspath(path)!r} must be a whole, undamaged file that skops.io.dump "
             f"wrote, but it cannot be read ({type(error).__name__}: {reason}): store the "
             "estimator again, or pass another file."
         ) from error
 
 
 def _check_whole(path: Path) -> None:
-    """Raise unless sizes are plausible and the checksum of every part is right."""
+    """Raise an error unless sizes are plausible and all checksums are correct."""
     with zipfile.ZipFile(path) as archive:
         check_members(archive, SLACK + RATIO * path.stat().st_size)
         damaged = archive.testzip()
@@ -165,6 +167,6 @@ def _check_whole(path: Path) -> None:
 
 def _untrusted(path: str | os.PathLike[str], unknown: list[str]) -> str:
     return (
-        f"The file {os.fspath(path)!r} must hold types of skops and of sknn_scratch only. Got "
+        f"The file {os.fspath(path)!r} must contain only types of skops and sknn_scratch. Got "
         f"{', '.join(unknown)}: if you trust them, pass trusted={unknown!r}."
     )

@@ -1,4 +1,4 @@
-"""scikit-learn transformers: from tables as they are to what a network likes."""
+"""scikit-learn transformers that encode mixed-type tables for neural networks."""
 
 from sknn_scratch.preprocessing._tabular import TabularPreprocessor
 

@@ -1,4 +1,4 @@
-"""Columns of categories: levels, rare ones together, and their columns of output."""
+"""Encoding of categorical columns, with rare categories grouped."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from sknn_scratch.preprocessing._numeric import smooth_clip
 from sknn_scratch.preprocessing._objects import plain
 
 Array = NDArray[Any]
-#: What a level's own column holds in its rows: 2, clipped as numbers are.
+#: Value of a category's own feature in its rows: 2, clipped like numeric features.
 HOT = float(smooth_clip(2.0))
-#: As many levels as this, or fewer, are no reason to think that strings are numbers.
+#: With at most this number of categories, strings are not taken for numbers.
 FEW_LEVELS = 20
-#: A number that is a name, such as a zip code.
+#: Pattern of numbers that are identifiers, such as zip codes.
 _CODE = re.compile(r"\s*0\d")
 
 
 @dataclass(frozen=True)
 class Levels:
-    """The columns of one category: ±1 for two levels, else one for each.
+    """Encoding of one categorical column: ±1 for two categories, else one feature for each.
 
-    A level unseen in fit, or a missing one, is a row of zeros.
+    Categories that are unknown or missing are encoded as zeros.
     """
 
-    kept: tuple[Any, ...]  #: levels with a column of their own, by number
-    rare: tuple[Any, ...]  #: levels that share one more column
+    kept: tuple[Any, ...]  #: categories with their own feature, by number
+    rare: tuple[Any, ...]  #: categories that share one more feature
 
     @classmethod
     def learn(cls, values: list[Any], weight: Array | None, largest: int) -> Levels:
-        """Learn from one value for each row; at most ``largest`` levels have their own column."""
+        """Return the encoding of one value per row, with at most ``largest`` own features."""
         counts: dict[Any, float] = {}
         weights = [1.0] * len(values) if weight is None else weight.tolist()
         for value, w in zip(values, weights, strict=True):
@@ -45,40 +45,40 @@ class Levels:
         common = sorted(counts, key=lambda level: (-counts[level], _sort_key(level)))[:largest]
         if (
             len(counts) > largest
-        ):  # of what is met once in a long list, such as names, nothing is learnt
+        ):  # categories that occur once among many, such as names, are not informative
             common = [level for level in common if counts[level] > 1]
         kept, rare = sorted(common, key=_sort_key), counts.keys() - set(common)
         return cls(tuple(map(plain, kept)), tuple(map(plain, sorted(rare, key=_sort_key))))
 
     def __reduce__(self) -> Any:
-        """Files hold tuples only: of the keys of a dict, some formats make strings."""
+        """Store tuples only, because some file formats convert the keys of a dict to strings."""
         return Levels, (self.kept, self.rare)
 
     @cached_property
     def codes(self) -> dict[Any, int]:
-        """The number of each level; all rare ones have the same."""
+        """Number of each category; all rare categories have the same number."""
         own = {level: k for k, level in enumerate(self.kept)}
         return own | dict.fromkeys(self.rare, len(own))
 
     @property
     def has_rest(self) -> bool:
-        """Whether rare levels share one more column."""
+        """True if rare categories share one more feature."""
         return bool(self.rare)
 
     @property
     def width(self) -> int:
-        """Number of columns; none for a single level."""
+        """Number of features; 0 for a single category."""
         n = len(self.kept) + self.has_rest
         return n if n > 2 else n - 1 if n else 0
 
     def names(self, name: str) -> list[str]:
-        """Return the names of the columns."""
+        """Return the names of the features."""
         names = [f"{name}_{level}" for level in self.kept]
         names += [f"{name}_infrequent"] * self.has_rest
         return names[len(names) - self.width :]
 
     def write(self, values: list[Any], name: Any, out: Array) -> None:
-        """Write (rows, width) into ``out``, which is zero; ``name`` is the column's."""
+        """Write (rows, width) features into ``out``, which is zero; ``name`` is for warnings."""
         get = self.codes.get
         codes = np.fromiter((get(value, -1) for value in values), np.intp, len(values))
         if (codes < 0).all():
@@ -90,23 +90,24 @@ class Levels:
         out[known, codes[known]] = HOT
 
     def _warn_of_other_types(self, values: list[Any], name: Any) -> None:
-        """Warn if no level is known because all are of another type than in fit."""
+        """Warn if all categories are unknown because their type differs from that in fit."""
         known = [plain(value) for value in values if value is not None]
         now, then = ({type(level) for level in levels} for levels in (known, self.codes))
         if now and then and now.isdisjoint(then):
             old, new = (", ".join(sorted(t.__name__ for t in types)) for types in (then, now))
             warn(
                 f"Column {name!r} of X has categories of the type {old} in fit, and of the type "
-                f"{new} here ({known[0]!r}, ...): none of them is known, so that the column says "
-                "nothing. Give it the type that it had."
+                f"{new} here ({known[0]!r}, ...): all are unknown and encoded as zeros. Convert "
+                "the column to the type in fit."
             )
 
 
 def look_measured(values: list[Any]) -> bool:
-    """Tell whether values are strings that measure something, rather than name it.
+    """Return True if strings look like measurements instead of identifiers.
 
-    That is: all are finite numbers, more than ``FEW_LEVELS`` different ones, and either one has
-    a fraction, or more than half of the rows are different. A leading zero makes a name.
+    Measurements are finite numbers with more than ``FEW_LEVELS`` different values, of which one
+    has a fraction, or which differ in more than half of the rows. A leading zero means an
+    identifier.
     """
     known = [value for value in values if value is not None]
     levels = set(known)
@@ -120,7 +121,7 @@ def look_measured(values: list[Any]) -> bool:
 
 
 def _to_float(level: Any) -> float:
-    """Return a level as a number, nan for what is none."""
+    """Return a category as a number, or nan if it is not one."""
     try:
         return float(level)
     except (TypeError, ValueError):
@@ -128,6 +129,6 @@ def _to_float(level: Any) -> float:
 
 
 def _sort_key(level: Any) -> tuple[str, Any]:
-    """Order levels of one type by value; those of different types by its name."""
+    """Return a sort key: by value within a type, and by type name between types."""
     is_number = isinstance(level, bool | int | float)
     return ("", level) if is_number else (type(level).__name__, str(level))

@@ -1,8 +1,8 @@
-"""Tables as columns: what kind each one is, and its values in one of three plain forms.
+"""Columns of tables: the kind of each column, and its values in one of three forms.
 
-A column is a "number" (float64, nan for missing), a "category" (a list of levels, None for
-missing) or a "time" (numpy's times, NaT for missing).  Frames are read through narwhals, so that
-pandas, polars and others look alike; all else becomes an array.
+A column is a "number" (float64, nan for missing), a "category" (a list of values, None for
+missing) or a "time" (numpy times, NaT for missing).  DataFrames are read through narwhals, which
+unifies pandas, polars and others; everything else is converted to an array.
 """
 
 from __future__ import annotations
@@ -39,51 +39,51 @@ Array = NDArray[Any]
 
 
 class Columns(Protocol):
-    """The columns of a table, by their place."""
+    """Columns of a table, by position."""
 
     n_rows: int
     n_columns: int
 
     @property
     def names(self) -> list[Any] | None:
-        """The names, of any type; None for an array."""
+        """Names of the columns, of any type; None for an array."""
 
     def name(self, k: int) -> Any:
-        """Return the column's name, or its number where there are no names."""
+        """Return the name of a column, or its number if columns have no names."""
 
     def label(self, k: int) -> str:
-        """Return the name as a string that no other column has; x0, x1 ... without names."""
+        """Return the name of a column as a unique string; x0, x1 ... without names."""
 
     def kind(self, k: int) -> Kind:
-        """Return what the column's type says that it is."""
+        """Return the kind of a column, from its type."""
 
     def is_text(self, k: int) -> bool:
-        """Tell whether the column is of strings or of objects, and of no categorical type."""
+        """Return True for columns of strings or objects, but not of a categorical type."""
 
     def missing(self, k: int) -> Array:
-        """Tell for each row whether its value is missing."""
+        """Return a boolean for each row, True if its value is missing."""
 
     def numbers(self, places: Sequence[int]) -> Array:
         """Return (columns, rows) numbers."""
 
     def levels(self, k: int) -> list[Any]:
-        """Return one level for each row."""
+        """Return the category of each row."""
 
     def times(self, k: int) -> Array:
-        """Return (rows,) of numpy's times in UTC, of a unit from milliseconds to nanoseconds."""
+        """Return (rows,) numpy times in UTC, in a unit from milliseconds to nanoseconds."""
 
     def dtype(self, k: int) -> np.dtype[Any]:
-        """Return numpy's plain dtype for the column: that of floats where any is missing."""
+        """Return the numpy dtype for a column, a float type if integers are missing."""
 
 
 class FrameColumns:
-    """The columns of a frame."""
+    """Columns of a DataFrame."""
 
     def __init__(self, frame: Any) -> None:
         import narwhals as nw  # scikit-learn brings it
 
         self._nw, self._frame = nw, nw.from_native(frame, eager_only=True)
-        # A missing name equals no other, not even itself.
+        # Missing names do not equal any name, not even themselves.
         self.names = [None if is_missing(name) else name for name in self._frame.columns]
         self._dtypes = list(self._frame.schema.values())
         self.n_rows, self.n_columns = self._frame.shape
@@ -110,7 +110,7 @@ class FrameColumns:
         if dtype in (nw.List, nw.Struct, nw.Array, nw.Binary):
             raise TypeError(
                 f"Column {self.names[k]!r} of X must hold numbers, booleans, categories, strings "
-                f"or times. Got {dtype}: drop it, or turn it into such columns."
+                f"or times. Got {dtype}: drop it, or convert it to such columns."
             )
         return "category"
 
@@ -128,12 +128,12 @@ class FrameColumns:
 
     def numbers(self, places: Sequence[int]) -> Array:
         out = np.empty((len(places), self.n_rows))
-        # Plain columns at once: a call for each would take most of the time of a few rows.
+        # Convert plain columns at once: for few rows, calls for each would take most of the time.
         is_plain = [self._is_plain(k) for k in places]
         plain = [k for k, at_once in zip(places, is_plain, strict=True) if at_once]
         if plain:
             values = self._frame[:, plain].to_numpy()
-            if values.dtype.kind == "O":  # Arrow's types in pandas, where some are missing
+            if values.dtype.kind == "O":  # Arrow types in pandas, with missing values
                 values = np.stack([self._numbers(k) for k in plain], axis=1)
             out[is_plain] = values.T
         for row, k, done in zip(out, places, is_plain, strict=True):
@@ -175,7 +175,7 @@ class FrameColumns:
         return self._frame[:, k]
 
     def _is_plain(self, k: int) -> bool:
-        """Tell whether a column holds integers or floats."""
+        """Return True for columns of integers or floats."""
         dtype = self._dtypes[k]
         return bool(dtype.is_integer() or dtype.is_float())
 
@@ -194,7 +194,7 @@ class FrameColumns:
 
 
 class ArrayColumns:
-    """The columns of an array."""
+    """Columns of an array."""
 
     def __init__(self, X: Array) -> None:
         self._X = X
@@ -240,7 +240,7 @@ class ArrayColumns:
 
     def levels(self, k: int) -> list[Any]:
         column = self._X[:, k]
-        # As a list numpy's own times would be integers, where they have nanoseconds.
+        # tolist would convert numpy times with nanoseconds to integers.
         return with_none(list(column) if column.dtype.kind in "mM" else column.tolist())
 
     def times(self, k: int) -> Array:
@@ -255,13 +255,13 @@ class ArrayColumns:
         return dtype_of_objects(self.levels(k)) if own.kind == "O" else own
 
 
-# --- From whatever is given to columns.
+# --- Conversion of X to columns.
 
 
 def read(X: Any, owner: str = "TabularPreprocessor") -> FrameColumns | ArrayColumns:
-    """Return the columns of a frame, or of whatever makes an array.
+    """Return the columns of a DataFrame, or of data that can be converted to an array.
 
-    ``owner`` is the class or function that the user called, for messages.
+    ``owner`` is the class or function that the user called, for error messages.
     """
     X = in_memory(X, owner)
     columns = FrameColumns(X) if is_frame(X) else ArrayColumns(_array(X, owner))
@@ -270,7 +270,7 @@ def read(X: Any, owner: str = "TabularPreprocessor") -> FrameColumns | ArrayColu
             raise ValueError(
                 f"X of {owner} must have at least one row and one column. Got 0 {what}(s) "
                 f"(shape={(columns.n_rows, columns.n_columns)}) while a minimum of 1 is required: "
-                "look at what selected them."
+                "check how they were selected."
             )
     return columns
 
@@ -285,14 +285,14 @@ def _array(X: Any, owner: str) -> Array:
 
 
 def _plain(X: Any) -> Any:
-    """Return X as an array: of objects, where nested sequences hold several types."""
+    """Return X as an array, of objects if nested sequences contain several types."""
     if isinstance(X, np.ma.MaskedArray):
         return _filled(X)
     if isinstance(X, np.ndarray):
-        return np.asarray(X)  # of a matrix, which is always two-dimensional, too
+        return np.asarray(X)  # also for np.matrix, which is always two-dimensional
     try:
         plain = np.asarray(X)
-    except (TypeError, ValueError):  # types without a common one, rows or cells of several lengths
+    except (TypeError, ValueError):  # no common type, or rows or cells of different lengths
         return _of_objects(X)
     if hasattr(X, "__array__") or plain.dtype.kind == "b":
         return plain
@@ -301,7 +301,7 @@ def _plain(X: Any) -> Any:
 
 
 def _of_objects(X: Any) -> Array:
-    """Return nested sequences as an array of objects; what is none as a single one."""
+    """Return nested sequences as an array of objects, or a scalar array for anything else."""
     try:
         return np.asarray(X, dtype=object)
     except (TypeError, ValueError):
@@ -309,13 +309,13 @@ def _of_objects(X: Any) -> Array:
 
 
 def _has_flags(X: Any) -> bool:
-    """Tell whether the first row has booleans, of which numpy makes numbers beside numbers."""
+    """Return True if the first row has booleans, which numpy would convert to numbers."""
     first = X[0] if isinstance(X, list | tuple) and X else ()
     return isinstance(first, list | tuple) and "flag" in forms(first)
 
 
 def _filled(X: Any) -> Array:
-    """Return a masked array with what is missing in the place of what is masked."""
+    """Return a masked array as an array with missing values in place of masked ones."""
     kind = X.dtype.kind
     if kind in "mM":
         return np.asarray(X.filled(X.dtype.type("NaT")))
@@ -327,7 +327,7 @@ def _filled(X: Any) -> Array:
 
 
 def _check_shape(X: Any, array: Array, owner: str) -> None:
-    """Check that an array has rows and columns, and numbers that are real."""
+    """Raise ValueError unless an array has rows and columns, and no complex numbers."""
     if array.ndim == 2 and array.dtype.kind not in "cV":
         return
     now, remedy = f"an array of shape {array.shape}", _remedy(X, array)
@@ -342,12 +342,12 @@ def _check_shape(X: Any, array: Array, owner: str) -> None:
 
 
 def _remedy(X: Any, array: Array) -> str:
-    """Return what to do with X that is no table."""
+    """Return the remedy for an X that is not a table."""
     if array.dtype.kind == "c":
         return "split it into real and imaginary parts (Complex data not supported)"
     is_row = array.ndim and array.dtype.kind != "V"
     if not is_row or any(isinstance(row, dict) for row in array.flat):
-        return "make a table of rows and columns of it, for example with pandas.DataFrame(X)"
+        return "make it a table of rows and columns, for example with pandas.DataFrame(X)"
     if array.ndim > 2:
         return "Reshape your data, for example with X.reshape(len(X), -1)"
     if any(isinstance(row, list | tuple) for row in array):
@@ -361,7 +361,7 @@ def _remedy(X: Any, array: Array) -> str:
 
 
 def is_frame(X: Any) -> bool:
-    """Tell whether X is a data frame that narwhals can read."""
+    """Return True if X is a DataFrame that narwhals can read."""
     if isinstance(X, np.ndarray | list | tuple):
         return False
     import narwhals as nw
@@ -383,7 +383,7 @@ def _duplicates(frame: Any) -> str:
 
 
 def categories(columns: Columns, k: int) -> list[Any]:
-    """Return the levels of a column, which can be looked up."""
+    """Return the categories of the rows of a column, which are hashable."""
     levels = columns.levels(k)
     if not all(map(is_hashable, levels)):
         check_levels(levels, columns.name(k))
@@ -391,9 +391,9 @@ def categories(columns: Columns, k: int) -> list[Any]:
 
 
 def unique(names: Sequence[Any]) -> list[str]:
-    """Return names as strings of which none occurs twice: a second "a" is "a_2", a third "a_3".
+    """Return names as unique strings: a second "a" becomes "a_2", a third "a_3".
 
-    A name that was given is never moved by one that was made.
+    A given name takes precedence over a generated one.
     """
     given = list(map(str, names))
     reserved, out = set(given), dict[str, None]()
@@ -407,9 +407,9 @@ def unique(names: Sequence[Any]) -> list[str]:
 
 
 def labels(names: Sequence[Any]) -> list[str]:
-    """Return the names of columns as different strings, whatever the order of the columns.
+    """Return the names of columns as unique strings, independent of the order of the columns.
 
-    Strings keep their names, so that 1 beside "1" is "1_2".
+    Strings keep their names, so that 1 together with "1" becomes "1_2".
     """
     ranks = [(not isinstance(name, str), type(name).__name__, repr(name)) for name in names]
     order = sorted(range(len(names)), key=ranks.__getitem__)

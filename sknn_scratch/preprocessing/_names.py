@@ -1,7 +1,7 @@
-"""Names of columns: which column is which, and names for what comes out.
+"""Names of columns: assignment of columns to those of ``fit``, and names in parameters.
 
-Names may be of any type that can be looked up, as those of pandas: 1 is another name than "1".
-The columns of an array have none, and go by their numbers.
+Names may be of any hashable type, as in pandas: 1 and "1" are different names.  The columns of
+an array have no names, and are identified by their numbers.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sknn_scratch.preprocessing._columns import ArrayColumns, FrameColumns
 from sknn_scratch.preprocessing._objects import forms, is_hashable
 
 Table = FrameColumns | ArrayColumns
-#: So many names stand in a message, as in scikit-learn's.
+#: Maximum number of names in a message, as in scikit-learn.
 _MOST_SHOWN = 5
 
 
 def places_of(known: Sequence[Any] | None, n: int, columns: Table, owner: str) -> list[int]:
-    """Return where in X the ``n`` columns of ``fit`` are: where both have names, they decide.
+    """Return the positions in X of the ``n`` columns of ``fit``, by name if both have names.
 
-    ``known`` are the names in ``fit``, ``owner`` is the class that the user called.
+    ``known`` are the names in ``fit``; ``owner`` is the class that the user called.
     """
     names = columns.names
     if known is not None and names is not None:
@@ -57,7 +57,7 @@ def _mismatch(known: Sequence[Any], names: Sequence[Any]) -> str:
 def _warn_of_one_side(known: Sequence[Any] | None, names: Sequence[Any] | None, owner: str) -> None:
     """Warn, as scikit-learn does, if ``fit`` had names and X has none, or the reverse.
 
-    Names that count the columns from 0 are those that pandas gives to an array.
+    Names that number the columns from 0 do not count: pandas assigns them to an array.
     """
     if known is not None and not _are_places(known):
         warn(f"X does not have valid feature names, but {owner} was fitted with feature names")
@@ -73,7 +73,7 @@ def _are_places(names: Sequence[Any]) -> bool:
 
 
 def chosen(given: Any, columns: Table, owner: str) -> list[int]:
-    """Return the places of the columns that ``categorical_features`` holds."""
+    """Return the positions of the columns in ``categorical_features``."""
     if given is None or isinstance(given, str):
         return []
     n, names = columns.n_columns, columns.names
@@ -91,7 +91,7 @@ def chosen(given: Any, columns: Table, owner: str) -> list[int]:
 
 
 def _places_by_name(columns: Table) -> dict[Any, int]:
-    """Return the place of each name, and of each number where no name is one."""
+    """Return the position of each name, and of each number if no name is a number."""
     names, numbers = columns.names or [], {k: k for k in range(columns.n_columns)}
     places = {name: k for k, name in enumerate(names)}
     return places if "number" in forms(names) else numbers | places
@@ -99,12 +99,12 @@ def _places_by_name(columns: Table) -> dict[Any, int]:
 
 def _unfit(owner: str, must_be: str, given: Any) -> ValueError:
     return ValueError(
-        f"The 'categorical_features' parameter of {owner} must hold {must_be}. Got {given}: give "
-        "the columns of X that are categories."
+        f"The 'categorical_features' parameter of {owner} must hold {must_be}. Got {given}: pass "
+        "the categorical columns of X."
     )
 
 
 def _listed(names: Sequence[Any]) -> str:
-    """Return names for a message, not more than a reader takes in."""
+    """Return names for a message, limited in number."""
     shown = ", ".join(map(repr, names[: 4 * _MOST_SHOWN]))
     return f"[{shown}{', ...' * (len(names) > 4 * _MOST_SHOWN)}]"

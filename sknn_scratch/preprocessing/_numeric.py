@@ -1,6 +1,7 @@
-"""Numeric columns: weighted quantiles, robust scaling, piecewise-linear encoding.
+"""Encoding of numeric columns: weighted quantiles, robust scaling, piecewise-linear encoding.
 
-Arrays are (columns, rows), so that a column is contiguous; nan stands for missing.
+Arrays are (columns, rows), so that a column is contiguous; nan stands for missing.  Callers
+enter ``quiet_floats``: what overflows is looked at, or clipped.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-#: Quotients within this of a whole number of rows count as that number.
+#: Tolerance for quotients that are a whole number of rows.
 _SLACK = 1e-9
 
 
 class Sorted(NamedTuple):
-    """A column's values in rising order, without those that are missing or weigh nothing."""
+    """Sorted values of a column, without missing values and values of zero weight."""
 
     values: Array  #: (rows,)
-    cumulative: Array | None  #: (rows,) weight up to each place; None where each row weighs 1
+    cumulative: Array | None  #: (rows,) cumulative weights; None if all weights are 1
 
     def quantiles(self, probs: Array) -> Array:
-        """Return quantiles: where the distribution function is flat, its middle.
+        """Return quantiles; where the distribution function is flat, the middle.
 
-        So a weight of k is k repetitions, and a common factor on all weights changes nothing.
+        A weight of k is equivalent to k copies, and a common factor of all weights has no effect.
         """
         n = len(self.values)
         if not n:
@@ -41,7 +42,7 @@ class Sorted(NamedTuple):
         return np.asarray(0.5 * self.values[low] + 0.5 * self.values[high])
 
     def without(self, some: Array) -> Sorted:
-        """Return the column without some of its values."""
+        """Return the column without the given values."""
         keep = ~np.isin(self.values, some)
         if self.cumulative is None:
             return Sorted(self.values[keep], None)
@@ -50,7 +51,7 @@ class Sorted(NamedTuple):
 
 
 def sort_columns(numbers: Array, weight: Array | None) -> list[Sorted]:
-    """Sort each column; a row of weight k counts as k rows."""
+    """Return each column, sorted; a weight of k counts as k rows."""
     if weight is None:
         counts = np.count_nonzero(~np.isnan(numbers), axis=1)
         rows = zip(np.sort(numbers, axis=1), counts, strict=True)
@@ -64,71 +65,67 @@ def sort_columns(numbers: Array, weight: Array | None) -> list[Sorted]:
 
 
 class RobustScale(NamedTuple):
-    """u = (x - median) / interquartile range, then u / √(1 + (u/3)²): smooth, inside ±3."""
+    """Robust scaling u = (x - median) / interquartile range, with smooth clipping to ±3."""
 
     centre: Array  #: (columns,)
-    factor: Array  #: (columns,); 0 for a column without two different values
+    factor: Array  #: (columns,); 0 for constant columns
 
     @classmethod
     def learn(cls, columns: list[Sorted]) -> RobustScale:
-        """Learn from sorted columns."""
+        """Return the scaling for sorted columns."""
         probs = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
         found = np.array([column.quantiles(probs) for column in columns]).reshape(-1, 5)
         low, q25, centre, q75, high = found.T
-        with np.errstate(over="ignore"):
-            width = q75 - q25
-            width = np.where(width > 0, width, 0.5 * (high - low))
+        width = q75 - q25
+        width = np.where(width > 0, width, 0.5 * (high - low))
         usable = (width > 0) & np.isfinite(width) & np.isfinite(1.0 / np.where(width > 0, width, 1))
         factor = np.divide(1.0, width, out=np.zeros_like(width), where=usable)
         return cls(np.where(np.isnan(centre), 0.0, centre), factor)
 
     def apply(self, numbers: Array) -> Array:
         """Return (columns, rows) scaled values, 0 for missing."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            u = (numbers - self.centre[:, None]) * self.factor[:, None]
+        u = (numbers - self.centre[:, None]) * self.factor[:, None]
         return np.nan_to_num(smooth_clip(u), copy=False, nan=0.0)
 
 
 def smooth_clip(u: Any) -> Array:
     """Return u / √(1 + (u/3)²)."""
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return np.where(np.abs(u) < 1e6, u / np.sqrt(1.0 + (u / 3.0) ** 2), 3.0 * np.sign(u))
+    return np.where(np.abs(u) < 1e6, u / np.sqrt(1.0 + (u / 3.0) ** 2), 3.0 * np.sign(u))
 
 
 class Bins(NamedTuple):
-    """One column's bins; in each one a line rises from 0 at its left end to 1 at its right."""
+    """Bins of one column, each with a line from 0 at its left edge to 1 at its right edge."""
 
     left: Array  #: (bins,)
     slope: Array  #: (bins,) 1 / width
-    mean: Array  #: (bins,) of the training rows: it is taken off
+    mean: Array  #: (bins,) means over the training rows, which are subtracted
 
     @classmethod
     def learn(cls, edges: Array, x: Array, weight: Array | None) -> Bins:
-        """Learn from edges in rising order, and the rows of the column."""
+        """Return the bins for increasing edges and the rows of the column."""
         bins = cls(edges[:-1], 1.0 / np.diff(edges), np.zeros(len(edges) - 1))
         known = ~np.isnan(x)
         part = None if weight is None else weight[known]
         return bins._replace(mean=np.average(bins._lines(x[known]), axis=0, weights=part))
 
     def write(self, x: Array, out: Array) -> None:
-        """Write (rows, bins) lines without their mean into ``out``, 0 for missing."""
+        """Write (rows, bins) lines minus their means into ``out``, 0 for missing values."""
         np.subtract(self._lines(x), self.mean, out, casting="same_kind")
         missing = np.isnan(x)
         if missing.any():
             out[missing] = 0.0
 
     def _lines(self, x: Array) -> Array:
-        with np.errstate(over="ignore"):  # far outside of a very narrow bin
-            lines = (x[:, None] - self.left) * self.slope
+        lines = (x[:, None] - self.left) * self.slope
         return np.clip(lines, 0.0, 1.0, out=lines)
 
 
 def edges_of(column: Sorted, n_bins: int) -> Array:
-    """Return the edges of a column's bins; fewer than three where a line says it all.
+    """Return the edges of a column's bins; fewer than three if a single line is sufficient.
 
-    They are quantiles, or the values themselves of a column that has no more than that.  A
-    value so frequent that several quantiles fall on it is one edge, and the others are
-    quantiles of what is left: most of a column may be zeros, and the rest tell all.
+    The edges are quantiles, or the values themselves if the column has few different ones.  A
+    value so frequent that several quantiles equal it is one edge.  The other edges are then
+    quantiles of the other values, because most of a column may be zeros.
     """
     if not len(column.values):
         return column.values
@@ -144,7 +141,6 @@ def edges_of(column: Sorted, n_bins: int) -> Array:
 
 
 def _apart(edges: Array) -> Array:
-    """Leave out edges that are too close for the slope between them to be a number."""
-    with np.errstate(over="ignore", divide="ignore"):
-        usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
+    """Return the edges, or none if some are too close for a finite slope between them."""
+    usable = np.isfinite(1.0 / np.diff(edges)) & np.isfinite(np.diff(edges))
     return edges if usable.all() else edges[:0]

@@ -1,7 +1,7 @@
-"""Columns of Python's objects: what their types measure, and their values as numbers or times.
+"""Columns of Python objects: their kinds, and their values as numbers or times.
 
-None stands for what is missing.  The types alone decide, so that a column of a million objects
-costs one look at each.
+Missing values are None.  Only the types of the values decide, so that a column of a million
+objects needs a single pass.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Kind = Literal["number", "category", "time", "missing"]
 Form = Literal["duration", "clock", "time", "flag", "number", "other"]
-#: Values of these types equal themselves: they are not looked at one by one.
+#: Types without missing values, whose values need not be checked one by one.
 _NEVER_MISSING = {str, int, bool, type(None)}
 _SECOND = np.timedelta64(1, "s")
-#: What values of a type are; the first that fits decides: numpy's durations are integers, too.
+#: Forms of values by type, where the first match decides: numpy's durations are integers, too.
 _FORMS: tuple[tuple[Form, tuple[type, ...]], ...] = (
     ("duration", (timedelta, np.timedelta64)),
     ("clock", (time,)),
@@ -29,12 +29,12 @@ _FORMS: tuple[tuple[Form, tuple[type, ...]], ...] = (
     ("flag", (bool, np.bool_)),
     ("number", (Real, Decimal)),
 )
-#: Columns of these alone are numbers: durations and times of day are seconds.
+#: Forms whose columns are numeric: durations and times of day are converted to seconds.
 _NUMBERS: tuple[set[Form], ...] = ({"number"}, {"duration"}, {"clock"})
 
 
 def forms(levels: Iterable[Any]) -> set[Form]:
-    """Return what the values are that are not missing."""
+    """Return the forms of the values that are not missing."""
     return {_form(cls) for cls in set(map(type, levels)) if cls is not type(None)}
 
 
@@ -46,12 +46,12 @@ def _form(cls: type) -> Form:
 
 
 def _is_period(cls: type) -> bool:
-    """Tell whether values are spans of the calendar, as pandas' Period: they begin at a time."""
+    """Return True for calendar periods, such as pandas' Period, which begin at a time."""
     return hasattr(cls, "to_timestamp") and hasattr(cls, "start_time")
 
 
 def kind_of_objects(levels: list[Any], name: Any) -> Kind:
-    """Tell what a column without a type of its own holds."""
+    """Return the kind of a column of objects."""
     found = forms(levels)
     if not found or found in _NUMBERS:
         return "number"
@@ -62,7 +62,7 @@ def kind_of_objects(levels: list[Any], name: Any) -> Kind:
 
 
 def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
-    """Return numpy's plain dtype for what a column without a type of its own holds."""
+    """Return the numpy dtype for the values in a column of objects."""
     found = forms(levels)
     if found == {"time"}:
         return np.dtype("M8[ms]")
@@ -81,7 +81,7 @@ def dtype_of_objects(levels: list[Any]) -> np.dtype[Any]:
 
 
 def to_numbers(levels: list[Any], name: Any) -> Array:
-    """Return levels as numbers, nan for None; durations and times of day in seconds."""
+    """Return values as numbers, nan for None; durations and times of day in seconds."""
     try:
         plain = forms(levels).isdisjoint({"duration", "clock", "time"})
         values = levels if plain else map(_seconds, levels)
@@ -97,7 +97,7 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
 
 
 def _seconds(value: Any) -> Any:
-    """Return durations and times of day in seconds, other values as they are."""
+    """Return durations and times of day in seconds, other values unchanged."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, np.timedelta64):
@@ -110,12 +110,12 @@ def _seconds(value: Any) -> Any:
 
 
 def in_seconds(durations: Any) -> Any:
-    """Return numpy's durations in seconds, nan for NaT."""
+    """Return numpy durations in seconds, nan for NaT."""
     return usual_unit(durations) / _SECOND
 
 
 def infinity(name: Any) -> str:
-    """Return scikit-learn's message, with the column's name."""
+    """Return scikit-learn's message, with the name of the column."""
     return (
         f"Input X contains infinity or a value too large for dtype('float64') in column {name!r}."
     )
@@ -125,20 +125,20 @@ def infinity(name: Any) -> str:
 
 
 def to_times(levels: list[Any], name: Any) -> Array:
-    """Return dates, times and periods as numpy's times in UTC, NaT for None."""
+    """Return dates, times and periods as numpy times in UTC, NaT for None."""
     odd = next((v for v in levels if v is not None and _form(type(v)) != "time"), None)
     if odd is not None:
         check_levels(levels, name)
         raise TypeError(not_times(name, shown(odd)))
     values = [_time64(value) for value in levels]
     coarse = [value.astype("M8[us]") for value in values]
-    # Nanoseconds reach from 1677 to 2262 only: they are taken where microseconds are not enough.
+    # Nanoseconds cover only 1677 to 2262: use them only if microseconds are not sufficient.
     is_exact = all(a == b or np.isnat(a) for a, b in zip(coarse, values, strict=True))
     return np.array(coarse if is_exact else values, dtype="M8[us]" if is_exact else "M8[ns]")
 
 
 def _time64(value: Any) -> np.datetime64:
-    """Return a time as numpy's; that of a time zone, which numpy does not know, in UTC."""
+    """Return a time as a numpy time; times with a time zone, which numpy lacks, in UTC."""
     if _is_period(type(value)):
         value = value.to_timestamp()
     if isinstance(value, np.datetime64):
@@ -153,7 +153,7 @@ def _time64(value: Any) -> np.datetime64:
 def usual_unit(times: Any) -> Any:
     """Return times or durations in a unit from milliseconds to nanoseconds.
 
-    Years and months have no length of their own, and units below a nanosecond no reach.
+    Years and months have no fixed length, and units below a nanosecond cover too short a range.
     """
     unit = np.datetime_data(times.dtype)[0]
     if unit in ("ms", "us", "ns"):
@@ -165,20 +165,20 @@ def not_times(name: Any, now: Any) -> str:
     return f"Column {name!r} of X must hold times, as in fit. Got {now}."
 
 
-# --- What is missing, and what is no level.
+# --- Missing values and invalid categories.
 
 
 def with_none(values: list[Any]) -> list[Any]:
-    """Return values with None for what is missing."""
+    """Return values with None for missing ones."""
     if set(map(type, values)) <= _NEVER_MISSING:
         return values
     return [None if is_missing(value) else value for value in values]
 
 
 def is_missing(value: Any) -> bool:
-    """Tell whether it is None, nan, NaT or the like: what does not equal itself.
+    """Return True for None, nan, NaT and other values that do not equal themselves.
 
-    pandas' NA is neither equal nor unequal to itself: the comparison gives NA, too.
+    The comparison of pandas' NA with itself gives NA.
     """
     if value is None:
         return True
@@ -187,13 +187,13 @@ def is_missing(value: Any) -> bool:
 
 
 def check_levels(values: list[Any], name: Any) -> None:
-    """Raise for a value that is no level of a category either, such as a list."""
+    """Raise TypeError for values that cannot be categories, such as lists."""
     odd = next((value for value in values if not _is_level(value)), None)
     if odd is not None:
-        # The end of the sentence is what scikit-learn's check_estimator asks of all estimators.
+        # scikit-learn's check_estimator requires the end of the sentence.
         raise TypeError(
             f"Column {name!r} of X must hold numbers, booleans, categories, strings or times. "
-            f"Got {shown(odd)}: drop the column, or turn it into such columns (argument must be "
+            f"Got {shown(odd)}: drop the column, or convert it to such columns (argument must be "
             f"a string or a number, not {type(odd).__name__!r})."
         )
 
@@ -203,7 +203,7 @@ def _is_level(value: Any) -> bool:
 
 
 def is_hashable(value: Any) -> bool:
-    """Tell whether a value can be looked up."""
+    """Return True if a value is hashable."""
     try:
         hash(value)
     except TypeError:
@@ -212,13 +212,13 @@ def is_hashable(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message, in one line, with its type."""
+    """Return a value for a message, on one line, with its type."""
     text = " ".join(repr(value).split())
     return f"{text if len(text) <= 40 else text[:37] + '...'} ({type(value).__name__})"
 
 
 def plain(level: Any) -> Any:
-    """Return Python's time for pandas' one that equals it, which fewer kinds of files hold."""
+    """Return a pandas timestamp as the equal Python datetime, which more file formats support."""
     if isinstance(level, datetime) and not getattr(level, "nanosecond", 0):
         return datetime.combine(level.date(), level.timetz())
     return level

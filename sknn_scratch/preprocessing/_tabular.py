@@ -1,4 +1,4 @@
-"""The transformer: every kind of column becomes float32 columns of size one."""
+"""TabularPreprocessor: encoding of all kinds of columns as scaled float32 features."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.preprocessing import _calendar, _names, _numeric
 from sknn_scratch.preprocessing._categories import Levels, look_measured
@@ -27,95 +28,98 @@ from sknn_scratch.preprocessing._columns import (
 from sknn_scratch.preprocessing._objects import Kind, plain
 
 Table = FrameColumns | ArrayColumns
-#: A column has at most as many bins as leave this many rows for each bin of all columns.
+#: Minimum number of rows per bin of all columns, which limits the number of bins.
 ROWS_PER_BIN = 2
-#: Fewer bins than this, unless fewer are asked for, are none: they cost more than they tell.
+#: Fewer bins than this, unless requested, disable the encoding: so few did worse than none.
 FEWEST_BINS = 8
 
 
 class TabularPreprocessor(TransformerMixin, BaseEstimator):
-    """Turn the columns of a table, of whatever kind, into numbers that suit a network.
+    """Encode numeric, categorical and datetime columns as float32 features.
 
-    - A **number** x is scaled robustly, u = (x - median) / interquartile range, and clipped
-      smoothly, u / √(1 + (u/3)²), so that no value is far out. Where the interquartile range
-      is 0, half the range stands in for it.
-    - Beside it stands a **piecewise-linear encoding**: between the quantiles of the column
-      lie ``n_bins`` bins, and for each one there is a column that rises from 0 to 1 inside
-      it, less its mean. With it a network finds steps and thresholds as trees do.
-    - A **category** of two levels is -1 or 1; one of more has a column for each level. The
-      levels beyond the ``max_categories`` most frequent share one.
-    - A **time** becomes its date as a number, and sines and cosines of its place in the year,
-      in the week and in the day. Durations and times of day are numbers, in seconds.
-    - What is **missing**, or a level **unseen** in ``fit``, is 0 everywhere; a number that was
-      missing in ``fit`` has one more column that says where.
+    - **Numeric** columns x are scaled robustly, u = (x - median) / interquartile range, and
+      clipped smoothly, u / √(1 + (u/3)²), to limit outliers. If the interquartile range is 0,
+      half the range replaces it.
+    - Numeric columns also have a **piecewise-linear encoding**. Quantiles divide the column
+      into ``n_bins`` bins. Each bin has a feature that increases from 0 to 1 inside it, minus
+      its mean. With it a network can represent steps and thresholds, like trees.
+    - **Categorical** columns with two categories are -1 or 1. With more, each category has its
+      own feature, and all categories beyond the ``max_categories`` most frequent share one.
+    - **Datetime** columns are encoded as the date, a number, and as sines and cosines of the
+      phase of the year, the week and the day. Durations and times of day are numeric, in
+      seconds.
+    - **Missing** values and **unknown** categories are encoded as zeros. A numeric column with
+      missing values in ``fit`` has one more feature that indicates them.
 
-    Columns without two different values say nothing and are left out; where no other is left,
-    one column of zeros comes out. A column that is missing throughout ``fit`` is left out, too,
-    and may hold anything later.
+    Constant columns are dropped, and so are columns without any value in ``fit``, which may
+    contain anything later. If no column remains, the result is one feature of zeros.
 
     Parameters
     ----------
     categorical_features : 'from_dtype', array-like or None, default='from_dtype'
-        Which columns are categories: names or numbers of columns, or one boolean for each.
-        Where a name of the frame is a number, all numbers are names.
-        Strings, booleans and columns of a categorical type always are; with 'from_dtype', and
-        None, they are the only ones. Strings that look like measurements get a warning, unless
-        they are named here: more than 20 different ones, all finite numbers, of which one has a
-        fraction, or which are more than half as many as the rows.
+        Categorical columns: names or numbers of columns, or one boolean for each column. If a
+        name in the DataFrame is a number, all numbers are names.
+        Columns of strings, booleans and categorical types are always categorical; with
+        'from_dtype' and None, no others are. Columns of strings that look like measurements
+        give a warning unless they are listed here. These have more than 20 different values,
+        all finite numbers, of which one has a fraction, or which differ in more than half of
+        the rows.
 
     n_bins : int >= 0, default=16
-        Bins of a number's encoding; 0 for none. Where rows are few there are fewer, so that
-        there are two rows for each bin of all columns together, and none where that leaves
-        fewer than 8.
+        Number of bins in the encoding of a numeric column; 0 disables the encoding. Small data
+        has fewer bins, such that there are two rows for each bin of all columns together, and
+        none if that would give fewer than 8.
 
     max_categories : int >= 1, default=100
-        Largest number of levels of a category with a column of their own. Where there are
-        more, those that were met only once have none either.
+        Maximum number of categories per column that get their own feature. If a column has
+        more, categories that occur only once do not get one either.
 
     add_indicator : bool, default=True
-        Whether a number that is missing in ``fit`` gets a column that says where.
+        If True, add a feature that indicates missing values of each numeric column that has
+        any in ``fit``.
 
     Attributes
     ----------
     n_features_in_ : int
-        Number of columns in ``fit``.
+        Number of columns of X in ``fit``.
 
     feature_names_in_ : ndarray of str
-        Their names, of a frame whose names are all strings.
+        Names of the columns, if X is a DataFrame whose names are all strings.
 
     kinds_ : tuple of str
-        What each column is: 'number', 'category', 'time', or 'missing' if ``fit`` met no value.
+        Kind of each column: 'number', 'category', 'time', or 'missing' without any value in
+        ``fit``.
 
     n_features_out_ : int
-        Number of columns that come out.
+        Number of encoded features.
 
     n_bins_ : int
-        Bins per number, after the guard for few rows.
+        Number of bins per numeric column, after the limit for small data.
 
     See Also
     --------
-    sknn_scratch.TabularMLPClassifier : A classifier with this inside.
-    sknn_scratch.TabularMLPRegressor : A regressor with this inside.
+    sknn_scratch.TabularMLPClassifier : Classifier that uses this transformer.
+    sknn_scratch.TabularMLPRegressor : Regressor that uses this transformer.
 
     Notes
     -----
-    A weight of k is k repetitions of the row, and a weight of 0 none, for all that ``fit``
-    learns.
+    A sample weight of k is equivalent to k copies of a row for everything that ``fit`` learns,
+    and a weight of 0 to removing the row.
 
-    Frames may have their columns in another order than in ``fit``: names decide, which may be
-    strings, numbers, tuples (of a MultiIndex) or others. scikit-learn's own transformers take
-    names that are not strings for positions; a pivoted table, whose columns are years, would
-    then be read in the wrong order without a word.
+    DataFrames may have their columns in another order than in ``fit``, because columns are
+    identified by name. Names may be strings, numbers, tuples (of a MultiIndex) or other types.
+    scikit-learn's own transformers ignore names that are not strings and use positions: they
+    would silently read a pivoted table, whose columns are years, in the wrong order.
 
-    Columns of Python's or numpy's objects are read as typed ones: numbers, ``Decimal`` and
-    ``Fraction`` as numbers, ``timedelta`` and ``time`` as seconds, ``date``, ``datetime``,
-    ``datetime64`` and pandas' ``Period`` (by its start) as times; those of several such kinds,
-    and intervals, as categories. Times keep nanoseconds where those of ``fit`` lie within about
-    two months, and microseconds within two centuries; durations keep 15 digits, times of day
-    microseconds.
+    Columns of Python or numpy objects are read like typed columns. Numbers, ``Decimal`` and
+    ``Fraction`` are numeric, ``timedelta`` and ``time`` are seconds. ``date``, ``datetime``,
+    ``datetime64`` and pandas' ``Period`` (by its start) are datetimes. Columns of several such
+    kinds, and of intervals, are categorical. Datetimes have a resolution of nanoseconds if those
+    of ``fit`` are within about two months, and of microseconds within two centuries. Durations
+    have 15 digits; times of day have microseconds.
 
-    Names that come out are unique: of those that would be equal, a later one gets "_2" and so
-    on, and the name of a number goes before one that is made.
+    Names of features are unique: a later duplicate gets the suffix "_2" and so on, and names of
+    numeric columns take precedence over generated names.
 
     References
     ----------
@@ -157,83 +161,94 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self.add_indicator = add_indicator
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TabularPreprocessor:
-        """Learn scales, bins and levels.
+        """Determine scales, bins and categories from X.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
-            Tensors of other libraries become arrays of numpy. Frames of Dask and lazy frames of
-            polars are computed; other lazy frames have no order of rows, and are refused.
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Table to learn from. Tensors of other libraries are converted to numpy arrays. Dask
+            DataFrames and lazy frames of polars are computed; other lazy frames are rejected,
+            because their rows have no order.
         y : ignored
+            Not used; present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
-            Not negative; None stands for ones.
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------
         self : TabularPreprocessor
+            The fitted transformer.
 
         Raises
         ------
         ValueError
-            If X has not two dimensions, no row or no column, two columns of one name, or an
-            infinite number; if ``categorical_features`` holds none of its columns.
+            If X does not have two dimensions, has no row or no column, two columns of the same
+            name, or an infinite number; or if ``categorical_features`` contains unknown columns.
         TypeError
-            If X is sparse, lazy or on another device, or a column holds neither numbers,
+            If X is sparse, lazy or on another device, or a column contains neither numbers,
             booleans, categories, strings nor times.
         """
         owner = type(self).__name__
-        self._learn(read(X, owner), sample_weight, owner)
+        with quiet_floats():
+            self._learn(read(X, owner), sample_weight, owner)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
-        """Do both, and read X once.
+        """Fit and transform, reading X once.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Table to learn from.
         y : ignored
+            Not used; present for API consistency.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+            Encoded features.
         """
         owner = type(self).__name__
-        return self._fit_transform(read(X, owner), sample_weight, owner)
+        with quiet_floats():
+            return self._fit_transform(read(X, owner), sample_weight, owner)
 
     def transform(self, X: Any) -> Array:
-        """Return X as float32 columns.
+        """Encode X as float32 features.
 
         Parameters
         ----------
-        X : data frame or array-like of shape (n_samples, n_features)
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Table.
 
         Returns
         -------
         X_out : ndarray of shape (n_samples, n_features_out_), float32
+            Encoded features.
 
         Raises
         ------
         ValueError
             If X has other columns than in ``fit``, or an infinite number.
         TypeError
-            If a column holds values of another kind than in ``fit``.
+            If a column contains values of another kind than in ``fit``.
         """
         check_is_fitted(self)
         return self._transform(X, type(self).__name__)
 
     def get_feature_names_out(self, input_features: Any = None) -> Array:
-        """Return a name for each column that comes out.
+        """Return the names of the encoded features.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of an array; of a frame, they must be its own.
+            Names of the columns of an array. For a DataFrame, they must be its own names.
 
         Returns
         -------
         names : ndarray of str
-            All different.
+            Names of the encoded features, all different.
         """
         check_is_fitted(self)
         given = self._names
@@ -249,32 +264,34 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             out += levels.names(names[k])
         return np.array(unique(out) or ["nothing"], dtype=object)
 
-    # --- For estimators around this one: ``owner`` is the class that the user called.
+    # --- Methods for estimators that use this one; ``owner`` is the class that the user called.
 
     def _fit_transform(self, columns: Table, sample_weight: Any, owner: str) -> Array:
-        numbers = self._learn(columns, sample_weight, owner)
-        return self._encode(columns, list(range(columns.n_columns)), numbers)
+        with quiet_floats():
+            numbers = self._learn(columns, sample_weight, owner)
+            return self._encode(columns, list(range(columns.n_columns)), numbers)
 
     def _transform(self, X: Any, owner: str) -> Array:
-        columns = read(X, owner)
-        places = _names.places_of(self._names, self.n_features_in_, columns, owner)
-        return self._encode(columns, places, self._numbers(columns, places))
+        with quiet_floats():
+            columns = read(X, owner)
+            places = _names.places_of(self._names, self.n_features_in_, columns, owner)
+            return self._encode(columns, places, self._numbers(columns, places))
 
     # --- Learning.
 
     def _learn(self, columns: Table, sample_weight: Any, owner: str) -> Array:
-        """Learn from the columns; return their (numbers, rows)."""
+        """Fit to the columns; return the (numbers, rows) of numeric and datetime columns."""
         self._validate_params()
         learnt = copy(self)  # so that an error changes nothing
         numbers, measured = learnt._learn_all(columns, sample_weight, owner)
         self.__dict__ = learnt.__dict__
-        # Last, so that nothing is lost where warnings are turned into errors.
+        # Last, so that no result is lost if warnings are turned into errors.
         if measured:
             warn(
                 f"Columns {list(measured)} of X hold numbers as strings, such as "
-                f"{next(iter(measured.values()))!r}, and become categories: turn them into "
-                "numbers, for example with astype(float), or name them in categorical_features, "
-                "if categories is what they are."
+                f"{next(iter(measured.values()))!r}, and are encoded as categories: convert them "
+                "to numbers, for example with astype(float), or list them in "
+                "categorical_features, if they are categorical."
             )
         return numbers
 
@@ -299,10 +316,16 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             return None
         rows = np.empty((columns.n_rows, 1))
         weight: Array = _check_sample_weight(sample_weight, rows, ensure_non_negative=True)
+        total = weight.sum()
+        if not np.isfinite([total, 1.0 / total]).all():
+            raise ValueError(
+                f"The sample_weight of {type(self).__name__} must have a sum that is finite, and "
+                f"not too small to divide by. Got a sum of {total:g}: scale all weights."
+            )
         return weight
 
     def _learn_names(self, columns: Table) -> None:
-        """Keep names of any type; scikit-learn knows of those that are all strings."""
+        """Store names of any type, and in feature_names_in_ names that are all strings."""
         names = columns.names
         self._names = None if names is None else tuple(map(plain, names))
         self.n_features_in_ = columns.n_columns
@@ -313,7 +336,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _kinds(
         self, columns: Table, chosen: Sequence[int], weight: Array | None
     ) -> tuple[Kind, ...]:
-        """Return what each column is: one that is all missing may be anything later."""
+        """Return the kind of each column; a column of missing values may be of any kind later."""
         some = slice(None) if weight is None else weight > 0
         return tuple(
             "category" if k in chosen
@@ -323,14 +346,14 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         )  # fmt: skip
 
     def _learn_times(self, columns: Table, weight: Array | None) -> None:
-        """Learn what days are counted from, and what graphs are."""
+        """Determine the origins of days, and the unit of times in graphs."""
         some = slice(None) if weight is None else weight > 0
         times = [columns.times(k)[some] for k in self._of_kind("time")]
         self._origins = [_calendar.first_day(each) for each in times]
         self._time_unit = _calendar.unit_of(times)
 
     def _learn_numbers(self, numbers: Array, weight: Array | None) -> None:
-        """Learn scales, indicators and bins of (columns, rows) numbers."""
+        """Determine scales, indicators and bins of (columns, rows) numbers."""
         columns = _numeric.sort_columns(numbers, weight)
         self._scale = _numeric.RobustScale.learn(columns)
         self._shown = np.flatnonzero(self._scale.factor > 0)
@@ -348,7 +371,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn_levels(
         self, columns: Table, chosen: Sequence[int], weight: Array | None
     ) -> dict[Any, str]:
-        """Learn the levels of categories; return those that look measured, with an example."""
+        """Determine categories; return columns that look measured, with an example."""
         found, measured = [], {}
         for k in self._of_kind("category"):
             values = categories(columns, k)
@@ -359,13 +382,13 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         return measured
 
     def _guarded_bins(self, n_rows: float, n_numbers: int) -> int:
-        """Return the bins per number: fewer where rows are few."""
+        """Return the number of bins per numeric column, limited on small data."""
         affordable = int(n_rows // (ROWS_PER_BIN * max(1, n_numbers)))
         n_bins = min(int(self.n_bins), affordable)
         return n_bins if n_bins >= min(FEWEST_BINS, int(self.n_bins)) else 0
 
     def _learn_indicators(self, numbers: Array, weight: Array | None) -> Array:
-        """Return the columns that are missing now and then, each pattern once."""
+        """Return the columns with some missing values, one for each pattern."""
         missing = np.isnan(numbers) if weight is None else np.isnan(numbers[:, weight > 0])
         share = missing.mean(axis=1) if len(missing) else np.empty(0)
         columns = np.flatnonzero((share > 0) & (share < 1))
@@ -385,7 +408,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         return unique([names[k] for k in self._of_kind("number")] + times)
 
     def _numbers(self, columns: Table, places: list[int]) -> Array:
-        """Return (numbers, rows): columns that are numbers, and those made of times."""
+        """Return (numbers, rows): numeric columns, then encoded datetime columns."""
         plain = columns.numbers([places[k] for k in self._of_kind("number")])
         times = [
             _calendar.parts(columns.times(places[k]), origin)
@@ -418,7 +441,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
     @property
     def _n_features_out(self) -> int:
-        """Number of columns, for ``set_output``."""
+        """Number of features, for ``set_output``."""
         return self.n_features_out_
 
     def __sklearn_tags__(self) -> Any:
@@ -431,7 +454,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
 
 
 def _n_rows(n: int, weight: Array | None) -> float:
-    """Return the number of rows; a whole weight k is k rows, any other above 0 one."""
+    """Return the number of rows, as the sum of weights if all are integers."""
     if weight is None:
         return n
     is_whole = bool(np.all(weight == np.rint(weight)))

@@ -1,4 +1,4 @@
-"""Contract checks for components: is mine right?  Usable without pytest.
+"""Checks that a component satisfies its contract, with or without pytest.
 
 from sknn_scratch.testing import check_component
 check_component(MyActivation(beta=2.0))

@@ -14,7 +14,7 @@ UNITS = 7
 
 
 def _inputs(f: Activation) -> Array:
-    """Return synaptic inputs from -6 to 6, away from kinks."""
+    """Return synaptic inputs from -6 to 6 that avoid kinks."""
     z = np.linspace(-6.0, 6.0, 40 * UNITS) + 0.0037
     for kink in f.kinks:
         z = np.where(np.abs(z - kink) < 1e-2, z + 0.02, z)
@@ -29,7 +29,7 @@ def _forward(f: Activation, z: Array) -> Array:
 
 
 def _backward(f: Activation, grad: Array, z: Array) -> Array:
-    """Return grad * f'(z), with no more than the activation asks for."""
+    """Return grad * f'(z), passing z only if the activation needs it."""
     out = np.full_like(z, np.nan)
     f.backward(grad, _forward(f, z), z if f.needs_input else None, out)
     return out
@@ -40,19 +40,19 @@ def _slope(f: Activation, z: Array) -> Array:
 
 
 def check_forward_writes_into_out(f: Activation) -> None:
-    """``forward`` fills ``out``, returns it and leaves z alone."""
+    """``forward`` fills ``out``, returns it and does not change z."""
     z = _inputs(f)
     before, out = z.copy(), np.full_like(z, np.nan)
     result = f.forward(z, out)
-    require(result is out, f"{name(f)}.forward must return the array `out` that it was given.")
+    require(result is out, f"{name(f)}.forward must return the array `out` passed to it.")
     filled = not np.isnan(out).any()
-    require(filled, f"{name(f)}.forward must fill all of `out`, with numbers: write with out=out.")
+    require(filled, f"{name(f)}.forward must fill all of `out` with numbers: write with out=out.")
     unchanged = np.array_equal(z, before)
     require(unchanged, f"{name(f)}.forward must not change z unless `out` is z.")
 
 
 def check_backward_writes_into_out(f: Activation) -> None:
-    """``backward`` fills ``out``, returns it and leaves its inputs alone."""
+    """``backward`` fills ``out``, returns it and does not change its inputs."""
     z = _inputs(f)
     a, grad, out = _forward(f, z), np.cos(z), np.full_like(z, np.nan)
     before = a.copy(), z.copy(), grad.copy()
@@ -61,9 +61,9 @@ def check_backward_writes_into_out(f: Activation) -> None:
     except (TypeError, AttributeError) as error:
         hint = "" if f.needs_input else " If it uses z, set needs_input = True on the class."
         raise AssertionError(f"{name(f)}.backward failed: {error}.{hint}") from error
-    require(result is out, f"{name(f)}.backward must return the array `out` that it was given.")
+    require(result is out, f"{name(f)}.backward must return the array `out` passed to it.")
     filled = not np.isnan(out).any()
-    require(filled, f"{name(f)}.backward must fill all of `out`, with numbers: write with out=out.")
+    require(filled, f"{name(f)}.backward must fill all of `out` with numbers: write with out=out.")
     for array, old, what in zip((a, z, grad), before, ("a", "z", "grad"), strict=True):
         unchanged = np.array_equal(array, old)
         require(unchanged, f"{name(f)}.backward must not change {what}: copy before you write.")
@@ -83,23 +83,23 @@ def check_derivative(f: Activation) -> None:
 
 
 def check_kinks_are_declared(f: Activation) -> None:
-    """f has no jumps, and its derivative jumps at ``kinks`` only."""
+    """f is continuous, and its derivative is discontinuous only at ``kinks``."""
     z = _largest_changes(lambda z: _forward(f, z), ())
     require(
         len(z) == 0,
-        f"{name(f)}.forward jumps at z = {z}: an activation must be continuous, as its derivative "
-        "says nothing of a jump.",
+        f"{name(f)}.forward jumps at z = {z}: an activation must be continuous, because its "
+        "derivative cannot represent a jump.",
     )
     z = _largest_changes(lambda z: _slope(f, z), f.kinks)
     require(
         len(z) == 0,
-        f"The derivative of {name(f)} jumps at z = {z}: say so on the class, "
+        f"The derivative of {name(f)} jumps at z = {z}: declare it on the class, "
         f"kinks = {(*f.kinks, *z)}, or correct backward.",
     )
 
 
 def _largest_changes(function: Callable[[Array], Array], known: tuple[float, ...]) -> list[float]:
-    """Return where a function jumps between -8 and 8, by halving 2000 intervals 30 times."""
+    """Return where a function jumps in [-8, 8], by halving 2000 intervals 30 times."""
     ends = np.linspace(-8.0, 8.0, 2001)[None] + 1e-5
     low, high = ends[:, :-1], ends[:, 1:]
     for _ in range(30):
@@ -114,7 +114,7 @@ def _largest_changes(function: Callable[[Array], Array], known: tuple[float, ...
 
 
 def check_out_may_be_the_input(f: Activation) -> None:
-    """Results are the same when ``out`` is z, or grad."""
+    """Results are the same if ``out`` is z, or grad."""
     z = _inputs(f)
     actual = z.copy()
     f.forward(actual, actual)
@@ -122,7 +122,7 @@ def check_out_may_be_the_input(f: Activation) -> None:
         actual,
         _forward(f, z),
         0.0,
-        f"{name(f)}.forward gives another result when `out` is z: do not read z after writing out",
+        f"{name(f)}.forward gives another result if `out` is z: do not read z after writing out",
     )
     actual = np.cos(z)
     f.backward(actual, _forward(f, z), z if f.needs_input else None, actual)
@@ -130,53 +130,52 @@ def check_out_may_be_the_input(f: Activation) -> None:
         actual,
         _backward(f, np.cos(z), z),
         0.0,
-        f"{name(f)}.backward gives another result when `out` is grad: do not read grad after "
+        f"{name(f)}.backward gives another result if `out` is grad: do not read grad after "
         "writing out",
     )
 
 
 def check_is_elementwise(f: Activation) -> None:
-    """Other rows and columns do not matter: layers are worked through in parts."""
+    """Results do not depend on other rows and columns: layers are processed in parts."""
     z = _inputs(f)
     for what, part in (("rows", np.s_[:5]), ("units", np.s_[:, 3:])):
         alone = z[part].copy()
-        message = (
-            f"{name(f)} must be applied to each element alone: results depend on the other {what}"
-        )
+        message = f"{name(f)} must be elementwise, but results depend on the other {what}"
         require_close(_forward(f, alone), _forward(f, z)[part], 1e-12, message)
         slope = _backward(f, np.cos(alone), alone)
         require_close(slope, _backward(f, np.cos(z), z)[part], 1e-12, message)
 
 
 def check_memory_order(f: Activation) -> None:
-    """C and Fortran order give the same."""
+    """Results are the same in C and Fortran order."""
     z = _inputs(f)
     forward, backward = _forward(f, z), _backward(f, np.cos(z), z)
     for ordered in both_orders(z):
-        message = f"{name(f)} depends on the memory order: no ravel, no reshape"
+        message = f"{name(f)} depends on the memory order: do not use ravel or reshape"
         require_close(_forward(f, ordered), forward, 1e-12, message)
         require_close(_backward(f, np.cos(ordered), ordered), backward, 1e-12, message)
 
 
 def check_float32(f: Activation) -> None:
-    """float32 gives float64's results to its precision, without a warning up to ±1e4."""
+    """float32 gives the results of float64 to its precision, without warnings up to ±1e4."""
     z = _inputs(f)
     single = z.astype(np.float32)
     message = f"{name(f)} in float32 differs from float64: choose a stable formula"
     require_close(_forward(f, single), _forward(f, z), 5e-5, message)
     require_close(_slope(f, single), _slope(f, z), 5e-5, message)
     extreme = np.array([[-1e4, -100.0, 0.5, 100.0, 1e4]], np.float32)
-    with warnings.catch_warnings():
+    alarms = np.errstate(over="warn", invalid="warn", divide="warn")
+    with warnings.catch_warnings(), alarms:
         warnings.simplefilter("error", RuntimeWarning)
         try:
             both = _forward(f, extreme), _slope(f, extreme)
         except RuntimeWarning as warning:
             raise AssertionError(
-                f"{name(f)} at ±1e4 in float32: {warning}. Choose a form that does not overflow, "
+                f"{name(f)} at ±1e4 in float32: {warning}. Use a formula that does not overflow, "
                 "for example exp(-|z|) or tanh."
             ) from warning
     finite = bool(np.isfinite(both).all())
-    require(finite, f"{name(f)} is not finite at ±1e4 in float32: choose a form that is.")
+    require(finite, f"{name(f)} is not finite at ±1e4 in float32: use a formula that is.")
 
 
 CHECKS = (

@@ -15,12 +15,12 @@ from sknn_scratch.contracts import Callback, Run, State
 from sknn_scratch.core import probe
 from sknn_scratch.testing._common import is_plain_dict, name, require, same
 
-#: Losses, in parts of the first, and validation scores: neither gets better in every epoch.
+#: Losses, relative to the first, and validation scores; neither improves in every epoch.
 LOSSES, SCORES = (0.5, 0.2, 0.3), (0.1, 0.3, 0.2)
 
 
 class FakeRun(Run):
-    """A run of three epochs with made-up losses, for checks."""
+    """Run of three epochs with artificial losses, for checks."""
 
     max_iter = len(LOSSES)
     fingerprint = "0123456789abcdef"
@@ -33,26 +33,26 @@ class FakeRun(Run):
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of epochs done."""
         return len(self._history)
 
     @property
     def history(self) -> list[dict[str, float]]:
-        """One row for each epoch."""
+        """Record of the epochs done, one dict for each."""
         return self._history
 
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Find nothing wrong."""
+        """Accept any path."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write nothing."""
 
     def stop(self, reason: str) -> None:
-        """Note that the callback asked to stop."""
+        """Record that the callback requested a stop."""
         self.reasons.append(reason)
 
     def advance(self) -> None:
-        """Pass one epoch."""
+        """Add one epoch to the history."""
         epoch = self.epoch + 1
         loss = self._first_loss * LOSSES[self.epoch]
         row = {"epoch": epoch, "loss": loss, "learning_rate": 0.01}
@@ -63,7 +63,7 @@ class FakeRun(Run):
 
 
 def _events(callback: Callback, run: FakeRun) -> Iterator[Callable[[State, Run], None]]:
-    """Yield all hooks of one fit, each when its time has come."""
+    """Yield all hooks of one fit in order, advancing the run in between."""
     yield callback.on_fit_begin
     for _ in LOSSES:
         run.advance()
@@ -74,7 +74,7 @@ def _events(callback: Callback, run: FakeRun) -> Iterator[Callable[[State, Run],
 def _fit(
     callback: Callback, run: FakeRun, between: Callable[[State], State] = lambda memory: memory
 ) -> State:
-    """Run one fit; return the memory, which passes through ``between`` after every hook."""
+    """Run one fit; return the memory, which ``between`` replaces after every hook."""
     memory = callback.init()
     with contextlib.redirect_stdout(io.StringIO()):
         for hook in _events(callback, run):
@@ -84,7 +84,7 @@ def _fit(
 
 
 def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
-    """Run several fits at a time, hook by hook; return the memories."""
+    """Run several fits concurrently, hook by hook; return their memories."""
     memories = [callback.init() for _ in runs]
     with contextlib.redirect_stdout(io.StringIO()):
         for hooks in zip(*(_events(callback, run) for run in runs), strict=True):
@@ -94,7 +94,7 @@ def _fit_together(callback: Callback, runs: list[FakeRun]) -> list[State]:
 
 
 def check_hooks(callback: Callback) -> None:
-    """All hooks are called: there are no others than those of Callback."""
+    """All hooks are hooks of Callback, so that they are called."""
     hooks = [hook for hook in vars(Callback) if hook.startswith("on_")]
     for found, _ in probe.misnamed(callback):
         require(
@@ -110,23 +110,23 @@ def check_memory_is_plain(callback: Callback) -> None:
         require(
             is_plain_dict(memory),
             f"{name(callback)}: the memory must be nested dicts with string keys of arrays, "
-            "numbers, strings or None: that is what a checkpoint can hold.",
+            "numbers, strings or None, because a checkpoint can store nothing else.",
         )
 
 
 def check_works_without_validation(callback: Callback) -> None:
-    """Without validation ``run.validation_score`` is None."""
+    """Hooks accept a run without validation, whose ``validation_score`` is None."""
     try:
         _fit(callback, FakeRun(1.0, has_validation=False))
     except Exception as error:
         raise AssertionError(
-            f"{name(callback)} fails where there is no validation ({type(error).__name__}: "
-            f"{error}): run.validation_score is then None."
+            f"{name(callback)} fails without validation data ({type(error).__name__}: {error}): "
+            "run.validation_score is then None."
         ) from error
 
 
 def check_fits_do_not_interfere(callback: Callback) -> None:
-    """Other fits, before or at the same time, change nothing of what a fit remembers."""
+    """Other fits, before or at the same time, do not change the memory of a fit."""
     alone, together = FakeRun(1.0), FakeRun(1.0)
     first, second = _fit(callback, alone), _fit(callback, FakeRun(1.0))
     for loss in (1e3, 1e-3):
@@ -135,16 +135,16 @@ def check_fits_do_not_interfere(callback: Callback) -> None:
     undisturbed = together.reasons == alone.reasons and _same_but_times(first, second, last)
     require(
         undisturbed,
-        f"{name(callback)} remembers another fit: keep what a fit must remember in `memory`, "
-        "none on self, the class or the module. Clones share callbacks.",
+        f"{name(callback)} depends on another fit: store what changes during a fit in `memory`, "
+        "not on self, the class or the module, because clones share callbacks.",
     )
 
 
 def check_resumes(callback: Callback) -> None:
-    """Saved and loaded midway, the memory serves as before."""
+    """The callback resumes from a memory that was saved and loaded."""
     plain, loaded = FakeRun(1.0), FakeRun(1.0)
     first, second = _fit(callback, plain), _fit(callback, FakeRun(1.0))
-    kept = []  # so that no memory gets the address of one before
+    kept = []  # keeps all memories alive, so that no address is reused
 
     def store(memory: State) -> State:
         kept.append(memory)
@@ -154,13 +154,13 @@ def check_resumes(callback: Callback) -> None:
     goes_on = loaded.reasons == plain.reasons and _same_but_times(first, second, last)
     require(
         goes_on,
-        f"{name(callback)} goes on differently after its memory was saved and loaded: keep all "
-        "that a fit must remember in `memory`.",
+        f"{name(callback)} continues differently after its memory was saved and loaded: store "
+        "everything that changes during a fit in `memory`.",
     )
 
 
 def _same_but_times(first: State, second: State, last: State) -> bool:
-    """Tell whether the last memory is the first, but for floats in which two equal fits differ."""
+    """Return True if last equals first, except for floats that differ between equal fits."""
     flat, again, end = (dict(_flat(memory)) for memory in (first, second, last))
     if not flat.keys() == again.keys() == end.keys():
         return False

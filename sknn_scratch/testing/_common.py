@@ -1,4 +1,4 @@
-"""What holds for every component: it is a value."""
+"""Checks of all components: a component is an immutable value."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ import numpy as np
 from sknn_scratch.contracts import Array, Component, State
 from sknn_scratch.core import probe
 
-# --- Words.
+# --- Messages.
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise AssertionError unless the condition holds, under ``python -O`` too."""
+    """Raise AssertionError unless the condition is True, also under ``python -O``."""
     if not condition:
         raise AssertionError(message)
 
 
 def require_close(actual: Any, desired: Any, tolerance: float, message: str) -> None:
-    """Raise with ``message`` unless both agree, relative to the largest desired value."""
+    """Raise AssertionError unless both agree, relative to the largest desired value."""
     actual, desired = np.asarray(actual, np.float64), np.asarray(desired, np.float64)
     require(actual.shape == desired.shape, f"{message} (shapes {actual.shape}, {desired.shape})")
     size = max(float(np.abs(desired).max(initial=0.0)), 1e-3)
-    with np.errstate(invalid="ignore"):
-        error = float(np.abs(actual - desired).max(initial=0.0))
+    error = float(np.abs(actual - desired).max(initial=0.0))
     require(error <= tolerance * size, f"{message} (largest difference {error:.2g})")
 
 
 def name(component: Component) -> str:
-    """Return the name of a component's class."""
+    """Return the class name of a component."""
     return type(component).__name__
 
 
 def label(component: Component) -> str:
-    """Return the repr of a component, or its class's name if the repr fails."""
+    """Return the repr of a component, or its class name if the repr fails."""
     try:
         return repr(component)
     except Exception:
@@ -50,7 +49,7 @@ def label(component: Component) -> str:
 
 
 def is_plain(tree: Any) -> bool:
-    """Tell whether a state is nested dicts, with string keys, of arrays, numbers, strings, None."""
+    """Return True for nested dicts, with string keys, of arrays, numbers, strings and None."""
     if isinstance(tree, dict):
         return all(isinstance(key, str) and is_plain(value) for key, value in tree.items())
     if isinstance(tree, np.ndarray):
@@ -59,12 +58,12 @@ def is_plain(tree: Any) -> bool:
 
 
 def is_plain_dict(tree: Any) -> bool:
-    """Tell whether a state is a dict of plain data."""
+    """Return True for a dict of plain data."""
     return isinstance(tree, dict) and is_plain(tree)
 
 
 def leaves(tree: State) -> Iterator[Any]:
-    """Yield what a state holds, nested dicts taken apart."""
+    """Yield the values of a state and of its nested dicts."""
     for value in tree.values():
         if isinstance(value, dict):
             yield from leaves(value)
@@ -73,7 +72,7 @@ def leaves(tree: State) -> Iterator[Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Tell whether two trees are equal; nan equals nan."""
+    """Return True if two trees are equal, where nan equals nan."""
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return _same_array(np.asarray(a), np.asarray(b))
     if isinstance(a, dict) and isinstance(b, dict):
@@ -93,11 +92,11 @@ def both_orders(array: Array) -> list[Array]:
     return [np.array(array, order="C"), np.array(array, order="F")]
 
 
-# --- What a component could remember, against the contract.
+# --- Attributes that a component could change, against the contract.
 
 
 def remembered(component: Component) -> dict[str, Any]:
-    """Return copies of the attributes of a component, and of the data on its class."""
+    """Return copies of the attributes of a component and of its classes."""
     found = {f"self.{key}": _copy(value) for key, value in vars(component).items()}
     for cls in type(component).__mro__:
         if issubclass(cls, Component):
@@ -107,7 +106,7 @@ def remembered(component: Component) -> dict[str, Any]:
 
 
 def same_entry(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether both have a key, with the same value."""
+    """Return True if both have a key, with the same value."""
     return key in before and key in after and same(before[key], after[key])
 
 
@@ -135,30 +134,30 @@ def check_fields_are_plain(component: Component) -> None:
         require(
             plain(value),
             f"{name(component)}.{field} is {value!r}: fields must be numbers, strings, None, "
-            "tuples or components, so that they can be stored, compared and searched over.",
+            "tuples or components, so that they can be stored, compared and searched.",
         )
 
 
 def check_pickle(component: Component) -> None:
-    """It survives a pickle."""
+    """A component equals its pickled copy."""
     try:
         copy = _pickled(component)
     except Exception as error:
         raise AssertionError(
             f"{name(component)} cannot be pickled ({error}): define its class at the top level of "
-            "a module, and keep functions and open files out of it."
+            "a module, and do not store functions or open files in it."
         ) from error
     require(
         copy == component,
-        f"{name(component)} differs from its pickled copy: keep all of it in fields.",
+        f"{name(component)} differs from its pickled copy: store all its values in fields.",
     )
 
 
 def _pickled(component: Component) -> Component:
-    """Return a copy by way of pickle; classes of ``__main__`` go as they are.
+    """Return a pickled copy; classes of ``__main__`` are passed by reference.
 
-    Those of notebooks and doctests cannot always be found by name; processes get them by
-    value.
+    Classes of notebooks and doctests cannot always be imported by name; other processes
+    receive them by value.
     """
     known: dict[str, type] = {}
 
@@ -183,7 +182,7 @@ def _pickled(component: Component) -> Component:
 
 
 def check_repr(component: Component) -> None:
-    """``repr`` is what one would write to make it again."""
+    """``repr`` is an expression that evaluates to an equal component."""
     text = label(component)
     try:
         copy = eval(repr(component), _classes(component))
@@ -199,7 +198,7 @@ def check_repr(component: Component) -> None:
 
 
 def _classes(component: Component) -> dict[str, Any]:
-    """Return the classes that a repr may name."""
+    """Return the names that a repr may use."""
     found: dict[str, Any] = {
         "inf": np.inf,
         "nan": np.nan,
@@ -220,7 +219,7 @@ def _classes(component: Component) -> dict[str, Any]:
 
 
 def check_clone_and_evolve(component: Component) -> None:
-    """It equals its clone, and itself with the same parameters."""
+    """A component equals its clone, and its copy evolved with the same parameters."""
     require(
         component.__sklearn_clone__() == component,
         f"{name(component)} differs from its clone: do not override __sklearn_clone__.",
@@ -228,7 +227,7 @@ def check_clone_and_evolve(component: Component) -> None:
     copy = component.evolve(**component.get_params(deep=False))
     require(
         copy == component,
-        f"{name(component)} differs from itself evolved with its own parameters: __post_init__ "
+        f"{name(component)} differs from its copy evolved with the same parameters: __post_init__ "
         "must not change fields in a way that a second pass changes again.",
     )
     require(
@@ -247,13 +246,13 @@ def check_frozen(component: Component) -> None:
             continue
         vars(component).pop("an_attribute_of_the_contract_checks", None)
         raise AssertionError(
-            f"Attributes of {name(component)} can be set: components are immutable, clones share "
-            "them. Do not override __setattr__."
+            f"Attributes of {name(component)} can be set: components must be immutable, because "
+            "clones share them. Do not override __setattr__."
         )
 
 
 def check_names(component: Component) -> None:
-    """What is nearly a name of the contract overrides nothing."""
+    """No name is a misspelled name of the contract, which would override nothing."""
     for found, near in probe.misnamed(component):
         require(not near, probe.wrong_name(component, found, near))
 

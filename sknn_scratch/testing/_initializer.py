@@ -14,7 +14,7 @@ from sknn_scratch.testing._common import name, require, same
 
 SHAPES = ((30, 50), (50, 30), (1, 4), (4, 1))
 LAYERS = 3
-#: What the entry of no initial weight is: to be overwritten.
+#: Initial content of arrays, to be overwritten by the initializer.
 UNFILLED = np.nan
 
 
@@ -25,7 +25,7 @@ def _site(index: int, activation: str = "relu") -> Site:
 
 
 def _fill(initializer: Initializer, W: Array, site: Site | None = None, seed: int = 0) -> Array:
-    """Fill W and a new b in place; return b."""
+    """Fill W in place, and a new b; return b."""
     W[...] = UNFILLED
     b = np.full(W.shape[1], UNFILLED, W.dtype)
     initializer.fill(W, b, np.random.RandomState(seed), site or _site(0))
@@ -33,7 +33,7 @@ def _fill(initializer: Initializer, W: Array, site: Site | None = None, seed: in
 
 
 def check_fills_everything(initializer: Initializer) -> None:
-    """W and b are filled in place: in every layer, in float32, in both memory orders."""
+    """W and b are filled in place in every layer, dtype and memory order."""
     sites = [_site(k, f) for k, f in product(range(LAYERS), ("relu", "tanh", "logistic"))]
     arrays = [
         np.empty(shape, dtype, order)
@@ -57,22 +57,22 @@ def _global_states() -> tuple[Any, Any]:
 
 
 def check_draws_from_rng_only(initializer: Initializer) -> None:
-    """The same rng gives the same fill, and the global ones are not touched."""
+    """The same rng gives the same weights, and global generators are not used."""
     before = _global_states()
     one, other = np.empty((30, 50)), np.empty((30, 50))
     biases = _fill(initializer, one), _fill(initializer, other)
     require(
         same(_global_states(), before),
-        f"{name(initializer)} draws from a global generator: use the `rng` that fill is handed.",
+        f"{name(initializer)} draws from a global generator: use the argument `rng` of fill.",
     )
     require(
         same((one, biases[0]), (other, biases[1])),
-        f"{name(initializer)} fills differently from the same rng: draw from `rng` alone.",
+        f"{name(initializer)} gives different weights for the same rng: draw from `rng` only.",
     )
 
 
 def check_variance(initializer: Initializer) -> None:
-    """Weights are of a size that lets signals through: the mean of W² is at most 10 / fan_in."""
+    """The mean of W² is at most 10 / fan_in, so that signals do not explode."""
     for shape in ((300, 100), (100, 300)):
         W = np.empty(shape)
         b = _fill(initializer, W)
@@ -80,7 +80,7 @@ def check_variance(initializer: Initializer) -> None:
         require(
             square * len(W) <= 10,
             f"{name(initializer)}: the mean square of W is {square:.2g}, {square * len(W):.2g} "
-            "times 1 / fan_in. Signals grow by its root in every layer: scale by 1 / sqrt(fan_in).",
+            "times 1 / fan_in. Signals grow by its root in each layer: scale by 1 / sqrt(fan_in).",
         )
         largest = float(np.abs(b).max())
         message = f"{name(initializer)}: biases are up to {largest:.2g}; they must not exceed 10."

@@ -15,7 +15,7 @@ TASKS = ("regression", "binary", "multiclass", "multilabel")
 
 
 def _cases(loss: Loss) -> Iterator[tuple[Array, Array]]:
-    """Yield (y, raw) with one and with three columns of y, as far as the loss takes them."""
+    """Yield (y, raw) with one and with three columns of y, if the loss accepts them."""
     rng = np.random.RandomState(0)
     for n_targets in _numbers_of_columns(loss):
         n_raw = loss.n_raw(n_targets)
@@ -23,7 +23,7 @@ def _cases(loss: Loss) -> Iterator[tuple[Array, Array]]:
 
 
 def _numbers_of_columns(loss: Loss) -> list[int]:
-    """Return how many columns of y to try: two classes have one, or two if ``one_hot``."""
+    """Return the numbers of columns of y to try; two classes have one, or two if ``one_hot``."""
     if set(loss.tasks) == {"binary"}:
         return [2] if loss.one_hot else [1]
     accepted = []
@@ -37,7 +37,7 @@ def _numbers_of_columns(loss: Loss) -> list[int]:
 
 
 def _targets(loss: Loss, n_targets: int, rng: np.random.RandomState) -> Array:
-    """Return targets from all of the range that the loss accepts, its ends included."""
+    """Return targets from the whole range that the loss accepts, including its bounds."""
     if loss.one_hot:
         return np.eye(n_targets)[rng.randint(n_targets, size=ROWS)]
     shape = (ROWS, n_targets)
@@ -68,7 +68,7 @@ def _weights() -> list[Array | None]:
 
 
 def check_says_what_it_fits(loss: Loss) -> None:
-    """``tasks``, ``for_task``, ``n_raw`` and ``target_range`` say what the loss is for."""
+    """``tasks``, ``for_task``, ``n_raw`` and ``target_range`` are valid."""
     require(bool(loss.tasks), f"{name(loss)}.tasks is empty: name some of {TASKS}.")
     known = isinstance(loss.tasks, tuple) and set(loss.tasks) <= set(TASKS)
     must_be = f'a tuple of some of {TASKS}, such as ("regression",)'
@@ -76,7 +76,7 @@ def check_says_what_it_fits(loss: Loss) -> None:
     for task in loss.tasks:
         other = loss.for_task(task)
         fits = isinstance(other, Loss) and task in other.tasks
-        message = f"{name(loss)}.for_task({task!r}) must return a loss that has it among its tasks."
+        message = f"{name(loss)}.for_task({task!r}) must return a loss whose tasks include it."
         require(fits, f"{message} Got {other!r}.")
     message = f"{name(loss)}.n_raw must accept one column of y, or three, and return an integer."
     require(bool(_numbers_of_columns(loss)), message)
@@ -86,7 +86,7 @@ def check_says_what_it_fits(loss: Loss) -> None:
 
 
 def check_value(loss: Loss) -> None:
-    """The value is a number, and ``value`` returns it too."""
+    """The value is a number, equal to the result of ``value``."""
     for (y, raw), weight in product(_cases(loss), _weights()):
         value, _ = _value_and_grad(loss, y, raw, weight)
         message = (
@@ -95,21 +95,21 @@ def check_value(loss: Loss) -> None:
         )
         require(value is not None and np.ndim(value) == 0, message)
         require(bool(np.isfinite(value)), f"{message} for y from {y.min():g} to {y.max():g}.")
-        message = f"{name(loss)}.value differs from what value_and_grad returns"
+        message = f"{name(loss)}.value differs from the value that value_and_grad returns"
         require_close(loss.value(y, raw, weight), value, 1e-10, message)
 
 
 def check_gradient(loss: Loss) -> None:
-    """The gradient is that of the returned value, by central differences."""
+    """The gradient agrees with central differences of the returned value."""
     for (y, raw), weight in product(_cases(loss), _weights()):
         _, gradient = _value_and_grad(loss, y, raw, weight)
         require_close(
             gradient,
             _slopes(loss, y, raw, weight),
             1e-6,
-            f"{name(loss)}: the gradient in `out` is not that of the returned value"
-            f"{'' if weight is None else ' with weights'}. Both are sums over rows and outputs, "
-            "not means; weights multiply both",
+            f"{name(loss)}: the gradient in `out` is not the gradient of the returned value"
+            f"{'' if weight is None else ' with weights'}. Both must be sums over rows and "
+            "outputs, not means; weights multiply both",
         )
 
 
@@ -126,12 +126,12 @@ def _slopes(loss: Loss, y: Array, raw: Array, weight: Array | None) -> Array:
 
 
 def check_is_a_weighted_sum_over_rows(loss: Loss) -> None:
-    """Rows add up, and a weight of k stands for k rows."""
+    """Values of rows add up, and a weight of k is equivalent to k equal rows."""
     times = np.random.RandomState(2).randint(0, 4, ROWS)
     for y, raw in _cases(loss):
         whole, gradient = _value_and_grad(loss, y, raw)
         parts = [_value_and_grad(loss, y[rows], raw[rows]) for rows in (slice(4), slice(4, None))]
-        message = f"{name(loss)} must be a sum over rows: that of all is not that of two parts"
+        message = f"{name(loss)} must be a sum over rows, but two parts do not add up to the whole"
         require_close(parts[0][0] + parts[1][0], whole, 1e-10, message)
         require_close(np.concatenate([parts[0][1], parts[1][1]]), gradient, 1e-10, message)
         repeated, _ = _value_and_grad(loss, y.repeat(times, axis=0), raw.repeat(times, axis=0))
@@ -142,12 +142,12 @@ def check_is_a_weighted_sum_over_rows(loss: Loss) -> None:
 
 
 def check_writes_into_out(loss: Loss) -> None:
-    """All of ``out`` is filled, inputs are left alone."""
+    """``value_and_grad`` fills ``out`` and does not change its inputs."""
     for (y, raw), weight in product(_cases(loss), _weights()):
         before = [y.copy(), raw.copy(), None if weight is None else weight.copy()]
         _, gradient = _value_and_grad(loss, y, raw, weight)
         filled = not np.isnan(gradient).any()
-        require(filled, f"{name(loss)}.value_and_grad must fill all of `out`, with numbers.")
+        require(filled, f"{name(loss)}.value_and_grad must fill all of `out` with numbers.")
         arrays = [y, raw, weight]
         for array, old, what in zip(arrays, before, ("y", "raw", "weight"), strict=True):
             unchanged = array is None or np.array_equal(array, old)  # type: ignore[arg-type]
@@ -155,18 +155,18 @@ def check_writes_into_out(loss: Loss) -> None:
 
 
 def check_memory_order(loss: Loss) -> None:
-    """C and Fortran order give the same."""
+    """Results are the same in C and Fortran order."""
     for y, raw in _cases(loss):
         value, gradient = _value_and_grad(loss, y, raw)
         for y2, raw2 in product(both_orders(y), both_orders(raw)):
             again, gradient2 = _value_and_grad(loss, y2, raw2, np.ones(ROWS))
-            message = f"{name(loss)} depends on the memory order: no ravel, no reshape"
+            message = f"{name(loss)} depends on the memory order: do not use ravel or reshape"
             require_close(again, value, 1e-10, message)
             require_close(gradient2, gradient, 1e-10, message)
 
 
 def check_link(loss: Loss) -> None:
-    """``predict`` and ``log_predict`` fill ``out``, which may be ``raw``, and belong together."""
+    """``predict`` and ``log_predict`` are consistent, and ``out`` may be ``raw``."""
     for _, raw in _cases(loss):
         y_pred = _linked(loss, loss.predict, raw)
         log_pred = _linked(loss, loss.log_predict, raw)
@@ -176,26 +176,24 @@ def check_link(loss: Loss) -> None:
 
 
 def _linked(loss: Loss, verb: Callable[[Array, Array], Array], raw: Array) -> Array:
-    """Return what ``predict`` or ``log_predict`` writes, in place and beside, in both orders."""
+    """Return the result of ``predict`` or ``log_predict``; compare in-place calls and orders."""
     what, before = f"{name(loss)}.{verb.__name__}", raw.copy()
     out, inplace = np.full_like(raw, -7.5), raw.copy()
-    # The logarithm of a prediction that is negative is nobody's concern.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = verb(raw, out)
-        verb(inplace, inplace)
-        ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
-    require(result is out, f"{what} must return the array `out` that it was given.")
+    result = verb(raw, out)
+    verb(inplace, inplace)
+    ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
+    require(result is out, f"{what} must return the array `out` passed to it.")
     unchanged = np.array_equal(raw, before)
     require(unchanged, f"{what} must not change raw unless `out` is raw.")
     agree = np.allclose(inplace, out, rtol=1e-10, equal_nan=True)
-    require(agree, f"{what} gives another result when `out` is raw: read before you write.")
+    require(agree, f"{what} gives another result if `out` is raw: read before you write.")
     agree = all(np.allclose(other, out, rtol=1e-10, equal_nan=True) for other in ordered)
-    require(agree, f"{what} depends on the memory order: no ravel, no reshape.")
+    require(agree, f"{what} depends on the memory order: do not use ravel or reshape.")
     return out
 
 
 def check_float32(loss: Loss) -> None:
-    """float32 gives float64's results to its precision."""
+    """float32 gives the results of float64 to its precision."""
     for (y, raw), weight in product(_cases(loss), _weights()):
         value, gradient = _value_and_grad(loss, y, raw, weight)
         weight32 = None if weight is None else weight.astype(np.float32)
@@ -208,7 +206,7 @@ def check_float32(loss: Loss) -> None:
 
 
 def check_extremes(loss: Loss) -> None:
-    """Nothing is nan at raw = ±1e4 in float32."""
+    """No result is nan at raw = ±1e4 in float32."""
     for y, raw in _cases(loss):
         signs = np.where(np.arange(raw.size).reshape(raw.shape) % 2, 1, -1)
         for extreme in (1e4 * signs, -1e4 * signs):
@@ -216,10 +214,9 @@ def check_extremes(loss: Loss) -> None:
 
 
 def _check_extreme(loss: Loss, y: Array, raw: Array) -> None:
-    hint = "choose a form that does not overflow, such as log-sum-exp with the maximum taken out."
-    with np.errstate(all="ignore"):
-        value, gradient = _value_and_grad(loss, y, raw)
-        y_pred = loss.predict(raw, np.empty_like(raw))
+    hint = "use a formula that does not overflow, such as log-sum-exp with the maximum subtracted."
+    value, gradient = _value_and_grad(loss, y, raw)
+    y_pred = loss.predict(raw, np.empty_like(raw))
     where = f"of {name(loss)} at raw = ±1e4 in float32 is not a number"
     for array, what in ((value, "value"), (gradient, "gradient"), (y_pred, "predict")):
         require(not np.isnan(array).any(), f"The {what} {where}: {hint}")

@@ -28,18 +28,18 @@ def _start(optimizer: Optimizer, theta: Array) -> State:
 
 
 def _require_own_memory(optimizer: Optimizer, state: State, buffers: dict[str, Array]) -> None:
-    """Raise if the state holds one of the loop's buffers, which the loop writes to."""
+    """Raise if the state contains a buffer of the training loop, which overwrites it."""
     for what, buffer in buffers.items():
         for leaf in leaves(state):
             own = not (isinstance(leaf, np.ndarray) and np.shares_memory(leaf, buffer))
-            message = f"{name(optimizer)} keeps `{what}` itself in its state, and the loop writes"
-            require(own, f"{message} to it: store {what}.copy(), or np.copyto into a vector.")
+            message = f"{name(optimizer)} stores `{what}` itself in its state, but the loop"
+            require(own, f"{message} overwrites it: store {what}.copy(), or use np.copyto.")
 
 
 def _run(
     optimizer: Optimizer, gradient: Gradient, theta: Array, state: State, lr: float, steps: int
 ) -> Array:
-    """Take steps from a copy of theta as the loop does; return where they lead."""
+    """Make steps from a copy of theta, like the training loop; return the final theta."""
     theta = theta.copy()
     seen = theta.view()
     seen.flags.writeable = False
@@ -53,11 +53,11 @@ def _run(
         except ValueError as error:
             raise AssertionError(
                 f"{name(optimizer)}.update failed: {error}. theta is read-only: write the step "
-                "into `direction`, the loop adds it."
+                "into `direction`, and the loop adds it."
             ) from error
         message = f"{name(optimizer)}.update must return None: write the step into `direction`."
         require(result is None, message)
-        # BLAS does not look at the flag.
+        # BLAS ignores the read-only flag.
         message = f"{name(optimizer)}.update changes theta: write the step into `direction`."
         require(np.array_equal(theta, before, equal_nan=True), message)
         theta += direction
@@ -66,7 +66,7 @@ def _run(
 
 
 def _bowl(theta: Array) -> Array:
-    """Return the gradient of ½ Σ k (θ_k + ½)², k = 1 .. n: decay alone does not lead to -½."""
+    """Return the gradient of ½ Σ k (θ_k + ½)², k = 1 .. n; weight decay alone misses -½."""
     return ((theta + 0.5) * np.arange(1, theta.size + 1)).astype(theta.dtype)
 
 
@@ -81,7 +81,7 @@ def _rosenbrock(theta: Array) -> Array:
 
 
 def check_steps_are_written_into_direction(optimizer: Optimizer) -> None:
-    """``update`` writes the step into ``direction``, and nothing else but the state."""
+    """``update`` writes the step into ``direction``, and changes only the state otherwise."""
     theta = np.linspace(-1, 1, 8)
     before = theta.copy()
     state = _start(optimizer, theta)
@@ -89,14 +89,14 @@ def check_steps_are_written_into_direction(optimizer: Optimizer) -> None:
     require(unchanged, f"{name(optimizer)}.init must not change theta.")
     end = _run(optimizer, _bowl, theta, state, 0.01, 1)
     message = (
-        f"{name(optimizer)}.update leaves numbers in `direction` that are not finite. `scratch` "
+        f"{name(optimizer)}.update writes values into `direction` that are not finite. `scratch` "
         "has undefined contents: write to it before you read it."
     )
     require(bool(np.isfinite(end).all()), message)
 
 
 def check_state_is_plain_and_its_own(optimizer: Optimizer) -> None:
-    """The state is plain data; two fits at once do not touch each other."""
+    """The state is plain data, and concurrent fits do not affect each other."""
     theta = np.linspace(-1, 1, 8)
     alone, again, other = (_start(optimizer, theta) for _ in range(3))
     desired = _run(optimizer, _bowl, theta, alone, 0.01, 6)
@@ -104,7 +104,7 @@ def check_state_is_plain_and_its_own(optimizer: Optimizer) -> None:
         require(
             is_plain_dict(state),
             f"{name(optimizer)}: the state must be nested dicts with string keys of arrays, "
-            "numbers, strings or None: that is what a checkpoint can hold.",
+            "numbers, strings or None, because a checkpoint can store nothing else.",
         )
     a = b = theta
     for _ in range(6):
@@ -113,55 +113,53 @@ def check_state_is_plain_and_its_own(optimizer: Optimizer) -> None:
     undisturbed = np.array_equal(a, desired) and same(again, alone)
     require(
         undisturbed,
-        f"{name(optimizer)} gives another result when a second fit runs beside: keep all memory "
-        "in the state that `init` returns, none on self, the class or the module.",
+        f"{name(optimizer)} gives another result when a second fit runs at the same time: store "
+        "all state in the dict that `init` returns, not on self, the class or the module.",
     )
 
 
 def check_zero_rate(optimizer: Optimizer) -> None:
-    """With lr = 0 nothing moves."""
+    """With lr = 0, theta does not change."""
     theta = np.linspace(-1, 1, 8)
     end = _run(optimizer, _bowl, theta, _start(optimizer, theta), 0.0, 5)
     require(
         np.array_equal(end, theta),
-        f"{name(optimizer)} moves theta at lr = 0: multiply the whole step by lr, decay of "
-        "weights included.",
+        f"{name(optimizer)} changes theta at lr = 0: multiply the whole step by lr, including "
+        "weight decay.",
     )
 
 
 def check_goes_downhill(optimizer: Optimizer) -> None:
-    """It minimises a parabola at some usual step size."""
+    """The optimizer minimises a parabola at some common learning rate."""
     theta = np.linspace(0.5, 1.5, 6)
-    with np.errstate(all="ignore"):
-        ends = [_run(optimizer, _bowl, theta, _start(optimizer, theta), lr, 300) for lr in RATES]
+    ends = [_run(optimizer, _bowl, theta, _start(optimizer, theta), lr, 300) for lr in RATES]
     away = [float(np.abs(end + 0.5).max()) for end in ends]
     require(
         min(filter(np.isfinite, away), default=np.inf) < 0.3,
-        f"{name(optimizer)} does not come near the minimum of a parabola in 300 steps with any of "
-        f"the step sizes {RATES}. The loop does theta += direction: the step must be signed, about "
+        f"{name(optimizer)} does not approach the minimum of a parabola in 300 steps with any of "
+        f"the learning rates {RATES}. The loop adds the step to theta: it must be signed, about "
         "-lr * gradient.",
     )
 
 
 def check_rosenbrock(optimizer: Optimizer) -> None:
-    """It makes headway in Rosenbrock's valley, beyond where decay of theta alone leads (1.0)."""
+    """The optimizer lowers the Rosenbrock function below 1.0, which weight decay alone reaches."""
     theta = np.array([-1.2, -1.2, 1.0, 1.0])
     values = []
     for lr in (1e-4, *RATES):
-        with np.errstate(all="ignore"):
-            end = _run(optimizer, _rosenbrock, theta, _start(optimizer, theta), lr, 1000)
-            x, y = end[:2], end[2:]
-            values.append(float(np.max((1 - x) ** 2 + 100 * (y - x * x) ** 2)))
+        end = _run(optimizer, _rosenbrock, theta, _start(optimizer, theta), lr, 1000)
+        x, y = end[:2], end[2:]
+        values.append(float(np.max((1 - x) ** 2 + 100 * (y - x * x) ** 2)))
     best = min((v for v in values if np.isfinite(v)), default=np.inf)
     require(
         best < 0.95,
-        f"{name(optimizer)} stays at {best:.3g} in Rosenbrock's valley (24.2 at the start) with "
-        f"any of the step sizes {(1e-4, *RATES)}: look at the signs and decays of its moments.",
+        f"{name(optimizer)} reaches only {best:.3g} on the Rosenbrock function (24.2 at the start) "
+        f"with the learning rates {(1e-4, *RATES)}: check the signs and decays of its moments.",
     )
 
 
 def check_resumes(optimizer: Optimizer) -> None:
-    """Saved and loaded midway equals uninterrupted."""
+    """Training resumed from a saved state equals uninterrupted training."""
     theta = np.linspace(-1, 1, 8)
     whole = _run(optimizer, _bowl, theta, _start(optimizer, theta), 0.01, 10)
     state = _start(optimizer, theta)
@@ -169,15 +167,15 @@ def check_resumes(optimizer: Optimizer) -> None:
     end = _run(optimizer, _bowl, half, pickle.loads(pickle.dumps(state)), 0.01, 5)
     require(
         np.array_equal(end, whole),
-        f"{name(optimizer)} goes on differently after its state was saved and loaded: keep "
-        "everything, the number of steps too, in the state.",
+        f"{name(optimizer)} continues differently after its state was saved and loaded: store "
+        "everything, including the number of steps, in the state.",
     )
     goes_on = optimizer.continues(optimizer.evolve())
-    require(goes_on, f"{name(optimizer)}.continues must be true of an optimizer like itself.")
+    require(goes_on, f"{name(optimizer)}.continues must return True for an equal optimizer.")
 
 
 def check_float32_stays(optimizer: Optimizer) -> None:
-    """float32 parameters have a float32 state, and steps like those of float64."""
+    """float32 parameters have a float32 state, and steps close to those of float64."""
     ends: dict[type, Array] = {}
     for dtype in (np.float32, np.float64):
         theta = np.linspace(-1, 1, 8, dtype=dtype)
@@ -187,7 +185,7 @@ def check_float32_stays(optimizer: Optimizer) -> None:
         wide = [a for a in arrays if a.dtype.itemsize > theta.itemsize and a.shape == theta.shape]
         require(
             not wide,
-            f"{name(optimizer)} keeps float64 vectors for float32 parameters: make them with "
+            f"{name(optimizer)} stores float64 vectors for float32 parameters: create them with "
             "np.zeros_like(theta) and update in place.",
         )
     close = np.allclose(ends[np.float32], ends[np.float64], rtol=0, atol=1e-5)
@@ -195,7 +193,7 @@ def check_float32_stays(optimizer: Optimizer) -> None:
 
 
 def check_allocates_little(optimizer: Optimizer) -> None:
-    """A step allocates less than one vector of theta's size."""
+    """A step allocates less memory than one vector of theta's size."""
     theta = np.linspace(-1, 1, 300_000)
     state, direction, scratch = _start(optimizer, theta), _bowl(theta), np.empty_like(theta)
     optimizer.update(direction, state, theta, 0.01, scratch)
@@ -213,7 +211,7 @@ def check_allocates_little(optimizer: Optimizer) -> None:
 
 
 def check_readout(optimizer: Optimizer) -> None:
-    """``readout`` returns parameters of the same shape; theta and state stay as they are."""
+    """``readout`` returns parameters of the same shape, and changes neither theta nor state."""
     theta = np.linspace(-1, 1, 8)
     state = _start(optimizer, theta)
     end = _run(optimizer, _bowl, theta, state, 0.01, 3)
@@ -223,7 +221,7 @@ def check_readout(optimizer: Optimizer) -> None:
         end.shape,
         end.dtype,
     )
-    require(alike, f"{name(optimizer)}.readout must return a vector like theta.")
+    require(alike, f"{name(optimizer)}.readout must return a vector of theta's shape and dtype.")
     unchanged = same((end, state), before)
     require(unchanged, f"{name(optimizer)}.readout must not change theta or the state.")
 

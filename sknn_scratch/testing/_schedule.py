@@ -19,7 +19,7 @@ GRID = [
 
 
 def _factor(schedule: Schedule, progress: Progress) -> float:
-    """Return the factor; raise if there is none."""
+    """Return the factor; raise AssertionError if the schedule fails."""
     try:
         return schedule(progress)
     except Exception as error:
@@ -30,30 +30,30 @@ def _factor(schedule: Schedule, progress: Progress) -> float:
 
 
 def check_is_a_factor(schedule: Schedule) -> None:
-    """It returns a finite number that is not negative."""
+    """The factor is a finite number that is not negative."""
     for progress in GRID:
         factor = _factor(schedule, progress)
         is_factor = isinstance(factor, Real) and bool(np.isfinite(factor)) and factor >= 0
         require(
             is_factor,
-            f"{name(schedule)} returns {factor!r} at {progress}: it must be one finite number, "
-            "not negative.",
+            f"{name(schedule)} returns {factor!r} at {progress}: the factor must be one finite "
+            "number, not negative.",
         )
 
 
 def check_is_pure(schedule: Schedule) -> None:
-    """The same progress gives the same factor, whatever was asked before."""
+    """The same progress gives the same factor, regardless of previous calls."""
     forward = [_factor(schedule, progress) for progress in GRID]
     backward = [_factor(schedule, progress) for progress in reversed(GRID)][::-1]
     require(
         forward == backward,
         f"{name(schedule)} gives different factors for the same progress: compute from the "
-        "progress alone, keep nothing between calls.",
+        "progress alone, and store nothing between calls.",
     )
 
 
 def check_per_step(schedule: Schedule) -> None:
-    """With ``per_step = False``, step and fraction do not matter."""
+    """With ``per_step = False``, the factor does not depend on step and fraction."""
     if schedule.per_step:
         return
     for progress in GRID:

@@ -1,4 +1,4 @@
-"""The way in: all checks of a component, by its kind."""
+"""Public functions: all checks of a component, by kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import (
     Activation,
     Callback,
@@ -38,16 +39,16 @@ _BY_KIND: dict[type[Component], tuple[Callable[[Any], None], ...]] = {
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one component; call it to run it.
+    """Check of one property of a component; call it to run it.
 
     Parameters
     ----------
     name : str
-        What it looks at.
+        Name of the check.
     component : Component
-        What it is run on.
+        Component to check.
     function : callable
-        Takes the component, and raises AssertionError.
+        Function of the component that raises AssertionError if the check fails.
     """
 
     name: str
@@ -55,25 +56,27 @@ class Check:
     function: Callable[[Any], None]
 
     def __call__(self) -> None:
-        """Raise AssertionError, with what to change, if the component breaks the contract."""
+        """Raise AssertionError, with a remedy, if the component violates the contract."""
         before = _common.remembered(self.component)
         try:
-            self.function(self.component)
+            with quiet_floats():  # as in training
+                self.function(self.component)
         except AssertionError as error:
             if _common.name(self.component) in str(error):
                 raise
             raise AssertionError(f"{self}: {error}") from error
         except Exception as error:
             raise AssertionError(
-                f"{self}: {type(error).__name__}: {error}. Change {type(self.component).__name__} "
-                "so that it can be called as its base class in sknn_scratch.contracts says."
+                f"{self}: {type(error).__name__}: {error}. Give the methods of "
+                f"{type(self.component).__name__} the signatures of its base class in "
+                "sknn_scratch.contracts."
             ) from error
         after = _common.remembered(self.component)
         changed = [key for key in before | after if not _common.same_entry(key, before, after)]
         _common.require(
             not changed,
-            f"{self}: using it changed {', '.join(changed)}. A component is a value: keep what "
-            "changes in the state or memory that the verbs are handed, none on self or the class.",
+            f"{self}: using it changed {', '.join(changed)}. Components must be immutable: store "
+            "what changes in the state or memory passed to its methods, not on self or the class.",
         )
 
     def __str__(self) -> str:
@@ -86,11 +89,12 @@ def checks(component: Component) -> list[Check]:
     Parameters
     ----------
     component : instance of an Activation, Loss, Optimizer, Schedule, Initializer or Callback
+        Component to check.
 
     Returns
     -------
     checks : list of Check
-        Call each; it raises AssertionError with what to change.
+        Checks to call; each raises AssertionError, with a remedy, if it fails.
 
     Raises
     ------
@@ -114,14 +118,14 @@ def checks(component: Component) -> list[Check]:
 
 
 def _advice(component: object) -> str:
-    """Return what to write instead of something that cannot be checked."""
+    """Return the error message for an object that cannot be checked."""
     if isinstance(component, type):
         return f"component must be an instance: write {component.__name__}(...)."
     if isinstance(component, Transform):
         part = type(component).__name__
         return (
-            f"component must be a whole optimizer, and {part} is a part of one: write "
-            f'Chain([("sgd", SGD()), ("mine", {part}(...))]), with the part in its place.'
+            f"component must be a whole optimizer, but {part} is only a part of one: write "
+            f'Chain([("sgd", SGD()), ("mine", {part}(...))]), with the parts in order.'
         )
     kinds = ", ".join(kind.__name__ for kind in _BY_KIND)
     return (
@@ -131,11 +135,17 @@ def _advice(component: object) -> str:
 
 
 def check_component(component: Component) -> None:
-    """Run all checks of a component; raise one AssertionError that lists what failed.
+    """Run all checks of a component; raise one AssertionError that lists all failures.
 
     Parameters
     ----------
     component : instance of a component
+        Component to check.
+
+    Raises
+    ------
+    AssertionError
+        If any check fails.
 
     Examples
     --------
@@ -158,10 +168,12 @@ def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
     Parameters
     ----------
     components : iterable of instances of components
+        Components to check.
 
     Returns
     -------
     decorator : pytest.mark.parametrize over the argument ``check``
+        Decorator for a test function with the argument ``check``.
 
     Examples
     --------
@@ -175,8 +187,8 @@ def parametrize_with_component_checks(components: Iterable[Component]) -> Any:
         import pytest
     except ImportError as error:
         raise ImportError(
-            "parametrize_with_component_checks needs pytest: pip install pytest, or loop over "
-            "sknn_scratch.testing.checks(component)."
+            "parametrize_with_component_checks requires pytest: run `pip install pytest`, or loop "
+            "over sknn_scratch.testing.checks(component)."
         ) from error
     every = [check for component in components for check in checks(component)]
     ids = [f"{_common.label(check.component)}-{check.name}" for check in every]

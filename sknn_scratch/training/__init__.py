@@ -1,1 +1,1 @@
-"""Loops over the objective: mini-batches and L-BFGS.  They know no component by name."""
+"""Training loops for the objective: mini-batches and L-BFGS, independent of component names."""

@@ -1,4 +1,4 @@
-"""Zip archives from strangers: what they promise is checked before any of it is read."""
+"""Checks of untrusted zip archives before their members are read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import IO
 
 import numpy as np
 
-#: Nodes of JSON, beside one for so many bytes: an empty dict takes 64 bytes of memory, and 3 there.
+#: Maximum number of JSON values, plus one per so many bytes: "[]," takes 64 bytes in memory.
 MOST_NODES, BYTES_A_NODE = 1_000_000, 8
 
 
 def check_members(archive: zipfile.ZipFile, most: int) -> None:
-    """Raise ValueError if members have one name, or more than ``most`` bytes when unpacked."""
+    """Raise ValueError for duplicate names, or more than ``most`` uncompressed bytes."""
     members = archive.infolist()
     if len({member.filename for member in members}) < len(members):
         raise ValueError("two of its members have the same name")
@@ -23,9 +23,9 @@ def check_members(archive: zipfile.ZipFile, most: int) -> None:
 
 
 def check_array(member: IO[bytes], name: str, size: int) -> None:
-    """Raise ValueError unless a member of ``size`` bytes holds the .npy array that it promises."""
+    """Raise ValueError unless a member of ``size`` bytes has the size in its .npy header."""
     version = np.lib.format.read_magic(member)
-    # Later versions differ from 2.0 in the letters of names alone.
+    # Later versions differ from 2.0 only in the encoding of field names.
     is_first = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if is_first else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(member)
@@ -37,7 +37,7 @@ def check_array(member: IO[bytes], name: str, size: int) -> None:
 
 
 def check_json(text: bytes) -> None:
-    """Raise ValueError if JSON has too many nodes for its size."""
+    """Raise ValueError if JSON has too many values for its size."""
     nodes = sum(map(text.count, (b",", b"[", b"{")))
     if nodes > MOST_NODES + len(text) // BYTES_A_NODE:
         raise ValueError(f"its {nodes} values in JSON are too many for {len(text)} bytes")

@@ -1,14 +1,14 @@
-"""A tree of plain data in one file that is replaced as a whole or not at all.
+"""Storage of a tree of plain data in one file, which is replaced atomically.
 
 A tree is a dict with string keys; its values are dicts, lists, arrays of any dtype without
-objects, numpy scalars, int, float, bool, str and None. What :func:`load` returns equals what
-:func:`save` was given, bit for bit and type for type.
+objects, numpy scalars, int, float, bool, str and None. :func:`load` returns the tree passed to
+:func:`save`, with identical bits and types.
 
-The file is an .npz without pickles. Arrays are members of their own, "a0", "a1", ...; the
-member "header" holds all the rest as JSON. There an object is a dict, finite numbers and
-strings are themselves, and an array says what it stands for in its first item, as in
-``["float", "7ff0000000000000"]``: see ``_DECODERS``. The header also holds a digest of the whole
-tree, so that no part of it can be exchanged unseen.
+The file is an .npz without pickles. Each array is a member, "a0", "a1", ...; the member
+"header" stores everything else as JSON. In it, a JSON object is a dict, and finite numbers and
+strings represent themselves. A JSON array names its type in the first item, as in
+``["float", "7ff0000000000000"]``: see ``_DECODERS``. The header also stores a hash of the whole
+tree, which detects changes that keep the checksums of the archive valid.
 """
 
 from __future__ import annotations
@@ -52,24 +52,27 @@ BIT_GENERATORS: dict[str, Any] = {
 
 
 def save(path: str | os.PathLike[str], tree: State) -> None:
-    """Write ``tree`` to ``path``: all of it, or nothing.
+    """Write ``tree`` to ``path`` atomically.
 
-    The data goes to a hidden temporary file beside ``path``, which then takes its place. If
-    that fails, or the process is killed, what was at ``path`` before is still there; only a
-    kill or a power failure can leave the temporary file behind (``.<name>-<32 digits>.tmp``).
-    The next writer of ``path`` on the same machine deletes it (see :mod:`.temporaries`).
+    The data is written to a hidden temporary file in the same directory, which then replaces
+    ``path``. If that fails, or the process is killed, the previous file at ``path`` is
+    unchanged. Only a kill or a power failure can leave the temporary file behind
+    (``.<name>-<32 digits>.tmp``). The next process on this machine that writes to ``path``
+    deletes it.
 
     Parameters
     ----------
     path : str or path-like
-        Used as it is: no ending is added. Of a symbolic link, the file behind it is replaced.
+        Path of the file; no extension is added. If it is a symbolic link, its target is
+        replaced.
     tree : dict
         Nested dicts of plain data.
 
     Raises
     ------
     TypeError
-        If the tree holds anything else, such as an object or a tuple; says where.
+        If the tree contains anything else, such as an object or a tuple; the message names the
+        place.
     OSError
         If the file cannot be written, for instance because the disk is full.
     ValueError
@@ -78,12 +81,12 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
     members = _pack(tree)
     where = _target(path)
     with _temporary(where, path) as (file, temporary):
-        with suppress(OSError):  # Most often there is no file yet to take the rights from.
+        with suppress(OSError):  # Usually no file exists yet to copy the permissions from.
             shutil.copymode(where, temporary)
         np.savez(file, **members)
         file.flush()
         os.fsync(file.fileno())
-        if not temporaries.LOCKS:  # Windows replaces no open file; elsewhere the lock is to last.
+        if not temporaries.LOCKS:  # Windows cannot replace an open file.
             file.close()
         os.replace(temporary, where)
     _sync_directory(where.parent)
@@ -91,40 +94,40 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> State:
-    """Return the tree that :func:`save` wrote to ``path``, having checked all of the file.
+    """Return the tree that :func:`save` wrote to ``path``, after checking the whole file.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TypeError
-        If ``path`` is no path: an open file, its number, bytes or None.
+        If ``path`` is not a path, but an open file, its number, bytes or None.
     ValueError
-        If it is no plain file, or damaged, cut short, of another kind or of an unknown format
-        version.
+        If it is not a regular file, or if it is damaged, truncated, of another format or of an
+        unknown format version.
     """
-    # What is a device or a pipe may never end, or never begin.
+    # Reading from a device or a pipe might block, or never end.
     with open(plain_file(path), "rb") as file:
         try:
             return _read(file)
-        except Exception as error:  # of zipfile, json, numpy, the memory or the stack
-            # A position outside the file is damage; any other error of the system is itself.
+        except Exception as error:  # from zipfile, json or numpy, or for lack of memory
+            # A position outside the file means damage; other system errors are passed on.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
             raise damaged(path, _reason(error)) from error
 
 
 def damaged(path: str | os.PathLike[str], reason: str) -> ValueError:
-    """Return the error for a file that is no sound checkpoint; ``reason`` ends "..., but"."""
+    """Return the error for a damaged checkpoint; ``reason`` is a clause of the message."""
     return ValueError(
         f"The file {os.fspath(path)!r} must be a whole, undamaged checkpoint that "
         f"sknn_scratch wrote in format version {VERSION}, but {reason}: resume "
-        "from another checkpoint, or fit anew."
+        "from another checkpoint, or fit again."
     )
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise at once if :func:`save` could not write to ``path``; leave nothing behind.
+    """Raise an error if :func:`save` cannot write to ``path``; create no file.
 
     Raises
     ------
@@ -140,7 +143,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 
 def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
-    """Return the file that ``path`` leads to; raise unless it is, or could be, a plain file."""
+    """Return the target of ``path``; raise unless it is, or can become, a regular file."""
     try:
         where = Path(os.path.realpath(Path(path)))
     except (TypeError, ValueError) as error:
@@ -158,12 +161,12 @@ def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the file to write; raise unless one can be there."""
+    """Return the file to write; raise if it cannot be created."""
     where = plain_file(path)
     if not where.parent.is_dir():
         raise ValueError(
             f"The path of a checkpoint must be in an existing directory. Got {os.fspath(path)!r}, "
-            f"but {str(where.parent)!r} is none: create it, or choose another path."
+            f"but {str(where.parent)!r} is not a directory: create it, or choose another path."
         )
     if where.exists() and not os.access(where, os.W_OK):
         raise _write_error(PermissionError(errno.EACCES, "The file is read-only"), path)
@@ -172,7 +175,7 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def _temporary(where: Path, path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], Path]]:
-    """Open a new file beside ``where``, locked while its writer lives, and gone in the end."""
+    """Open a new, locked file in the directory of ``where``; delete it at the end."""
     temporary = temporaries.new_name(where)
     try:
         file = open(temporary, "xb")  # noqa: SIM115
@@ -193,15 +196,15 @@ def _write_error(error: OSError, path: str | os.PathLike[str]) -> OSError:
     """Return an error of the same kind that names the path."""
     return OSError(
         error.errno,
-        f"{error.strerror or error}: the checkpoint cannot be written, and what was at its path "
-        "before is unchanged; make room or allow writing there, or choose another path",
+        f"{error.strerror or error}: the checkpoint cannot be written, and the previous file at "
+        "its path is unchanged; free disk space, allow writing there, or choose another path",
         os.fspath(path),
     )
 
 
 def _sync_directory(directory: Path) -> None:
-    """Let a power failure not undo the replacement, where the system can do that."""
-    # Not an error: the file is whole under either name, and Windows cannot open a directory.
+    """Make the replacement survive a power failure, if the system supports it."""
+    # Errors are ignored: the file is whole under either name; Windows cannot open a directory.
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -210,7 +213,7 @@ def _sync_directory(directory: Path) -> None:
             os.close(descriptor)
 
 
-# --- From a tree to members of the file.
+# --- Encoding: from a tree to members of the file.
 
 
 def _pack(tree: State) -> dict[str, Any]:
@@ -234,7 +237,7 @@ def _json(value: Any) -> bytes:
 
 
 def _digest(root: Any, arrays: dict[str, Array]) -> str:
-    """Return a short code of a tree: of its JSON and of its arrays."""
+    """Return a hash of a tree: of its JSON and of its arrays."""
     code = hashlib.blake2b(_json(root), digest_size=16)
     for name, array in arrays.items():
         in_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
@@ -246,14 +249,14 @@ def _digest(root: Any, arrays: dict[str, Array]) -> str:
 
 
 class _Encoder:
-    """Turns values into what JSON can hold, and collects their arrays."""
+    """Encoder of values as JSON, which collects their arrays."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
 
     def encode(self, value: Any, place: str) -> Any:
-        """Return JSON for ``value``; ``place`` is where it stands in the tree."""
-        # Exact types: what is stored as its base class would not come back as it was.
+        """Return JSON for ``value``; ``place`` is its position in the tree."""
+        # Exact types: a subclass stored as its base class would load with another type.
         match value:
             case None | bool():
                 return value
@@ -280,9 +283,9 @@ class _Encoder:
         raise _not_plain(value, place)
 
     def _encode_scalar(self, value: np.generic, place: str) -> list[str]:
-        """Return JSON for a numpy scalar: text for all but records, a member for each is slow."""
+        """Return JSON for a numpy scalar; only records need a member, which is slow."""
         if isinstance(value, np.str_):
-            return ["str_", str.__str__(value)]  # numpy's own __str__ drops zeros at the end.
+            return ["str_", str.__str__(value)]  # numpy's own __str__ drops trailing zeros.
         if isinstance(value, np.bytes_):
             return ["bytes_", value.hex()]
         if isinstance(value, np.void):
@@ -313,16 +316,16 @@ def _not_plain(value: Any, place: str) -> TypeError:
     )
 
 
-# --- And back.
+# --- Decoding: from members of the file to a tree.
 
 
 def _read(file: IO[bytes]) -> State:
-    """Return the tree in an open file; raise one of ``_DAMAGE`` if there is none."""
+    """Return the tree in an open file; raise one of ``_DAMAGE`` if it has none."""
     with zipfile.ZipFile(file) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed")
         check_members(archive, os.fstat(file.fileno()).st_size)
-        # All checksums first: only then is what the file says about its arrays to be believed.
+        # Verify all checksums before relying on the array headers in the file.
         spoiled = archive.testzip()
         if spoiled is not None:
             raise ValueError(f"its member {spoiled!r} is damaged")
@@ -338,7 +341,7 @@ def _read(file: IO[bytes]) -> State:
     if type(tree) is not dict:
         raise ValueError("its header holds no tree")
     if header["digest"] != _digest(header["tree"], arrays):
-        raise ValueError("it holds something else than when it was written, as its digest shows")
+        raise ValueError("its content has changed since it was written, as its digest shows")
     return tree
 
 
@@ -367,7 +370,7 @@ def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
 
 
 def _decode(node: Any, read: Callable[[str], Array]) -> Any:
-    """Return the value that some JSON stands for; ``read`` gives the arrays."""
+    """Return the value of decoded JSON; ``read`` returns an array by name."""
     if isinstance(node, dict):
         return {key: _decode(part, read) for key, part in node.items()}
     if not isinstance(node, list):
@@ -393,36 +396,36 @@ _DECODERS: dict[str, Callable[..., Any]] = {
 
 
 def _reason(error: Exception) -> str:
-    """Return what is wrong with the file, as the end of a sentence."""
+    """Return the reason why a file cannot be read, as the end of a sentence."""
     if type(error) is ValueError:
         return str(error)
     return f"it is of another kind or damaged ({type(error).__name__}: {error})"
 
 
-# --- Random streams as trees.
+# --- Random number generators as trees.
 
 
 def rng_state(rng: np.random.RandomState) -> State:
-    """Return the state of a legacy stream as plain data."""
+    """Return the state of a RandomState as plain data."""
     state: State = rng.get_state(legacy=False)
     return state
 
 
 def restore_rng(rng_tree: State) -> np.random.RandomState:
-    """Return a legacy stream that goes on where :func:`rng_state` was taken."""
+    """Return a RandomState that continues from a state of :func:`rng_state`."""
     rng = np.random.RandomState(_bit_generator(rng_tree))
     rng.set_state(rng_tree)
     return rng
 
 
 def generator_state(generator: np.random.Generator) -> State:
-    """Return the state of a Generator as plain data; what it could spawn is not part of it."""
+    """Return the state of a Generator as plain data, without its seed sequence for spawning."""
     state: State = dict(generator.bit_generator.state)
     return state
 
 
 def restore_generator(generator_tree: State) -> np.random.Generator:
-    """Return a Generator that goes on where :func:`generator_state` was taken."""
+    """Return a Generator that continues from a state of :func:`generator_state`."""
     bits = _bit_generator(generator_tree)
     bits.state = generator_tree
     return np.random.Generator(bits)
@@ -432,7 +435,7 @@ def _bit_generator(tree: State) -> Any:
     name = tree.get("bit_generator")
     if name not in BIT_GENERATORS:
         raise ValueError(
-            "The state of a random stream must name one of numpy's bit generators, "
+            "The state of a random number generator must name one of numpy's bit generators, "
             f"{', '.join(BIT_GENERATORS)}. Got {name!r} instead."
         )
     return BIT_GENERATORS[name](0)

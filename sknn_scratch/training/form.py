@@ -1,8 +1,9 @@
-"""Forms of plain data: what stored data must be before any of it is used.
+"""Forms of plain data, which validate stored data before its first use.
 
-A form is called with what was found and the place where it stands.  It returns a copy that is
-safe to compute with: arrays are contiguous, of the right length, dtype and byte order, and in
-memory of their own.  Else it raises :class:`MisfitError`, whose message is the end of a sentence.
+A form is called with data and with its place in a tree.  It returns a copy that is safe for
+computation: arrays are contiguous, own their memory and have the required shape, dtype and byte
+order.  Otherwise it raises :class:`MisfitError`, whose message is a clause such as "epoch is not
+a whole number from 0 to 9 (got -1)".
 """
 
 from __future__ import annotations
@@ -17,24 +18,25 @@ import numpy as np
 
 Form = Callable[[Any, str], Any]
 
-#: Counts stay below: all of them are exact in floats, too.
+#: Largest count: all integers up to it are exact in float64.
 MOST = 2**53
-#: Levels of nested dicts and lists.
+#: Maximum number of nested dicts and lists.
 DEEPEST = 30
 
 
 class MisfitError(ValueError):
-    """Data is not of its form; ``place`` says where."""
+    """Error for data that differs from its form, at ``place``."""
 
     def __init__(self, place: str, wanted: str, found: Any) -> None:
         self.place = place
         missing = found is None and not wanted.startswith(("array", "dict", "list"))
-        fault = "is missing" if missing else f"is no {wanted} (got {shown(found)})"
-        super().__init__(f"{place} {fault}")
+        article = "an" if wanted[0] in "aeiou" else "a"
+        fault = "missing" if missing else f"not {article} {wanted} (got {shown(found)})"
+        super().__init__(f"{place} is {fault}")
 
 
 def shown(found: Any) -> str:
-    """Return data of any kind and size in a few words."""
+    """Return a short description of any data."""
     if isinstance(found, np.ndarray):
         return f"an array of shape {found.shape}, {found.dtype}"
     if isinstance(found, float | bool | None) or (isinstance(found, int) and abs(found) < 2**128):
@@ -48,7 +50,7 @@ def shown(found: Any) -> str:
 
 
 def whole(least: int = 0, most: int = MOST) -> Form:
-    """Return the form of whole numbers."""
+    """Return the form of integers in a range."""
 
     def read(found: Any, place: str) -> int:
         if _is_number(found, Integral) and least <= found <= most:
@@ -59,7 +61,7 @@ def whole(least: int = 0, most: int = MOST) -> Form:
 
 
 def number(least: float = -inf, most: float = inf) -> Form:
-    """Return the form of real numbers; they may be infinite where a bound is, never nan."""
+    """Return the form of real numbers in a range, which excludes nan."""
 
     def read(found: Any, place: str) -> Any:
         if _is_number(found, Real) and least <= found <= most:
@@ -84,7 +86,7 @@ def finite(found: Any, place: str) -> Any:
 
 
 def _is_number(found: Any, kind: type) -> bool:
-    """Tell whether data is a number that a float can hold: booleans are none."""
+    """Tell whether data is a number in the range of floats; booleans are not."""
     is_one = isinstance(found, kind) and not isinstance(found, bool)
     return is_one and not (isinstance(found, int) and found.bit_length() > 1000)
 
@@ -95,7 +97,7 @@ def text(*known: str) -> Form:
     def read(found: Any, place: str) -> str:
         if isinstance(found, str) and (not known or found in known):
             return found
-        raise MisfitError(place, f"{' or '.join(map(repr, known))}" if known else "string", found)
+        raise MisfitError(place, f"string among {', '.join(known)}" if known else "string", found)
 
     return read
 
@@ -126,13 +128,13 @@ def array(shape: tuple[int, ...], dtype: Any) -> Form:
 
 
 def constant(value: Any) -> Form:
-    """Return the form of an array that never changes."""
+    """Return the form of an array with fixed values."""
     form = array(value.shape, value.dtype)
 
     def read(found: Any, place: str) -> Any:
         copy = form(found, place)
         if (copy != value).any():
-            raise MisfitError(place, f"array of {value.tolist()}", copy.tolist())
+            raise MisfitError(place, f"array of the values {value.tolist()}", copy.tolist())
         return copy
 
     return read
@@ -150,7 +152,7 @@ def vector(found: Any, place: str) -> Any:
     return array(found.shape, found.dtype)(found, place)
 
 
-# --- What has parts.
+# --- Dicts and lists.
 
 
 def at(place: str, key: Any) -> str:
@@ -159,14 +161,14 @@ def at(place: str, key: Any) -> str:
 
 
 def record(parts: Mapping[str, Form], others: Form | None = None) -> Form:
-    """Return the form of dicts with these names; ``others`` is that of parts beside these."""
+    """Return the form of dicts with these keys; ``others`` is the form of additional values."""
 
     def read(found: Any, place: str) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise MisfitError(place, "dict", found)
         unknown = [key for key in found if not (isinstance(key, str) and key in parts)]
         if unknown and (others is None or not all(isinstance(key, str) for key in unknown)):
-            raise MisfitError(place or "state", f"dict of {', '.join(parts)} alone", unknown[0])
+            raise MisfitError(place or "state", f"dict of only {', '.join(parts)}", unknown[0])
         own = {key: form(found.get(key), at(place, key)) for key, form in parts.items()}
         if others is not None:
             own |= {key: others(found[key], at(place, key)) for key in unknown}
@@ -176,12 +178,12 @@ def record(parts: Mapping[str, Form], others: Form | None = None) -> Form:
 
 
 def mapping(part: Form) -> Form:
-    """Return the form of dicts with any names and parts of one form."""
+    """Return the form of dicts with any keys, whose values have one form."""
     return record({}, part)
 
 
 def sequence(part: Form, length: int | None = None) -> Form:
-    """Return the form of lists of parts of one form."""
+    """Return the form of lists whose items have one form."""
     wanted = "list" if length is None else f"list of {length}"
 
     def read(found: Any, place: str) -> list[Any]:
@@ -193,14 +195,14 @@ def sequence(part: Form, length: int | None = None) -> Form:
 
 
 def optional(form: Form) -> Form:
-    """Return the form of what may be None."""
+    """Return the form of values that may be None."""
     return lambda found, place: None if found is None else form(found, place)
 
 
 def nothing(found: Any, place: str) -> None:
     """Read None."""
     if found is not None:
-        raise MisfitError(place, "None, as it must be here", found)
+        raise MisfitError(place, "None value, as required here", found)
 
 
 def empty_or(form: Form) -> Form:
@@ -209,7 +211,7 @@ def empty_or(form: Form) -> Form:
 
 
 def plain(found: Any, place: str, depth: int = 0) -> Any:
-    """Read plain data of any form, as components keep it."""
+    """Read plain data of any form, such as the state of a component."""
     if depth > DEEPEST:
         raise MisfitError(place, f"value inside of at most {DEEPEST} dicts or lists", found)
     if isinstance(found, dict):
@@ -224,10 +226,10 @@ def plain(found: Any, place: str, depth: int = 0) -> Any:
 
 
 def like(example: Any, fixed: Collection[tuple[Any, ...]] = ()) -> Form:
-    """Return the form of data of which there is one piece, such as a first state.
+    """Return the form of an example, such as an initial state.
 
-    Dicts have all names of the example's, and perhaps more; arrays its shape and dtype; whole
-    numbers are counts.  Vectors of the values in ``fixed`` do not change.
+    Dicts must have all keys of the example, and may have more; arrays must have its shape and
+    dtype; integers are counts.  Vectors with values among ``fixed`` must be equal to it.
     """
     if isinstance(example, dict):
         return record({key: like(part, fixed) for key, part in example.items()}, plain)

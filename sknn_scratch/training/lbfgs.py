@@ -1,4 +1,4 @@
-"""Training by L-BFGS: scipy's minimiser over the whole objective."""
+"""Training by L-BFGS, with scipy's minimiser on the objective over all rows."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
-#: Elements of the widest layer's buffer when the objective is summed over row blocks.
+#: Number of elements in the widest layer's buffer, for sums over row blocks.
 BLOCK_ELEMENTS = 2**20
 
 
 @dataclass(frozen=True)
 class LBFGS:
-    """Limited-memory BFGS: few, full evaluations; the best choice for small data."""
+    """Limited-memory BFGS: few evaluations over all rows, the best choice for small data."""
 
     max_iter: int
     max_fun: int
     tol: float
-    #: Makes what sums over all rows, from objective, data and dtype; None: :class:`RowSum`.
+    #: Factory of the sum over all rows, from objective, data and dtype; None: :class:`RowSum`.
     row_sum: Callable[[Objective, Any, Any], Any] | None = None
 
     def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
@@ -51,7 +51,7 @@ class LBFGS:
             state.history.append(row)
             run.notify("on_epoch_end")
             if run.end:
-                raise StopIteration  # scipy's way to be asked to stop
+                raise StopIteration  # scipy's protocol to request a stop
 
         run.notify("on_fit_begin")
         left = self.max_iter - state.epoch
@@ -80,10 +80,10 @@ class LBFGS:
 
 
 class RowSum:
-    """The data term and its gradient over all rows of some data: a sum over row blocks.
+    """Data term and its gradient over all rows, as a sum over row blocks.
 
-    What takes its place, where rows are on other machines, has ``weight_sum`` and is called
-    in the same way.
+    A replacement, for rows on other machines, has the attribute ``weight_sum`` and the same
+    call signature.
     """
 
     def __init__(self, objective: Objective, data: Data, dtype: Any) -> None:
@@ -92,7 +92,7 @@ class RowSum:
         self.part = network.layout.params(np.empty(network.layout.size, dtype))
         size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
         self.blocks = [slice(k, min(k + size, n)) for k in range(0, n, size)]
-        # One block is gathered once; several would be a copy of the targets.
+        # A single block is gathered once; keeping several would duplicate the targets.
         self.only = data.batch(self.blocks[0]) if len(self.blocks) == 1 else None
         self.workspace = Workspace(network, size, dtype)
         self.weight_sum = float(n if data.weight is None else data.weight.sum())
@@ -112,7 +112,7 @@ class RowSum:
 
 
 class _FullObjective:
-    """The objective over all rows as a function of scipy's float64 vector."""
+    """Objective over all rows as a function of scipy's float64 vector."""
 
     def __init__(self, plan: Plan, row_sum: Any, theta: Array) -> None:
         self.objective, self.row_sum = plan.objective, row_sum
@@ -125,5 +125,5 @@ class _FullObjective:
         weight_sum = self.row_sum.weight_sum
         value = self.row_sum(self.params, self.total, 1.0 / weight_sum)
         value += self.objective.penalty(self.params, self.total, weight_sum)
-        # scipy's line search shortens a step to nan; at inf it takes no step and "converges".
+        # At nan, scipy's line search shortens the step; at inf it takes none and "converges".
         return value if isfinite(value) else nan, self.total.vector.astype(np.float64)

@@ -1,8 +1,8 @@
-"""Training of several networks of one shape at once, each on rows of its own.
+"""Joint training of several networks of equal shape, each on its own rows.
 
-A member is what the plain trainer would make of its weights, its random stream and its rows:
-it has its own order of rows, its own memory of the optimizer and its own end.  What is done
-for all at once is the arithmetic of a step (:mod:`sknn_scratch.core.stack`).
+A member equals the result of the plain trainer for its weights, random numbers and rows.  It
+has its own row order, optimizer state and stopping time.  Only the arithmetic of a step is
+done for all members at once (:mod:`sknn_scratch.core.stack`).
 """
 
 from __future__ import annotations
@@ -13,23 +13,24 @@ from math import inf, isfinite
 
 import numpy as np
 
+from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, Optimizer, Progress, Schedule, State
 from sknn_scratch.core import linalg, probe, stack
 from sknn_scratch.core.data import Batch, Data
 from sknn_scratch.core.network import Network
 
-#: Elements of a layer's buffer when held-out rows are scored.
+#: Number of elements in a layer's buffer for scoring held-out rows.
 BLOCK_ELEMENTS = 2**17
 
 
 @dataclass
 class Member:
-    """Everything of one network that changes during training."""
+    """State of one network that changes during training."""
 
     theta: Array
     rng: np.random.RandomState
     order: Array  #: its training rows, in the order of the last epoch
-    held_out: Array  #: rows of the validation data that it is judged by; may be empty
+    held_out: Array  #: rows of the validation data to score it on; may be empty
     optimizer: State = field(default_factory=dict)
     best_theta: Array | None = None
     best_score: float = -inf
@@ -41,34 +42,34 @@ class Member:
 
     @property
     def kept(self) -> Array:
-        """The parameters to publish: the best ones, or the last where none were judged."""
+        """Parameters to store: the best ones, or the last ones without validation rows."""
         return self.theta if self.best_theta is None else self.best_theta
 
     @property
     def is_lost(self) -> bool:
-        """Whether no parameters were ever of use."""
+        """True if the member has no usable parameters."""
         failed = self.stop_reason == "diverged" or bool(self.scores)
         return (failed and self.best_theta is None) or not np.isfinite(self.kept).all()
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all members minimise, and what they are judged by."""
+    """Objective and validation of all members."""
 
     network: Network
     loss: Loss
     data: Data
-    validation: Data  #: what ``held_out`` counts in: the data itself, as a rule
+    validation: Data  #: data that ``held_out`` refers to, usually ``data``
     #: (members, rows, n_raw) raw outputs and (members, rows) row numbers -> one score for each.
     judge: Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
 class Together:
-    """Mini-batch steps for all members at once; the best of ``n_checks`` checks is kept.
+    """Mini-batch steps for all members at once, keeping the best of ``n_checks`` checks.
 
-    A member stops when it has made ``patience`` times as many steps as at its best check,
-    and a sixth of all at least.
+    A member stops after ``patience`` times as many steps as at its best check, but not before
+    a sixth of all steps.
     """
 
     optimizer: Optimizer
@@ -80,21 +81,21 @@ class Together:
     patience: float = inf
 
     def solve(self, task: Task, members: Sequence[Member]) -> None:
-        """Train all members to their end; they have equal numbers of rows."""
+        """Train all members, which have equal numbers of rows."""
         groups = task.network.layout.groups
         probe.check_optimizer(self.optimizer, members[0].theta, groups)
         for member in members:
             member.optimizer = self.optimizer.init(member.theta, groups)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with quiet_floats():
             _Loop(self, task, members).run()
 
     def is_over(self, member: Member, first_end: int) -> bool:
-        """Tell whether a member's best check is too long ago."""
+        """Return True if a member has not improved for too many steps."""
         return member.step >= max(first_end, self.patience * member.best_step)
 
 
 class _Loop:
-    """The members that still train, and their buffers."""
+    """Members in training, and their buffers."""
 
     def __init__(self, how: Together, task: Task, members: Sequence[Member]) -> None:
         self.how, self.task = how, task
@@ -108,7 +109,7 @@ class _Loop:
         self.bind(members)
 
     def bind(self, members: Sequence[Member]) -> None:
-        """Go on with these members: their parameters are the rows of one block."""
+        """Continue with these members; their parameters become the rows of one block."""
         self.members = list(members)
         if not members:
             return
@@ -123,7 +124,7 @@ class _Loop:
         self._buffers: dict[int, stack.StackBuffers] = {}
 
     def run(self) -> None:
-        """Run epochs until every member is at its end."""
+        """Run epochs until every member has stopped."""
         while self.members and self.epoch < self.how.max_iter:
             for member in self.members:
                 member.rng.shuffle(member.order)
@@ -139,7 +140,7 @@ class _Loop:
             member.stop_reason = "max_iter"
 
     def train(self, start: int) -> None:
-        """Move each member by one step, along the gradient of its own batch."""
+        """Make one step for each member, with the gradient of its own batch."""
         stop = min(start + self.size, self.n)
         buffers = self.buffers(stop - start)
         index = np.concatenate([member.order[start:stop] for member in self.members])
@@ -159,7 +160,7 @@ class _Loop:
         return None
 
     def update(self, has_weight: Array, start: int) -> None:
-        """Let the optimizer turn each member's gradient into a step; none without weight."""
+        """Make an optimizer step for each member, except for batches of zero weight."""
         rate = self.rate(start)
         self.step += 1
         for member, grad, moves in zip(self.members, self.grads, has_weight, strict=True):
@@ -170,7 +171,7 @@ class _Loop:
             member.step, member.epoch = self.step, self.epoch + 1
 
     def rate(self, start: int) -> float:
-        """Return the step size, as the plain trainer has it."""
+        """Return the learning rate, as in the plain trainer."""
         fraction = min((self.epoch + start / self.n) / self.how.max_iter, 1.0)
         progress = Progress(self.epoch, self.step, self.samples, fraction, 0)
         return self.how.learning_rate_init * self.how.schedule(progress)
@@ -190,10 +191,10 @@ class _Loop:
             )
         return self._buffers[n]
 
-    # --- The end of members.
+    # --- Stopping of members.
 
     def check(self) -> None:
-        """Score all members on their held-out rows; keep the best, and let some stop."""
+        """Score all members on their held-out rows, keep the best weights, and stop members."""
         held_out = np.stack([member.held_out for member in self.members])
         thetas = [self.how.optimizer.readout(m.theta, m.optimizer) for m in self.members]
         raw = raw_of_members(self.task.network, self.task.validation.X, thetas, held_out)
@@ -207,7 +208,7 @@ class _Loop:
         self.leave(over, "stalled")
 
     def drop_diverged(self, raw: Array, batch: Batch) -> None:
-        """Let those members end whose loss is not finite; the batch has not been applied."""
+        """Stop the members whose loss is not finite; the batch has not been applied."""
         k = len(self.members)
         cut = [slice(j * (len(raw) // k), (j + 1) * (len(raw) // k)) for j in range(k)]
         weights = [None if batch.weight is None else batch.weight[c] for c in cut]
@@ -219,7 +220,7 @@ class _Loop:
         self.leave(diverged if any(diverged) else [True] * k, "diverged")
 
     def leave(self, who: Sequence[bool], reason: str) -> None:
-        """End the training of some members, and go on with the others."""
+        """Stop some members, and continue with the others."""
         if not any(who):
             return
         for member, leaves in zip(self.members, who, strict=True):
@@ -230,7 +231,7 @@ class _Loop:
 
 
 def raw_of_members(network: Network, X: Array, thetas: Sequence[Array], index: Array) -> Array:
-    """Return (members, rows, n_raw) raw outputs: of each member for its row of ``index``."""
+    """Return (members, rows, n_raw) raw outputs of each member for its row of ``index``."""
     k, n = index.shape
     params = stack.stack_params(network.layout, np.stack(list(thetas)))
     out = np.empty((k, n, network.units[-1]), thetas[0].dtype)
@@ -247,7 +248,7 @@ def raw_of_members(network: Network, X: Array, thetas: Sequence[Array], index: A
 
 
 def _gather(data: Data, index: Array, x: Array) -> Batch:
-    """Return the rows with these numbers, those of X in the buffer ``x``."""
+    """Return the batch of the rows with these numbers; the rows of X are in the buffer ``x``."""
     weight = None if data.weight is None else data.weight[index]
     linalg.take_rows_into(data.X, index, x)
     return Batch(x, data.columns(index).T, weight, float(len(index)))

@@ -1,4 +1,4 @@
-"""Training by mini-batches: epochs of steps."""
+"""Training by mini-batches."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, Row, TrainingState
 from sknn_scratch.training.stopping import Patience
 
-#: At or below this step size a stall ends training, whatever the schedule answers.
+#: At or below this learning rate a stall ends training, whatever the schedule returns.
 SMALLEST_RATE = 1e-6
 
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """Steps of an optimizer along the gradient of one small batch after the other."""
+    """Optimizer steps on the gradients of mini-batches."""
 
     optimizer: Optimizer
     schedule: Schedule
@@ -32,9 +32,9 @@ class MiniBatch:
     learning_rate_init: float
     batch_size: int
     max_iter: int
-    #: Whether the order of an epoch is drawn; or what draws it from the rows' own order.
+    #: Whether to shuffle rows in each epoch; or an order such as ``Blocks``, which draws them.
     shuffle: Any = True
-    #: Makes what runs an epoch, from this strategy, plan, data and state; None: :class:`Loop`.
+    #: Factory of the epoch loop, from this strategy, plan, data and state; None: :class:`Loop`.
     loop: Callable[..., Any] | None = None
 
     def solve(self, plan: Plan, data: Data, state: TrainingState, run: FitRun) -> None:
@@ -52,7 +52,7 @@ class MiniBatch:
         run.notify("on_fit_end")
 
     def _complete(self, plan: Plan, state: TrainingState) -> None:
-        """Add to the state what this strategy needs and what is not there yet."""
+        """Add the missing parts of the state that this strategy needs."""
         if not state.optimizer:
             groups = plan.network.layout.groups
             probe.check_optimizer(self.optimizer, state.theta, groups)
@@ -62,7 +62,7 @@ class MiniBatch:
             state.patience = self.patience.start() | {"of": criterion}
 
     def _epoch(self, plan: Plan, state: TrainingState, loop: Any) -> Row:
-        """Run an epoch, judge it and write it down."""
+        """Run an epoch, evaluate it and record it in the history."""
         start = perf_counter()
         row = {"epoch": state.epoch + 1} | loop.run_epoch()
         if plan.judge is None:
@@ -97,7 +97,7 @@ class MiniBatch:
         return "max_iter" if state.epoch >= self.max_iter else ""
 
     def _slows_down(self, state: TrainingState) -> bool:
-        """Let the schedule answer a stall by a smaller factor; patience then begins anew."""
+        """Count a stall and reset patience if the schedule lowers the factor; return whether."""
         now = self.progress(state, 0.0)
         factor = self.schedule(now)
         slower = self.schedule(now._replace(stalls=now.stalls + 1))
@@ -108,13 +108,13 @@ class MiniBatch:
         return True
 
     def progress(self, state: TrainingState, part: float) -> Progress:
-        """Return the progress when ``part`` of the current epoch is done."""
+        """Return the progress when the fraction ``part`` of the current epoch is done."""
         fraction = min((state.epoch + part) / self.max_iter, 1.0)
         return Progress(state.epoch, state.step, state.samples, fraction, state.stalls)
 
 
 class Loop:
-    """One fit's buffers, bound once, and the epoch that runs in them."""
+    """Epoch loop of one fit, with its buffers."""
 
     def __init__(self, how: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
         self.how, self.data, self.state = how, data, state
@@ -131,13 +131,13 @@ class Loop:
         self.workspace = Workspace(plan.objective.network, batch_size, state.theta.dtype)
 
     def run_epoch(self) -> Row:
-        """Make a step for each batch; return the mean loss by rows, or the first not finite."""
+        """Make a step for each batch; return the mean loss, or the first that is not finite."""
         row = self.run(self._next_order())
         self.state.samples += self.n
         return row
 
     def _next_order(self) -> Array:
-        """Return the rows of an epoch in its order."""
+        """Return the row numbers of an epoch, in order."""
         if not isinstance(self.how.shuffle, bool):
             order: Array = self.how.shuffle.draw(self.order, self.state.rng)
             return order
@@ -146,7 +146,7 @@ class Loop:
         return self.order
 
     def run(self, order: Array, seen: int = 0) -> Row:
-        """Make the steps of some rows of an epoch, of which ``seen`` have gone before."""
+        """Make the steps for these rows of an epoch, after ``seen`` previous rows."""
         total, counted = 0.0, 0
         self.rate, per_step = self._rate(seen), self.how.schedule.per_step
         for batch in self.batches.in_order(order):
@@ -169,7 +169,7 @@ class Loop:
         }
 
     def step(self, batch: Batch, rows: Rows, is_last: bool) -> float:
-        """Move theta by one step; return the objective before it.  Not if it is not finite."""
+        """Return the objective, and make one step if it is finite."""
         state, direction = self.state, self.grads.vector
         value = self.objective.value_and_grad(self.params, batch, rows, self.grads, state.noise)
         if is_last:

@@ -1,4 +1,4 @@
-"""What callbacks may see of a fit, and ask for."""
+"""View of a running fit, passed to callbacks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sknn_scratch.training.state import Plan, Row, TrainingState
 
 
 class FitRun(Run):
-    """The one object that callbacks talk to (:class:`sknn_scratch.contracts.Run`).
+    """Implementation of :class:`sknn_scratch.contracts.Run`.
 
-    ``header`` says of which fit a checkpoint is; ``listener`` is an internal one with the
-    verbs of a callback, and with a memory that no checkpoint needs to hold.
+    ``header`` identifies the fit in its checkpoints.  ``listener`` is an internal object with
+    the methods of a callback, whose ``memory`` is not stored in checkpoints.
     """
 
     def __init__(
@@ -39,34 +39,34 @@ class FitRun(Run):
 
     @property
     def epoch(self) -> int:
-        """Epochs done."""
+        """Number of epochs done."""
         return self.state.epoch
 
     @property
     def history(self) -> list[Row]:
-        """One row for each epoch."""
+        """Record of the epochs done, one dict for each."""
         return self.state.history
 
     def stop(self, reason: str) -> None:
-        """Ask for training to end after this epoch."""
+        """Stop training after this epoch."""
         self.reasons.append(reason)
 
     @property
     def end(self) -> str:
-        """Return "asked" if a callback asked to stop, else nothing."""
+        """Return "asked" if a callback requested a stop, else an empty string."""
         return "asked" if self.reasons else ""
 
     def check_path(self, path: str | os.PathLike[str]) -> None:
-        """Raise now if a checkpoint could not be written there."""
+        """Raise an error if a checkpoint cannot be written to ``path``."""
         checkpoint.check_writable(path)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Ask for a checkpoint; it is written when all callbacks of the epoch have run."""
+        """Request a checkpoint, written after all callbacks of the epoch have run."""
         if path not in self._wanted:
             self._wanted.append(path)
 
     def notify(self, event: str) -> None:
-        """Tell all callbacks "on_fit_begin", "on_epoch_end" or "on_fit_end"; then save."""
+        """Call the hook ``event`` of all callbacks, then write the requested checkpoints."""
         for callback, memory in self._listeners:
             getattr(callback, event)(memory, self)
         while self._wanted:

@@ -1,4 +1,4 @@
-"""A training state as nested dicts of plain data, and back: what a checkpoint holds."""
+"""Conversion of a training state to and from plain data, the content of a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sknn_scratch.training.state import TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
-    """Return all of the state; arrays are shared, not copied."""
+    """Return the state as nested dicts; arrays are shared, not copied."""
     tree: dict[str, Any] = {part.name: getattr(state, part.name) for part in fields(state)}
     tree["rng"] = rng_state(state.rng)
     tree["noise"] = None if state.noise is None else generator_state(state.noise)
@@ -30,9 +30,9 @@ def snapshot(state: TrainingState) -> State:
 
 
 def restore(tree: State) -> TrainingState:
-    """Return the state that a snapshot was taken of.
+    """Return the training state of a snapshot.
 
-    Training that had stalled or diverged stays ended; after any other end it can go on.
+    Training that stalled or diverged remains ended; otherwise it can be resumed.
     """
     values = dict(tree)
     values["rng"] = restore_rng(values["rng"])
@@ -42,15 +42,15 @@ def restore(tree: State) -> TrainingState:
     return TrainingState(**values)
 
 
-# --- What a snapshot may hold.
+# --- Validation of snapshots.
 
 
 def check_snapshot(
     tree: Any, layout: Layout, optimizer: Optimizer | None, dtype: Any, n_rows: int | None = None
 ) -> State:
-    """Return a copy of a snapshot that is safe to train from; raise MisfitError if there is none.
+    """Return a copy of a valid snapshot, which is safe to train from; else raise MisfitError.
 
-    ``n_rows`` is the number of rows of a fit that goes on; None: between two fits, at rest.
+    ``n_rows`` is the number of rows of an interrupted fit; None for the state after a fit.
     """
     weights = form.array((layout.size,), dtype)
     memory = _memory(optimizer, np.zeros(layout.size, dtype), layout.groups)
@@ -63,7 +63,7 @@ def check_snapshot(
 
 
 def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.Form:
-    """Return the form of snapshots: the one description of what they hold."""
+    """Return the form of snapshots, the only description of their content."""
     count = form.whole()
     rows = form.nothing if at_rest else form.optional(_row_numbers)
     row = form.record({"epoch": count}, form.any_number)
@@ -88,7 +88,7 @@ def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.For
 
 
 def _memory(optimizer: Optimizer | None, theta: Array, groups: Mapping[str, slice]) -> form.Form:
-    """Return the form of what an optimizer keeps: empty, or as it begins with."""
+    """Return the form of an optimizer's state: empty, or like its initial state."""
     if optimizer is None:
         return form.empty_or(form.record({}))
     bounds = {(part.start, part.stop) for part in groups.values()}
@@ -102,23 +102,23 @@ def _row_numbers(found: Any, place: str) -> Array:
 
 
 def _check_rows(order: Array | None, held_out: Array | None, n_rows: int) -> None:
-    """Raise unless each row is in one of two vectors, and no row in both."""
+    """Raise MisfitError unless every row is in exactly one of two vectors."""
     if order is None and held_out is None:
         return
     both = [np.empty(0, np.intp) if part is None else part for part in (order, held_out)]
     is_whole = order is not None and len(order) > 0 and sum(map(len, both)) == n_rows
     if not is_whole or not np.array_equal(np.sort(np.concatenate(both)), np.arange(n_rows)):
-        wanted = f"array that holds, with held_out, each row number below {n_rows} once"
+        wanted = f"array with, beside held_out, each row number below {n_rows} once"
         raise form.MisfitError("order", wanted, order)
 
 
-#: The largest values of what random streams keep beside arrays: numpy reads past its own arrays
-#: from larger positions.
+#: Largest values in the states of numpy's random number generators: with larger positions, numpy
+#: reads beyond its arrays.
 _LARGEST = {"pos": 624, "buffer_pos": 4, "has_uint32": 1, "has_gauss": 1, "uinteger": 2**32 - 1}
 
 
 def _stream(state_of: Callable[[Any], State], kind: type) -> form.Form:
-    """Return the form of the states of random streams of a kind."""
+    """Return the form of the states of RandomState or Generator."""
 
     def read(found: Any, place: str) -> State:
         name = found.get("bit_generator") if isinstance(found, dict) else None
@@ -126,7 +126,7 @@ def _stream(state_of: Callable[[Any], State], kind: type) -> form.Form:
         example = state_of(kind(BIT_GENERATORS[generators(name, f"{place}['bit_generator']")](0)))
         state: State = _stream_like(example)(found, place)
         key = state["state"].get("key")
-        if name == "MT19937" and not key.any():  # numpy would look for a normal number for ever
+        if name == "MT19937" and not key.any():  # normal numbers would never be found
             where = f"{place}['state']['key']"
             raise form.MisfitError(where, "array with other numbers than 0", key)
         return state

@@ -1,4 +1,4 @@
-"""What a fit knows: the plan, which does not change, and the state, which does."""
+"""Plan of a fit, which is constant, and state of a fit, which changes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from sknn_scratch.contracts import Array, Callback, Site, State
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
-#: One row of the history: what is known of an epoch, by name.
+#: One row of the history: quantities of one epoch, by name.
 Row = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All decisions of one fit, made once before it begins."""
+    """Settings of one fit, made before it begins."""
 
-    objective: Objective  #: with the network that trains: it may have dropout
-    network: Network  #: the network that predicts, over the same parameters
+    objective: Objective  #: with the network for training, which may have dropout
+    network: Network  #: network for predicting, with the same parameters
     strategy: Any
     callbacks: tuple[Callback, ...] = ()
-    #: Turns theta into (score, loss) on validation rows; None without any.
+    #: Function from theta to (score, loss) on validation rows; None without validation.
     judge: Callable[[Array], tuple[float, float]] | None = None
-    #: Whether the validation score decides when to stop and which weights to keep.
+    #: Whether to stop and to select weights by the validation score.
     early_stopping: bool = False
-    #: One pass over the data, as partial_fit makes it, instead of ``max_iter`` epochs.
+    #: One pass over the data, for partial_fit, instead of ``max_iter`` epochs.
     one_pass: bool = False
-    #: Where each layer stands, for the initializer.
+    #: Position of each layer, for the initializer.
     sites: tuple[Site, ...] = ()
 
     def monitor(self, theta: Array, row: Row) -> None:
@@ -42,18 +42,18 @@ class Plan:
 
 @dataclass
 class TrainingState:
-    """Everything that changes during training and nothing else."""
+    """Everything that changes during training."""
 
     theta: Array
     rng: np.random.RandomState
-    noise: np.random.Generator | None = None  #: dropout's stream
+    noise: np.random.Generator | None = None  #: random number generator of dropout
     optimizer: State = field(default_factory=dict)
     patience: State = field(default_factory=dict)
-    memory: State = field(default_factory=dict)  #: of callbacks, by their number
-    order: Any = None  #: row numbers in the order of the last epoch; None: all, as they are
+    memory: State = field(default_factory=dict)  #: state of the callbacks, by number and class
+    order: Any = None  #: row numbers in the order of the last epoch; None: all, in order
     held_out: Any = None  #: row numbers held out for validation
     best_theta: Array | None = None  #: parameters of the best validation score
-    best_row: Row = field(default_factory=dict)  #: that epoch's row of the history
+    best_row: Row = field(default_factory=dict)  #: row of the history for that epoch
     epoch: int = 0
     step: int = 0
     samples: int = 0
@@ -62,20 +62,20 @@ class TrainingState:
     stop_reason: str = ""
 
     def curve(self, name: str) -> list[float]:
-        """Return one column of the history, of the epochs that have it."""
+        """Return one column of the history, for the epochs that have it."""
         return [row[name] for row in self.history if name in row]
 
     def at_rest(self, keep_theta: bool) -> TrainingState:
-        """Return what ``partial_fit`` goes on from: no order, no best weights.
+        """Return the state to keep for ``partial_fit``, without row order and best weights.
 
-        ``keep_theta`` where training goes on from other weights than those published.
+        Set ``keep_theta`` if training resumes from other weights than the fitted attributes.
         """
         nothing: Any = None
         theta = self.theta if keep_theta else nothing
         return replace(self, theta=theta, order=None, held_out=None, best_theta=None)
 
     def wake(self, published: Array) -> TrainingState:
-        """Return a deep copy, to be trained: this state and ``published`` stay as they are."""
+        """Return a deep copy to train; this state and the argument remain unchanged."""
         live = published if self.theta is None else self.theta
         return replace(
             self,
@@ -92,14 +92,14 @@ class TrainingState:
 
 
 def copy_stream(rng: np.random.RandomState) -> np.random.RandomState:
-    """Return a stream that goes on as ``rng`` would; several times faster than deepcopy."""
+    """Return a copy of ``rng``, several times faster than deepcopy."""
     twin = np.random.RandomState(0)
     twin.set_state(rng.get_state(legacy=False))
     return twin
 
 
 def copy_state(state: State) -> State:
-    """Return a copy of nested dicts of plain data, with arrays in memory of their own."""
+    """Return a deep copy of nested dicts of plain data."""
     return {key: _copy_leaf(value) for key, value in state.items()}
 
 

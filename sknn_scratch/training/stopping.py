@@ -1,4 +1,4 @@
-"""When to stop: a pure judgement of a sequence of scores."""
+"""Stopping criterion for a sequence of scores."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from sknn_scratch.contracts import State
 
 @dataclass(frozen=True)
 class Patience:
-    """Training has stalled after more than ``n_iter_no_change`` scores without gain.
+    """Criterion for a stall: more than ``n_iter_no_change`` scores without improvement.
 
-    A gain is a score (more is better) that is at least ``tol`` above the best so far;
-    a score that is not a number is none.
+    An improvement is a score (higher is better) of at least the best so far plus ``tol``.
+    A score of nan is never an improvement.
     """
 
     tol: float
     n_iter_no_change: float
 
     def start(self) -> State:
-        """Return the memory before the first score."""
+        """Return the state before the first score."""
         return {"best": -np.inf, "count": 0}
 
     def judge(self, score: float, memory: State) -> bool:
-        """Take in a score; tell whether it is the best so far."""
+        """Update the state with a score; return True if it is the best so far."""
         gain = score >= memory["best"] + self.tol
         memory["count"] = 0 if gain else memory["count"] + 1
         is_best = score > memory["best"]
@@ -34,5 +34,5 @@ class Patience:
         return bool(is_best)
 
     def has_stalled(self, memory: State) -> bool:
-        """Tell whether patience is at its end."""
+        """Return True if training has stalled."""
         return bool(memory["count"] > self.n_iter_no_change)

@@ -1,9 +1,9 @@
-"""Temporary files beside a checkpoint: who writes one, and which have lost their writer.
+"""Temporary files of checkpoints, and deletion of those that killed processes left behind.
 
-A writer holds a lock of the system on its file, which ends with the process however that ends;
-numbers of processes, which are given again, do not count.  A file is removed only if it is of the
-same path, was begun on this machine and is not locked.  Where there are no such locks (Windows,
-some network file systems), files of killed writers stay.
+A process locks the file that it writes (``flock``).  The system releases the lock when the process
+ends, in whatever way; process IDs would not be reliable, because they are reused.  A file is
+deleted only if it belongs to the same path, was created on this machine and is not locked.
+Without such locks (Windows, some network file systems) files of killed processes remain.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-#: Whether the system has the locks that tell whether a writer lives.
+#: Whether the system supports these locks.
 LOCKS = fcntl is not None
 
 
 def new_name(where: Path) -> Path:
-    """Return a new name beside ``where``, of its own for each writer and never too long."""
+    """Return a new name in the directory of ``where``, unique per writer and never too long."""
     return where.with_name(f"{_begin(where)}{secrets.token_hex(8)}.tmp")
 
 
 def lock(file: IO[bytes], name: Path) -> bool:
-    """Mark a file as one whose writer lives; tell whether it is still there.
+    """Lock a file that is being written; tell whether it still exists.
 
-    Another writer, which came before the lock, may have taken the file for a dead one's.
+    Another process may have deleted the file before it was locked.
     """
     _flock(file.fileno(), wait=True)
     return name.exists()
 
 
 def remove_dead(where: Path) -> None:
-    """Delete what killed writers of ``where`` have left on this machine."""
+    """Delete temporary files that killed processes on this machine left for ``where``."""
     if not LOCKS:
         return
     begin = _begin(where)
@@ -61,13 +61,13 @@ def _remove_if_dead(path: str) -> None:
 
 
 def _begin(where: Path) -> str:
-    """Return what names of all temporary files of this path and machine begin with."""
+    """Return the common prefix of temporary files for this path on this machine."""
     origin = f"{platform.node()}\0{where.name}".encode("utf-8", "surrogateescape")
     return f".{where.name[:40]}-{hashlib.blake2b(origin, digest_size=8).hexdigest()}"
 
 
 def _flock(descriptor: int, wait: bool) -> bool:
-    """Tell whether the file could be locked."""
+    """Lock a file; tell whether that succeeded."""
     system: Any = fcntl
     try:
         system.flock(descriptor, system.LOCK_EX | (0 if wait else system.LOCK_NB))
