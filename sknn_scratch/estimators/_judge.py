@@ -58,7 +58,7 @@ class Judge:
 
 
 def stops_early(estimator: Any) -> bool:
-    """Tell whether the validation score decides when to stop."""
+    """Return True if the validation score decides when to stop."""
     return bool(estimator.early_stopping) and estimator.solver != "lbfgs"
 
 

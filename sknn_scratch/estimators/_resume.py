@@ -343,7 +343,7 @@ def _targets_from(estimator: Any, tree: Any, most: int) -> ClassTargets | Numeri
 
 
 def _are_classes(labels: Any, most: int) -> bool:
-    """Tell whether data is a vector of classes as fits learn them."""
+    """Return True if data is a vector of classes in ascending order."""
     is_vector = isinstance(labels, np.ndarray) and labels.ndim == 1
     if not is_vector or not 0 < len(labels) <= most or labels.dtype.kind not in "biufSUMmO":
         return False

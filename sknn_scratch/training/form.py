@@ -86,7 +86,7 @@ def finite(found: Any, place: str) -> Any:
 
 
 def _is_number(found: Any, kind: type) -> bool:
-    """Tell whether data is a number in the range of floats; booleans are not."""
+    """Return True if data is a number in the range of floats, and not a boolean."""
     is_one = isinstance(found, kind) and not isinstance(found, bool)
     return is_one and not (isinstance(found, int) and found.bit_length() > 1000)
 

@@ -108,7 +108,7 @@ def _check_rows(order: Array | None, held_out: Array | None, n_rows: int) -> Non
     both = [np.empty(0, np.intp) if part is None else part for part in (order, held_out)]
     is_whole = order is not None and len(order) > 0 and sum(map(len, both)) == n_rows
     if not is_whole or not np.array_equal(np.sort(np.concatenate(both)), np.arange(n_rows)):
-        wanted = f"array with, beside held_out, each row number below {n_rows} once"
+        wanted = f"array that contains, together with held_out, each row number below {n_rows} once"
         raise form.MisfitError("order", wanted, order)
 
 

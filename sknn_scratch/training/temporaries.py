@@ -31,7 +31,7 @@ def new_name(where: Path) -> Path:
 
 
 def lock(file: IO[bytes], name: Path) -> bool:
-    """Lock a file that is being written; tell whether it still exists.
+    """Lock a file that is being written; return True if it still exists.
 
     Another process may have deleted the file before it was locked.
     """
@@ -67,7 +67,7 @@ def _begin(where: Path) -> str:
 
 
 def _flock(descriptor: int, wait: bool) -> bool:
-    """Lock a file; tell whether that succeeded."""
+    """Lock a file; return True on success."""
     system: Any = fcntl
     try:
         system.flock(descriptor, system.LOCK_EX | (0 if wait else system.LOCK_NB))
