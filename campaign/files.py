@@ -178,7 +178,8 @@ def _try_state(case: Case) -> None:
 def _try_skops(case: Case) -> None:
     from sknn_scratch.interop import load_skops
 
-    damage, content = pick(case.rng, [_flip_skops, _cut_skops, _schema, _schema, _schema])(case.rng)
+    kinds = [_flip_skops, _cut_skops, _schema, _schema, _schema, _schema, _crafted_skops]
+    damage, content = pick(case.rng, kinds)(case.rng)
     case.trace.append(f"skops: {damage}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.skops"
@@ -298,7 +299,9 @@ def _shape(rng: Rng) -> Damage:
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (63 - (len(text) + 10) % 64) + b"\n"
     member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(64)
-    return f"shape: {name} = {descr} {shape}", _zip({**_members(), f"{name}.npy": member})
+    return f"shape: {name} = {descr} {shape}", _zip(
+        {**_members(sound().checkpoint), f"{name}.npy": member}
+    )
 
 
 def _crafted(rng: Rng) -> Damage:
@@ -345,8 +348,8 @@ def _zip(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> by
     return file.getvalue()
 
 
-def _members() -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(sound().checkpoint)) as archive:
+def _members(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -361,9 +364,24 @@ def _cut_skops(rng: Rng) -> Damage:
     return "cut", sound().skops[: int(rng.integers(len(sound().skops)))]
 
 
+def _crafted_skops(rng: Rng) -> Damage:
+    """Return a file whose schema someone made on purpose."""
+    schema = _members(sound().skops)["schema.json"]
+    texts = {
+        "300 MB of blanks": lambda: schema + b" " * 300_000_000,
+        "deep lists": lambda: b"[" * 100_000,
+        "many values": lambda: b"[" + b"[]," * 10_000_000 + b"0]",
+        "deep nodes": lambda: schema.replace(b"{", b'{"a":' * 500 + b"{", 1) + b"}" * 500,
+    }
+    name = pick(rng, list(texts))
+    if name not in _made:
+        members = _members(sound().skops) | {"schema.json": texts[name]()}
+        _made[name] = _zip(members, zipfile.ZIP_DEFLATED)
+    return f"crafted: {name}", _made[name]
+
+
 def _schema(rng: Rng) -> Damage:
-    with zipfile.ZipFile(io.BytesIO(sound().skops)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = _members(sound().skops)
     schema = json.loads(members["schema.json"])
     places = [place for place in _places(schema) if place]
     place, value = places[int(rng.integers(len(places)))], pick(rng, LEAVES)

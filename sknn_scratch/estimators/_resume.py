@@ -235,7 +235,11 @@ def check_fitted(estimator: Any) -> None:
         raise form.MisfitError("_network", "network of its layers", network)
     form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
     _targets_from(estimator, _targets_tree(estimator._targets), theta.size)
-    check_snapshot(snapshot(estimator._state), layout, estimator._optimizer, theta.dtype)
+    state, optimizer = estimator._state, estimator._optimizer
+    check_snapshot(snapshot(state), layout, optimizer, theta.dtype)
+    # Training by mini-batches begins both states together.
+    if optimizer is not None and state.patience and not state.optimizer:
+        raise form.MisfitError("optimizer", f"dict of {type(optimizer).__name__}", {})
 
 
 def _check_origin(estimator: Any, tree: Any) -> None:
