@@ -7,12 +7,14 @@ import functools
 import io
 import json
 import os
+import re
 import resource
 import struct
 import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,7 @@ from campaign._draw import Rng, pick
 from campaign._watch import Case, Hang, limited, shown, where
 from sknn_scratch import MLPClassifier
 from sknn_scratch import components as parts
+from sknn_scratch.training import checkpoint
 
 X = np.random.default_rng(0).normal(size=(40, 4))
 y = (X[:, 0] > 0).astype(int)
@@ -35,9 +38,13 @@ PARAMS = {
     "random_state": 0,
     "n_iter_no_change": 50,
 }
+#: What a refusal names: the argument or the file.
+NAMED = re.compile(r"^state |/(run\.npz|model\.skops)'")
 #: Bounds of a refusal, beside the arrays of the file: seconds and bytes.
 LONGEST, LARGEST = 5.0, 200e6
 HUGE = 10**18
+#: How the description of damage begins that has a digest of its own.
+SEALED = "sealed"
 #: Values for a node of a header.
 NODES: list[Any] = [
     *(None, True, -1, 0, 1, HUGE, -HUGE, 1e308, 3.5, "", "x", [], {}, ["list"], {"a": 1}),
@@ -80,6 +87,7 @@ class Sound(NamedTuple):
     resumed: str
     state: dict[str, Any]
     skops: bytes
+    loaded: str
 
 
 @functools.cache
@@ -90,19 +98,25 @@ def sound() -> Sound:
         fit = MLPClassifier(max_iter=3, callbacks=[parts.Checkpoint(path)], **PARAMS).fit(X, y)
         raw, arrays = Path(path).read_bytes(), dict(np.load(path))
         resumed = MLPClassifier(max_iter=5, **PARAMS).resume(path, X, y)
-        skops = _skops_file(Path(folder) / "model.skops")
+        skops, loaded = _skops_file(Path(folder) / "model.skops")
     header = json.loads(arrays["header"].tobytes())
-    return Sound(raw, arrays, header, _result(resumed), fit.get_state(), skops)
+    return Sound(raw, arrays, header, _result(resumed), fit.get_state(), skops, loaded)
 
 
-def _skops_file(path: Path) -> bytes:
+def _skops_file(path: Path) -> tuple[bytes, str]:
     try:
         import skops.io
     except ImportError:  # an extra
-        return b""
+        return b"", ""
     model = MLPClassifier((4,), max_iter=2, random_state=0, solver="sgd").fit(X, y)
     skops.io.dump(model, path)
-    return path.read_bytes()
+    return path.read_bytes(), _arrays(model)
+
+
+def _arrays(model: Any) -> str:
+    """Return a digest of the arrays of a fitted model."""
+    state = model._state
+    return digest([model.theta_, model.coefs_, model.classes_, state.theta, state.optimizer])
 
 
 def _result(estimator: Any) -> str:
@@ -117,9 +131,8 @@ def play(case: Case) -> None:
 
 
 def _try_checkpoint(case: Case) -> None:
-    damage, content = pick(case.rng, [_flip, _cut, _header, _header, _array, _shape, _crafted])(
-        case.rng
-    )
+    kinds = [_flip, _cut, _header, _header, _array, _shape, _crafted, _sealed, _sealed]
+    damage, content = pick(case.rng, kinds)(case.rng)
     case.trace.append(f"checkpoint: {damage}")
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.npz")
@@ -127,7 +140,10 @@ def _try_checkpoint(case: Case) -> None:
         estimator = MLPClassifier(max_iter=5, **PARAMS)
         if _refused(case, lambda: estimator.resume(path, X, y), estimator, len(content)):
             return
-    if _result(estimator) != sound().resumed:
+    if damage.startswith(SEALED):  # as legal as an edited state
+        if not np.isfinite(estimator.theta_).all():
+            case.found("not finite", "theta_ after resume" + _field(damage))
+    elif _result(estimator) != sound().resumed:
         case.found("silently another result", damage.split(":")[0] + _field(damage))
 
 
@@ -162,7 +178,8 @@ def _try_state(case: Case) -> None:
 def _try_skops(case: Case) -> None:
     from sknn_scratch.interop import load_skops
 
-    damage, content = pick(case.rng, [_flip_skops, _cut_skops, _schema, _schema, _schema])(case.rng)
+    kinds = [_flip_skops, _cut_skops, _schema, _schema, _schema, _schema, _crafted_skops]
+    damage, content = pick(case.rng, kinds)(case.rng)
     case.trace.append(f"skops: {damage}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.skops"
@@ -170,6 +187,8 @@ def _try_skops(case: Case) -> None:
         loaded: list[Any] = []
         if _refused(case, lambda: loaded.append(load_skops(path)), None, len(content)):
             return
+    if isinstance(loaded[0], MLPClassifier) and _arrays(loaded[0]) != sound().loaded:
+        case.found("silently other arrays", f"of a damaged skops file{_field(damage)}")
     try:
         proba = loaded[0].predict_proba(X)
     except Exception as error:  # fields of the file that loading does not read
@@ -193,11 +212,18 @@ def _refused(case: Case, load: Callable[[], Any], estimator: Any, n_bytes: int) 
     if seconds > LONGEST or grown > LARGEST + n_bytes:
         case.found("out of bounds", f"{seconds:.1f} s, {grown / 1e6:.0f} MB")
     case.ledger.count("loaded" if error is None else type(error).__name__)
-    if error is not None and not isinstance(error, ValueError):
+    if error is not None and not isinstance(error, ValueError) and not _is_untrusted(error):
         case.found("exception type", shown(error), f"{where(error)} {type(error).__name__}")
+    if isinstance(error, ValueError) and not NAMED.search(str(error)):
+        case.found("message names nothing", shown(error), where(error))
     if error is not None and before is not None and digest(vars(estimator)) != before:
         case.found("changed after an error", shown(error), where(error))
     return error is not None
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    """Tell whether types were refused that a user may trust, as skops itself refuses them."""
+    return isinstance(error, TypeError) and "if you trust them, pass trusted=" in str(error)
 
 
 def _peak() -> float:
@@ -245,6 +271,26 @@ def _array(rng: Rng) -> Damage:
     return f"array: {name} = {change}", _npz(arrays, sound().header)
 
 
+def _sealed(rng: Rng) -> Damage:
+    """Exchange a part of the state, and let the digest say that it was ever so."""
+    header, arrays = copy.deepcopy(sound().header), dict(sound().arrays)
+    places = [place for place in _places(header["tree"]["state"]) if place]
+    place, value = places[int(rng.integers(len(places)))], pick(rng, NODES)
+    old = _get(header["tree"]["state"], place)
+    if isinstance(old, list) and old[:1] == ["array"] and rng.random() < 0.8:
+        value = pick(rng, list(ARRAYS))
+        with np.errstate(all="ignore"):
+            arrays[old[1]] = np.asarray(ARRAYS[value](arrays[old[1]]))
+    else:
+        _put(header["tree"]["state"], place, value)
+    with suppress(Exception):  # of references that lead nowhere
+        used: dict[str, Any] = {}
+        checkpoint._decode(header["tree"], lambda name: used.setdefault(name, arrays[name]))
+        header["digest"] = checkpoint._digest(header["tree"], used)
+    text = f"{SEALED}: {'.'.join(map(str, place))} = {str(value)[:40]}"
+    return text, _npz(arrays, header)
+
+
 def _shape(rng: Rng) -> Damage:
     """Let an array's header promise what is not there."""
     name = pick(rng, [name for name in sound().arrays if name != "header"])
@@ -253,7 +299,9 @@ def _shape(rng: Rng) -> Damage:
     text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape}, }}".encode()
     text += b" " * (63 - (len(text) + 10) % 64) + b"\n"
     member = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(64)
-    return f"shape: {name} = {descr} {shape}", _zip({**_members(), f"{name}.npy": member})
+    return f"shape: {name} = {descr} {shape}", _zip(
+        {**_members(sound().checkpoint), f"{name}.npy": member}
+    )
 
 
 def _crafted(rng: Rng) -> Damage:
@@ -276,7 +324,13 @@ def _crafted(rng: Rng) -> Damage:
         "twice": lambda: sound().checkpoint * 2,
     }
     name = pick(rng, list(files))
-    return f"crafted: {name}", files[name]()
+    if name not in _made:  # some take a second
+        _made[name] = files[name]()
+    return f"crafted: {name}", _made[name]
+
+
+#: Crafted files by their names.
+_made: dict[str, bytes] = {}
 
 
 def _npz(arrays: dict[str, Any], header: Any, text: bytes = b"") -> bytes:
@@ -294,8 +348,8 @@ def _zip(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> by
     return file.getvalue()
 
 
-def _members() -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(sound().checkpoint)) as archive:
+def _members(content: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
@@ -310,9 +364,24 @@ def _cut_skops(rng: Rng) -> Damage:
     return "cut", sound().skops[: int(rng.integers(len(sound().skops)))]
 
 
+def _crafted_skops(rng: Rng) -> Damage:
+    """Return a file whose schema someone made on purpose."""
+    schema = _members(sound().skops)["schema.json"]
+    texts = {
+        "300 MB of blanks": lambda: schema + b" " * 300_000_000,
+        "deep lists": lambda: b"[" * 100_000,
+        "many values": lambda: b"[" + b"[]," * 10_000_000 + b"0]",
+        "deep nodes": lambda: schema.replace(b"{", b'{"a":' * 500 + b"{", 1) + b"}" * 500,
+    }
+    name = pick(rng, list(texts))
+    if name not in _made:
+        members = _members(sound().skops) | {"schema.json": texts[name]()}
+        _made[name] = _zip(members, zipfile.ZIP_DEFLATED)
+    return f"crafted: {name}", _made[name]
+
+
 def _schema(rng: Rng) -> Damage:
-    with zipfile.ZipFile(io.BytesIO(sound().skops)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = _members(sound().skops)
     schema = json.loads(members["schema.json"])
     places = [place for place in _places(schema) if place]
     place, value = places[int(rng.integers(len(places)))], pick(rng, LEAVES)

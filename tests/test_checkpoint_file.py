@@ -194,7 +194,7 @@ def test_root_is_a_dict(tree, path):
 
 
 # ----------------------------------------------------------------------------------------- damage
-WORDS = "must be a whole, undamaged checkpoint that sknn_scratch wrote in format version 1, but"
+WORDS = "must be a whole, undamaged checkpoint that sknn_scratch wrote in format version 2, but"
 
 
 def check_damaged(path, data, may_be_ignored=False):
@@ -314,8 +314,8 @@ FOREIGN = {
     "header too deep": (npz(header=as_bytes("[" * 100_000)), "RecursionError"),
     "other format": (npz(**header_of(TREE, format="tar")), "its header is of another kind"),
     "other version": (
-        npz(**header_of(TREE, version=2, written_by="7.5")),
-        "sknn_scratch 7.5 wrote it in format version 2",
+        npz(**header_of(TREE, version=3, written_by="7.5")),
+        "sknn_scratch 7.5 wrote it in format version 3",
     ),
     "missing array": (without("a0"), "There is no item named 'a0.npy'"),
     "missing header": (without("header"), "it has no header"),
@@ -659,7 +659,7 @@ def test_stream(make, n_drawn, path):
 
 
 @pytest.mark.parametrize("n_drawn", [0, 1, 2, 701])
-@pytest.mark.parametrize("kind", checkpoint._BIT_GENERATORS)
+@pytest.mark.parametrize("kind", checkpoint.BIT_GENERATORS)
 def test_generator(kind, n_drawn, path):
     generator = np.random.Generator(getattr(np.random, kind)(5))
     generator.integers(9, size=n_drawn, dtype=np.uint32)  # An odd number leaves half a word.

@@ -1,7 +1,9 @@
 """Files of skops: round trips with no type left to trust, and what a bad file gets."""
 
 import datetime
+import json
 import pickle
+import time
 import warnings
 import zipfile
 
@@ -228,3 +230,104 @@ def test_all_kinds_of_components_were_tried():
     assert CSVLog in made
     assert Checkpoint in made
     assert GroupRates in made
+
+
+# ------------------------------------------------------------------------------- crafted files
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def packed(path, content, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+
+
+def in_schema(change):
+    def spoil(path):
+        content = members(path)
+        schema = json.loads(content["schema.json"])
+        change(schema["content"]["content"])
+        packed(path, content | {"schema.json": json.dumps(schema)})
+
+    return spoil
+
+
+def blanks(path):
+    content = members(path)
+    content["schema.json"] += b" " * 300_000_000
+    packed(path, content, zipfile.ZIP_DEFLATED)
+
+
+def huge_array(path):
+    content = members(path)
+    name = next(name for name in content if name.endswith(".npy"))
+    head, end = content[name].split(b"'shape': (", 1)
+    size = end.index(b")")
+    shape = b"'shape': (900000000000,"
+    text = head + shape + b"), }" + b" " * (size - len(shape) + 12) + b"\n"
+    packed(path, content | {name: text})
+
+
+def deep(path):
+    packed(path, members(path) | {"schema.json": "[" * 100_000})
+
+
+def many_values(path):
+    packed(path, members(path) | {"schema.json": "[" + "[]," * 2_000_000 + "0]"})
+
+
+def other_size(network):
+    network["layout"]["content"]["content"]["size"]["content"] = "3"
+
+
+def no_weights(model):
+    model["theta_"] = dict(model["out_activation_"])
+
+
+CRAFTED = {
+    "300 MB of blanks": blanks,
+    "a huge array": huge_array,
+    "deep lists": deep,
+    "many small values": many_values,
+    "no layout": in_schema(lambda model: model["_network"]["content"]["content"].pop("layout")),
+    "a string for a node": in_schema(lambda model: model.update(_network="os")),
+    "another size": in_schema(lambda model: other_size(model["_network"]["content"]["content"])),
+    "no weights": in_schema(no_weights),
+    "no moments": in_schema(
+        lambda model: model["_state"]["content"]["content"]["optimizer"].update(key_types="")
+    ),
+    "no state": in_schema(lambda model: model.update(_state=dict(model["out_activation_"]))),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_files(name, tmp_path):
+    path = stored(tmp_path, fitted(MLPClassifier((5,), max_iter=3), SIGNS[:, 0]))
+    CRAFTED[name](path)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"^The file .*model\.skops' must be a whole, undamaged"):
+        load_skops(path)
+    assert time.perf_counter() - start < 5
+
+
+def test_a_damaged_network_in_a_pipeline(tmp_path):
+    model = make_pipeline(StandardScaler(), fitted(MLPClassifier((5,), max_iter=3), SIGNS[:, 0]))
+    model[-1].theta_ = model[-1].theta_[:-1]
+    with pytest.raises(ValueError, match="the size of theta_"):
+        load_skops(stored(tmp_path, model))
+
+
+def test_parameters_may_have_changed_after_fit(tmp_path):
+    model = fitted(MLPClassifier((5,), max_iter=3, random_state=0), SIGNS[:, 0])
+    model.set_params(solver="sgd", hidden_layer_sizes=(9, 9), loss="binary_log_loss")
+    loaded = load_skops(stored(tmp_path, model))
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_a_compressed_file(tmp_path):
+    model = fitted(MLPClassifier((5,), max_iter=300, tol=0.0), SIGNS[:, 0])
+    path = tmp_path / "model.skops"
+    io.dump(model, path, compression=zipfile.ZIP_DEFLATED, compresslevel=9)
+    np.testing.assert_array_equal(load_skops(path).theta_, model.theta_)

@@ -131,16 +131,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
         check_plugins(plan, data)
-        if path is None:
-            state, origin = start(self, plan, data, how), None
-        else:
-            state, origin = _resume.load(path)
-        plan = with_judge(self, plan, data, state, targets, held)
+        origin = None if path is None else _resume.load(path)
         is_watched = bool(plan.callbacks) or origin is not None
-        header = _resume.header(self, data, targets, plan.judge) if is_watched else {}
-        if origin is not None:
-            _resume.check_same(origin, header, str(path))
-            _resume.check_epoch(self, state, str(path))
+        header = _resume.header(self, data, targets, held) if is_watched else {}
+        if origin is None:
+            state = start(self, plan, data, how)
+        else:
+            state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
+        plan = with_judge(self, plan, data, state, targets, held)
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 

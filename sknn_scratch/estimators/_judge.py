@@ -57,14 +57,18 @@ class Judge:
         return self.score(theta, self.raw, loss), loss
 
 
+def stops_early(estimator: Any) -> bool:
+    """Return True if the validation score decides when to stop."""
+    return bool(estimator.early_stopping) and estimator.solver != "lbfgs"
+
+
 def with_judge(
     estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any, given: Data | None
 ) -> Plan:
     """Return the plan with a judge, if there are validation rows; split after drawing weights."""
-    wanted = estimator.early_stopping
-    if wanted and estimator.solver == "lbfgs":
+    wanted = stops_early(estimator)
+    if estimator.early_stopping and not wanted:
         warn("early_stopping is ignored with solver='lbfgs'.")
-        wanted = False
     if given is None and not wanted:
         return plan
     if given is None:

@@ -14,23 +14,33 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array, Component, State
+from sknn_scratch.contracts import Array, Component, Optimizer, State
 from sknn_scratch.core.data import Data
+from sknn_scratch.core.layout import Layout
+from sknn_scratch.core.network import Network
+from sknn_scratch.estimators import _aliases
+from sknn_scratch.estimators._judge import stops_early
 from sknn_scratch.estimators._start import plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS
-from sknn_scratch.training import checkpoint
-from sknn_scratch.training.snapshot import misfit, restore, snapshot
+from sknn_scratch.training import checkpoint, form
+from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
 from sknn_scratch.training.state import Plan, TrainingState
 
+#: The header of a checkpoint, which identifies its fit.
+_ORIGIN = {
+    "estimator": form.text(),
+    "parameters": form.mapping(form.text()),
+    "data": form.mapping(form.text()),
+}
 #: Parameters that may differ between a checkpoint and the estimator that resumes from it.
 FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
 # numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
-def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
-    """Return the header that identifies the fit of a checkpoint."""
+def header(estimator: Any, data: Data, targets: Any, held: Data | None) -> State:
+    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data."""
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -40,18 +50,18 @@ def header(estimator: Any, data: Data, targets: Any, judge: Any) -> State:
             "dtype": str(data.dtype),
             **_digests(data, ""),
             "classes": _written(getattr(targets, "classes", None)),
-            "kind of validation data": _kind(judge, data),
-            **(_digests(judge.data, "_val") if _kind(judge, data) == "given" else {}),
+            "kind of validation data": _kind(estimator, held),
+            **({} if held is None else _digests(held, "_val")),
         },
     }
     seed = repr(estimator.random_state)
     return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
 
 
-def _kind(judge: Any, data: Data) -> str:
-    if judge is None:
-        return "not given"
-    return "held out of X" if judge.data is data else "given"
+def _kind(estimator: Any, held: Data | None) -> str:
+    if held is not None:
+        return "given"
+    return "held out of X" if stops_early(estimator) else "not given"
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
@@ -97,8 +107,8 @@ def check_path(path: Any) -> str:
     return os.fspath(path)
 
 
-def load(path: str) -> tuple[TrainingState, State]:
-    """Return the training state of a checkpoint, and its header.
+def load(path: str) -> State:
+    """Return the content of a checkpoint: the training state, and its header.
 
     Raises
     ------
@@ -106,12 +116,40 @@ def load(path: str) -> tuple[TrainingState, State]:
         If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
-    if not {"estimator", "parameters", "data", "state"} <= tree.keys():
+    if not {*_ORIGIN, "state"} <= tree.keys():
         raise ValueError(
             f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
             "a file, or use set_state for the result of get_state."
         )
-    return restore(tree["state"]), tree
+    return tree
+
+
+def stored_state(
+    estimator: Any, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
+) -> TrainingState:
+    """Return the training state of a checkpoint, after checking it against this fit.
+
+    ``wanted`` is the header of this fit; ``n_rows`` its number of rows, 0 for partitions.
+    """
+    try:
+        for name, part in _ORIGIN.items():
+            part(origin[name], name)
+        check_same(origin, wanted, path)
+        dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
+        tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
+        if tree["noise"] is None and any(_aliases.dropout_rates(estimator)):
+            raise form.MisfitError("noise", "dict, which dropout needs", None)
+        if (tree["held_out"] is None) == (kind == "held out of X"):
+            raise form.MisfitError("held_out", f"value for validation data {kind}", None)
+    except form.MisfitError as error:
+        raise checkpoint.damaged(path, f"its {error}") from error
+    state = restore(tree)
+    check_epoch(estimator, state, path)
+    return state
+
+
+def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
+    return plan.network.layout, getattr(plan.strategy, "optimizer", None)
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
@@ -152,12 +190,16 @@ def warn_lost_curvature(estimator: Any) -> None:
 
 # --- Fitted estimators as plain data.
 
+#: Version of the layout of get_state's result.
+STATE_FORMAT = 1
+_PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
+
 
 def get_state(estimator: Any) -> State:
     """Return weights, training state and targets as nested dicts of plain data."""
     names = getattr(estimator, "feature_names_in_", None)
     tree: State = {
-        "format": 1,
+        "format": STATE_FORMAT,
         "estimator": type(estimator).__name__,
         "n_features": estimator.n_features_in_,
         "feature_names": None if names is None else names.tolist(),
@@ -171,54 +213,97 @@ def get_state(estimator: Any) -> State:
 
 def set_state(estimator: Any, tree: State) -> None:
     """Restore the fitted attributes of an estimator with the same parameters."""
-    found = tree.keys() if isinstance(tree, Mapping) else set()
-    wanted = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
-    if wanted - found:
+    _check_origin(estimator, tree)
+    try:
+        read = _read_state(estimator, tree)
+    except form.MisfitError as error:
+        raise ValueError(_no_state(error, tree)) from error
+    except (RecursionError, MemoryError) as error:
         raise ValueError(
-            f"state must come from get_state of a {type(estimator).__name__}. Got a "
-            f"{type(tree).__name__} that lacks {', '.join(sorted(wanted - found))}."
-        )
-    if tree.get("format") != 1 or tree.get("estimator") != type(estimator).__name__:
+            "state must be a result of get_state, but reading it fails with "
+            f"{type(error).__name__}: call get_state again."
+        ) from error
+    vars(estimator).update(read)
+
+
+def check_fitted(estimator: Any) -> None:
+    """Raise MisfitError unless the fitted attributes of an estimator are consistent."""
+    network, theta = estimator._network, form.vector(estimator.theta_, "theta_")
+    again = Network(form.whole(1, theta.size)(estimator.n_features_in_, "n_in"), network.layers)
+    layout = again.layout
+    if vars(network.layout) != vars(layout) or network.units != again.units:
+        raise form.MisfitError("_network", "network of its layers", network)
+    form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
+    _targets_from(estimator, _targets_tree(estimator._targets), theta.size)
+    state, optimizer = estimator._state, estimator._optimizer
+    check_snapshot(snapshot(state), layout, optimizer, theta.dtype)
+    # Training by mini-batches begins both states together.
+    if optimizer is not None and state.patience and not state.optimizer:
+        raise form.MisfitError("optimizer", f"dict of {type(optimizer).__name__}", {})
+
+
+def _check_origin(estimator: Any, tree: Any) -> None:
+    """Raise ValueError unless a state is from an estimator of this class."""
+    name = type(estimator).__name__
+    missing = _PARTS - (tree.keys() if isinstance(tree, Mapping) else set())
+    if missing:
         raise ValueError(
-            f"state must come from get_state of a {type(estimator).__name__}. Got format "
-            f"{tree.get('format')!r} of {tree.get('estimator')!r}."
+            f"state must come from get_state of a {name}. Got a {type(tree).__name__} that lacks "
+            f"{', '.join(sorted(missing))}: pass the result of get_state."
         )
-    tree = deepcopy(tree)
-    targets, theta = _targets_from(tree["targets"]), np.array(tree["theta"])
-    plan = plan_without_data(estimator, tree["n_features"], targets, theta.dtype)
+    found = [form.shown(tree.get(key)) for key in ("format", "estimator")]
+    if found != [repr(STATE_FORMAT), repr(name)]:
+        raise ValueError(
+            f"state must come from get_state of a {name}, in format {STATE_FORMAT}. Got format "
+            f"{found[0]} of {found[1]}: pass such a state, or load this one with the version of "
+            "sknn_scratch that made it."
+        )
+
+
+def _read_state(estimator: Any, tree: State) -> State:
+    """Return the attributes of the fitted estimator that a state describes."""
+    theta = form.vector(tree["theta"], "theta")
+    n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
+    names = form.optional(form.sequence(form.text(), n_features))
+    feature_names = names(tree["feature_names"], "feature_names")
+    targets = _targets_from(estimator, tree["targets"], theta.size)
+    plan = plan_without_data(estimator, n_features, targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
             "set hidden_layer_sizes and loss to their original values."
         )
-    _check_optimizer(estimator, tree, plan, theta)
-    state = restore(tree["state"])
+    _check_optimizer(estimator, tree["optimizer"], plan)
+    state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
-    attributes = estimator._fitted_attributes(plan, state, targets, theta)
-    vars(estimator).update(attributes, n_features_in_=tree["n_features"], _state=state)
-    if tree["feature_names"] is not None:
-        estimator.feature_names_in_ = np.array(tree["feature_names"], dtype=object)
+    read: State = {"n_features_in_": n_features}
+    if feature_names is not None:
+        read["feature_names_in_"] = np.array(feature_names, dtype=object)
+    return estimator._fitted_attributes(plan, state, targets, theta) | read | {"_state": state}
 
 
-def _check_optimizer(estimator: Any, tree: State, plan: Plan, theta: Array) -> None:
+def _no_state(error: form.MisfitError, tree: State) -> str:
+    """Return the message for a state that is not valid."""
+    if error.place.startswith("optimizer") and isinstance(tree["optimizer"], str):
+        return (
+            f"state must hold the state of {tree['optimizer']} for {np.size(tree['theta'])} "
+            f"parameters, but {error}: set solver and ema_decay to their original values."
+        )
+    return (
+        f"state must be a result of get_state, in format {STATE_FORMAT}, but its {error}: "
+        "call get_state again, or correct this part."
+    )
+
+
+def _check_optimizer(estimator: Any, stored: Any, plan: Plan) -> None:
     """Raise ValueError unless parameters give the optimizer whose state is stored."""
-    optimizer = getattr(plan.strategy, "optimizer", None)
-    stored, made = tree["optimizer"], _classes(optimizer) or "lbfgs"
-    if stored != made:
+    made = _classes(getattr(plan.strategy, "optimizer", None)) or "lbfgs"
+    if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
             f"state must come from get_state of a {type(estimator).__name__} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
             "set them to their original values, and change them after set_state."
-        )
-    held = tree["state"]["optimizer"]
-    # An empty state starts again, for example after conversion from scikit-learn.
-    form = optimizer.init(theta, plan.network.layout.groups) if optimizer and held else {}
-    difference = misfit(held, form, "optimizer")
-    if difference:
-        raise ValueError(
-            f"state must hold the state of {made} for {theta.size} parameters, but {difference}: "
-            "set solver and ema_decay to their original values."
         )
 
 
@@ -241,8 +326,40 @@ def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
     return {"task": targets.task, "classes": classes, "sparse": targets.sparse}
 
 
-def _targets_from(tree: State) -> ClassTargets | NumericTargets:
-    if tree["task"] == "regression":
-        return NumericTargets(**tree)
-    classes = tree["classes"] if "classes" in tree else np.array(tree["labels"], dtype=object)
-    return ClassTargets(classes, tree["task"], tree["sparse"])
+def _targets_from(estimator: Any, tree: Any, most: int) -> ClassTargets | NumericTargets:
+    """Return the targets that a state describes; ``most`` is a bound of their number."""
+    if estimator._y_is_numeric:
+        return _numeric_targets(tree, most)
+    is_object = isinstance(tree, dict) and "labels" in tree
+    task = form.text("binary", "multiclass", "multilabel")
+    classes = {"labels": form.sequence(form.text())} if is_object else {"classes": form.plain}
+    read = form.record({"task": task, "sparse": form.truth, **classes})(tree, "targets")
+    labels = np.array(read["labels"], dtype=object) if is_object else read["classes"]
+    place = "targets['labels']" if is_object else "targets['classes']"
+    if not _are_classes(labels, most):
+        raise form.MisfitError(place, "array of different classes in ascending order", labels)
+    n, fits = len(labels), {"binary": range(1, 3), "multiclass": range(3, most + 1)}
+    if n not in fits.get(read["task"], range(1, most + 1)):
+        raise form.MisfitError("targets['task']", f"task with {n} classes", read["task"])
+    if read["task"] == "multilabel" and not np.array_equal(labels, np.arange(n)):
+        raise form.MisfitError(place, "array of the labels' numbers", labels)
+    return ClassTargets(labels, read["task"], read["sparse"])
+
+
+def _are_classes(labels: Any, most: int) -> bool:
+    """Return True if data is a vector of classes in ascending order."""
+    is_vector = isinstance(labels, np.ndarray) and labels.ndim == 1
+    if not is_vector or not 0 < len(labels) <= most or labels.dtype.kind not in "biufSUMmO":
+        return False
+    return bool((labels[:-1] < labels[1:]).all())
+
+
+def _numeric_targets(tree: Any, most: int) -> NumericTargets:
+    n = form.whole(1, most)(tree.get("n_targets") if isinstance(tree, dict) else None, "n_targets")
+    column = form.optional(form.array((n,), np.float64))
+    parts = {"task": form.text("regression"), "location": column, "scale": column}
+    targets = NumericTargets(**form.record({"n_targets": form.whole(), **parts})(tree, "targets"))
+    scale = targets.scale
+    if (scale is None) != (targets.location is None) or (scale is not None and (scale <= 0).any()):
+        raise form.MisfitError("targets['scale']", "array of numbers above 0, as location", scale)
+    return targets

@@ -65,7 +65,7 @@ def check_plugins(plan: Plan, data: Data) -> None:
 
 def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
     """Return the plan for data of a known form, without rows."""
-    loss = probe.for_task(_aliases.component(estimator, "loss", "loss"), targets.task)
+    loss = estimator._resolve_loss(targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
     return make_plan(estimator, data, loss, How(is_new=False, one_pass=True))

@@ -227,13 +227,15 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     weigher = _with_weights_of(estimator, coding)
     held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
-    state, origin = _start(estimator, plan, sample, how, asked)
-    plan = with_judge(estimator, plan, sample, state, coding.targets, held)
+    origin = None if asked.resume is None else _resume.load(asked.resume)
     is_watched = bool(plan.callbacks) or origin is not None
-    header = _header(estimator, plan, parts, coding) if is_watched else {}
-    if origin is not None:
-        _resume.check_same(origin, header, str(asked.resume))
-        _resume.check_epoch(estimator, state, str(asked.resume))
+    header = _header(estimator, held, parts, coding) if is_watched else {}
+    if origin is None:
+        state = start(estimator, plan, sample, how)
+        state.order = None  # partitions have orders of their own
+    else:
+        state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
+    plan = with_judge(estimator, plan, sample, state, coding.targets, held)
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
@@ -295,19 +297,9 @@ def _size(data: Data) -> tuple[int, float]:
     return n, float(n if data.weight is None else data.weight.sum())
 
 
-def _start(
-    estimator: Any, plan: Plan, sample: Data, how: How, asked: Options
-) -> tuple[TrainingState, State | None]:
-    if asked.resume is not None:
-        return _resume.load(asked.resume)
-    state = start(estimator, plan, sample, how)
-    state.order = None  # each partition has its own order
-    return state, None
-
-
-def _header(estimator: Any, plan: Plan, parts: Partitions, coding: Coding) -> State:
-    """Return the header that identifies a fit in checkpoints; the first row represents X."""
-    tree = _resume.header(estimator, parts.sample, coding.targets, plan.judge)
+def _header(estimator: Any, held: Data | None, parts: Partitions, coding: Coding) -> State:
+    """Return what says of which fit a checkpoint is: its first row stands for the data."""
+    tree = _resume.header(estimator, parts.sample, coding.targets, held)
     tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.X.shape[1]}"
     return tree
 

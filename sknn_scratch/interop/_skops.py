@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+from sklearn.base import BaseEstimator
 
 from sknn_scratch import components
 from sknn_scratch.core.layers import Dense, Dropout
@@ -19,12 +23,16 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
+from sknn_scratch.estimators._base import BaseMLP
+from sknn_scratch.estimators._resume import check_fitted
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import Levels
 from sknn_scratch.preprocessing._numeric import Bins, RobustScale
+from sknn_scratch.training.archive import check_array, check_json, check_members
 from sknn_scratch.training.checkpoint import plain_file
+from sknn_scratch.training.form import DEEPEST
 from sknn_scratch.training.state import TrainingState
 
 #: Types in a fitted estimator, in addition to its components.
@@ -55,8 +63,9 @@ _LEVELS: tuple[type, ...] = (date, datetime, time, timedelta, timezone)
 TRUSTED_TYPES: tuple[str, ...] = tuple(
     sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in (*_PARTS, *_COMPONENTS, *_LEVELS))
 )
-#: Errors from reading a damaged file, or a file of another format.
-_DAMAGE = (zipfile.BadZipFile, EOFError, LookupError, ValueError)
+#: Bytes that members may have when unpacked: some, and a multiple of the bytes of the file.
+SLACK, RATIO = 2**26, 60
+_SCHEMA = "schema.json"
 
 
 def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any:
@@ -100,27 +109,60 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     Gelu(approximate='tanh')
     """
     io = require("skops.io", "skops", "load_skops")
-    where = plain_file(path, "a file of skops")
-    try:
+    where, known = plain_file(path, "a file of skops"), [*TRUSTED_TYPES, *trusted]
+    with _naming(path):
         _check_whole(where)
-        unknown = set(io.get_untrusted_types(file=path)) - {*TRUSTED_TYPES, *trusted}
-        if unknown:
-            raise TypeError(_untrusted(path, sorted(unknown)))
-        return io.load(path, trusted=[*TRUSTED_TYPES, *trusted])
-    except _DAMAGE as error:
+        unknown = sorted(set(io.get_untrusted_types(file=where)) - {*known})
+    if unknown:
+        raise TypeError(_untrusted(path, unknown))
+    with _naming(path):
+        loaded = io.load(where, trusted=known)
+        for network in _networks(loaded):
+            check_fitted(network)
+    return loaded
+
+
+def _networks(value: Any, depth: int = 0) -> Iterator[BaseMLP]:
+    """Yield the fitted networks in what was loaded, also in pipelines and ensembles."""
+    if isinstance(value, BaseMLP):
+        yield from [value] if hasattr(value, "theta_") else []
+        return
+    parts = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list | tuple):
+        parts = vars(value).values() if isinstance(value, BaseEstimator) else ()
+    for part in parts if depth < DEEPEST else ():
+        yield from _networks(part, depth + 1)
+
+
+@contextmanager
+def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what a damaged file raises in zipfile, json, numpy and skops into one error."""
+    try:
+        yield
+    except Exception as error:
+        # A position outside the file is damage; any other error of the system is itself.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        reason = " ".join(str(error).split())[:200]
         raise ValueError(
             f"The file {os.fspath(path)!r} must be a whole, undamaged file that skops.io.dump "
-            f"wrote, but it cannot be read ({type(error).__name__}: {error}): store the "
+            f"wrote, but it cannot be read ({type(error).__name__}: {reason}): store the "
             "estimator again, or pass another file."
         ) from error
 
 
 def _check_whole(path: Path) -> None:
-    """Raise BadZipFile unless all checksums are correct."""
+    """Raise an error unless sizes are plausible and all checksums are correct."""
     with zipfile.ZipFile(path) as archive:
+        check_members(archive, SLACK + RATIO * path.stat().st_size)
         damaged = archive.testzip()
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"its part {damaged!r} is damaged")
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"its part {damaged!r} is damaged")
+        check_json(archive.read(_SCHEMA))
+        for member in archive.infolist():
+            if member.filename.endswith(".npy"):
+                with archive.open(member) as content:
+                    check_array(content, member.filename, member.file_size)
 
 
 def _untrusted(path: str | os.PathLike[str], unknown: list[str]) -> str:

@@ -7,20 +7,21 @@ objects, numpy scalars, int, float, bool, str and None. :func:`load` returns the
 The file is an .npz without pickles. Each array is a member, "a0", "a1", ...; the member
 "header" stores everything else as JSON. In it, a JSON object is a dict, and finite numbers and
 strings represent themselves. A JSON array names its type in the first item, as in
-``["float", "7ff0000000000000"]``: see ``_DECODERS``.
+``["float", "7ff0000000000000"]``: see ``_DECODERS``. The header also stores a hash of the whole
+tree, which detects changes that keep the checksums of the archive valid.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
-import secrets
 import shutil
 import struct
 import zipfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
 from typing import IO, Any
@@ -28,24 +29,14 @@ from typing import IO, Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, State
+from sknn_scratch.training import temporaries
+from sknn_scratch.training.archive import check_array, check_json, check_members
 
 FORMAT = "sknn_scratch checkpoint"
-VERSION = 1
+VERSION = 2
 
 _HEADER = "header"
-#: Errors from reading a damaged file, or a file of another format.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    struct.error,
-    EOFError,
-    LookupError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_BIT_GENERATORS: dict[str, Any] = {
+BIT_GENERATORS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         np.random.MT19937,
@@ -66,7 +57,8 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
     The data is written to a hidden temporary file in the same directory, which then replaces
     ``path``. If that fails, or the process is killed, the previous file at ``path`` is
     unchanged. Only a kill or a power failure can leave the temporary file behind
-    (``.<name>-<16 digits>.tmp``), which may then be deleted.
+    (``.<name>-<32 digits>.tmp``). The next process on this machine that writes to ``path``
+    deletes it.
 
     Parameters
     ----------
@@ -88,21 +80,17 @@ def save(path: str | os.PathLike[str], tree: State) -> None:
     """
     members = _pack(tree)
     where = _target(path)
-    temporary = _temporary(where)
-    try:
-        with open(temporary, "xb") as file:
-            with suppress(OSError):  # Usually no file exists yet to copy the permissions from.
-                shutil.copymode(where, temporary)
-            np.savez(file, **members)
-            file.flush()
-            os.fsync(file.fileno())
+    with _temporary(where, path) as (file, temporary):
+        with suppress(OSError):  # Usually no file exists yet to copy the permissions from.
+            shutil.copymode(where, temporary)
+        np.savez(file, **members)
+        file.flush()
+        os.fsync(file.fileno())
+        if not temporaries.LOCKS:  # Windows cannot replace an open file.
+            file.close()
         os.replace(temporary, where)
-    except OSError as error:
-        raise _write_error(error, path) from error
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
     _sync_directory(where.parent)
+    temporaries.remove_dead(where)
 
 
 def load(path: str | os.PathLike[str]) -> State:
@@ -122,15 +110,20 @@ def load(path: str | os.PathLike[str]) -> State:
     with open(plain_file(path), "rb") as file:
         try:
             return _read(file)
-        except _DAMAGE as error:
+        except Exception as error:  # from zipfile, json or numpy, or for lack of memory
             # A position outside the file means damage; other system errors are passed on.
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
                 raise
-            raise ValueError(
-                f"The file {os.fspath(path)!r} must be a whole, undamaged checkpoint that "
-                f"sknn_scratch wrote in format version {VERSION}, but {_reason(error)}: resume "
-                "from another checkpoint, or fit again."
-            ) from error
+            raise damaged(path, _reason(error)) from error
+
+
+def damaged(path: str | os.PathLike[str], reason: str) -> ValueError:
+    """Return the error for a damaged checkpoint; ``reason`` is a clause of the message."""
+    return ValueError(
+        f"The file {os.fspath(path)!r} must be a whole, undamaged checkpoint that "
+        f"sknn_scratch wrote in format version {VERSION}, but {reason}: resume "
+        "from another checkpoint, or fit again."
+    )
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -143,15 +136,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     OSError
         If no file can be created in its directory.
     """
-    temporary = _temporary(_target(path))
-    try:
-        with open(temporary, "xb"):
-            pass
-    except OSError as error:
-        raise _write_error(error, path) from error
-    finally:
-        with suppress(OSError):
-            os.unlink(temporary)
+    where = _target(path)
+    with _temporary(where, path):
+        pass
+    temporaries.remove_dead(where)
 
 
 def plain_file(path: str | os.PathLike[str], of: str = "a checkpoint") -> Path:
@@ -185,9 +173,23 @@ def _target(path: str | os.PathLike[str]) -> Path:
     return where
 
 
-def _temporary(where: Path) -> Path:
-    """Return a new name in the directory of ``where``, unique per writer and never too long."""
-    return where.with_name(f".{where.name[:40]}-{secrets.token_hex(8)}.tmp")
+@contextmanager
+def _temporary(where: Path, path: str | os.PathLike[str]) -> Iterator[tuple[IO[bytes], Path]]:
+    """Open a new, locked file in the directory of ``where``; delete it at the end."""
+    temporary = temporaries.new_name(where)
+    try:
+        file = open(temporary, "xb")  # noqa: SIM115
+        while not temporaries.lock(file, temporary):
+            file.close()
+            temporary = temporaries.new_name(where)
+            file = open(temporary, "xb")  # noqa: SIM115
+        with file:
+            yield file, temporary
+    except OSError as error:
+        raise _write_error(error, path) from error
+    finally:
+        with suppress(OSError):
+            os.unlink(temporary)
 
 
 def _write_error(error: OSError, path: str | os.PathLike[str]) -> OSError:
@@ -222,10 +224,28 @@ def _pack(tree: State) -> dict[str, Any]:
         raise TypeError(f"A checkpoint must be a dict. Got {type(tree).__name__} instead.")
     encoder = _Encoder()
     root = encoder.encode(tree, "tree")
-    header = {"format": FORMAT, "version": VERSION, "written_by": __version__, "tree": root}
-    # A lone surrogate is a valid character of a str, though not of UTF-8.
-    text = json.dumps(header, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    header = {"format": FORMAT, "version": VERSION, "written_by": __version__}
+    text = _json(header | {"digest": _digest(root, encoder.arrays), "tree": root})
+    check_json(text)
     return {_HEADER: np.frombuffer(text, np.uint8)} | encoder.arrays
+
+
+def _json(value: Any) -> bytes:
+    # A lone surrogate is a valid character of a str, though not of UTF-8.
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _digest(root: Any, arrays: dict[str, Array]) -> str:
+    """Return a hash of a tree: of its JSON and of its arrays."""
+    code = hashlib.blake2b(_json(root), digest_size=16)
+    for name, array in arrays.items():
+        in_fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        form = [name, array.dtype.descr, array.shape, bool(in_fortran)]
+        code.update(repr(form).encode("utf-8", "surrogatepass"))
+        flat = np.ascontiguousarray(array.T if in_fortran else array).reshape(-1)
+        code.update(flat.view(np.uint8).data if flat.nbytes else b"")
+    return code.hexdigest()
 
 
 class _Encoder:
@@ -304,25 +324,42 @@ def _read(file: IO[bytes]) -> State:
     with zipfile.ZipFile(file) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed")
+        check_members(archive, os.fstat(file.fileno()).st_size)
         # Verify all checksums before relying on the array headers in the file.
-        damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"its member {damaged!r} is damaged")
+        spoiled = archive.testzip()
+        if spoiled is not None:
+            raise ValueError(f"its member {spoiled!r} is damaged")
+        header, arrays = _read_header(archive), {}
 
         def read(name: str) -> Array:
-            with archive.open(f"{name}.npy") as member:
-                return np.lib.format.read_array(member, allow_pickle=False)
+            if name in arrays:
+                raise ValueError(f"it refers to its array {name!r} twice")
+            arrays[name] = _read_array(archive, name)
+            return arrays[name]
 
-        tree = _decode(_read_header(archive, read)["tree"], read)
+        tree = _decode(header["tree"], read)
     if type(tree) is not dict:
         raise ValueError("its header holds no tree")
+    if header["digest"] != _digest(header["tree"], arrays):
+        raise ValueError("its content has changed since it was written, as its digest shows")
     return tree
 
 
-def _read_header(archive: zipfile.ZipFile, read: Callable[[str], Array]) -> dict[str, Any]:
+def _read_array(archive: zipfile.ZipFile, name: str) -> Array:
+    member = f"{name}.npy"
+    with archive.open(member) as content:
+        check_array(content, name, archive.getinfo(member).file_size)
+    with archive.open(member) as content:
+        array: Array = np.lib.format.read_array(content, allow_pickle=False)
+    return array
+
+
+def _read_header(archive: zipfile.ZipFile) -> dict[str, Any]:
     if f"{_HEADER}.npy" not in archive.namelist():
         raise ValueError("it has no header")
-    header = json.loads(read(_HEADER).tobytes().decode("utf-8", "surrogatepass"))
+    text = _read_array(archive, _HEADER).tobytes()
+    check_json(text)
+    header: dict[str, Any] = json.loads(text.decode("utf-8", "surrogatepass"))
     if header["format"] != FORMAT:
         raise ValueError("its header is of another kind")
     if header["version"] != VERSION:
@@ -396,9 +433,9 @@ def restore_generator(generator_tree: State) -> np.random.Generator:
 
 def _bit_generator(tree: State) -> Any:
     name = tree.get("bit_generator")
-    if name not in _BIT_GENERATORS:
+    if name not in BIT_GENERATORS:
         raise ValueError(
             "The state of a random number generator must name one of numpy's bit generators, "
-            f"{', '.join(_BIT_GENERATORS)}. Got {name!r} instead."
+            f"{', '.join(BIT_GENERATORS)}. Got {name!r} instead."
         )
-    return _BIT_GENERATORS[name](0)
+    return BIT_GENERATORS[name](0)
