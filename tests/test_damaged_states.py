@@ -466,6 +466,7 @@ def test_members_that_share_their_bytes(sound, tmp_path):
     assert "more than the" in message
 
 
+@pytest.mark.slow
 def test_sums_of_memory(tmp_path):
     """What is refused takes little memory: in a process of its own, whose peak is known."""
     pytest.importorskip("resource")
@@ -485,6 +486,7 @@ def test_sums_of_memory(tmp_path):
     assert int(done.stdout) < 50_000, done.stderr
 
 
+@pytest.mark.slow
 def test_a_long_history_can_be_stored(tmp_path):
     row = {"epoch": 1, "loss": 0.1234567890123, "learning_rate": 0.001, "seconds": 0.00123}
     path = tmp_path / "run.npz"
@@ -520,6 +522,7 @@ def left(folder):
     return [name for name in os.listdir(folder) if name.endswith(".tmp")]
 
 
+@pytest.mark.slow
 @needs_locks
 @pytest.mark.parametrize(
     ("moment", "next_call"),

@@ -327,9 +327,20 @@ SETTINGS: dict[str, Setting] = {
     "two threads of BLAS": Setting(lambda: threadpool_limits(2), int),
 }
 
+#: Those that stand for others of their kind; the others are as many seconds again.
+COMMON = {
+    *("pandas comes out", "polars comes out", "metadata routing", "assume_finite"),
+    *("no parameter validation", "floats raise", "floats warn", "old prints", "decimal comma"),
+    *("pandas infers strings", "time in Chatham", "another seed", "processes of joblib"),
+}
+EACH_SETTING = [
+    pytest.param(setting, id=name, marks=[pytest.mark.slow] * (name not in COMMON))
+    for name, setting in SETTINGS.items()
+]
+
 
 @each_subject
-@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("setting", EACH_SETTING)
 def test_settings_change_nothing(setting, name, usual, tmp_path):
     wanted = usual(name)
     with setting.change():

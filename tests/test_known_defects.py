@@ -43,14 +43,14 @@ CLASSES = np.array(["low", "middle", "high"])[np.digitize(Y, [-0.6, 0.4])]
 TESTED: dict[int, str] = {}
 #: What stays as it is in scikit-learn, or is decided otherwise: number -> rows of differences.md.
 KEPT = {
-    2: ["the L2 penalty is divided by the weight sum of the minibatch"],
+    2: ["the L2 penalty is divided by the sum of the minibatch's sample weights"],
     6: ["`early_stopping` needs at least two rows to hold out"],
     8: ["`warm_start`"],
     10: ["training stops after *more than* `n_iter_no_change` epochs without improvement"],
     11: ["`tol` is absolute"],
     12: [
-        "the L2 penalty is divided by the weight sum of the minibatch",
-        "`loss_curve_` averages batches by their number of rows, not by their weight",
+        "the L2 penalty is divided by the sum of the minibatch's sample weights",
+        "`loss_curve_` averages batches by their number of rows, not by their sample weights",
     ],
 }
 
