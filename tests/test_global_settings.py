@@ -397,7 +397,7 @@ def lists(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("flags", "variables"),
     [
-        (["-O"], {"PYTHONHASHSEED": "1"}),
+        pytest.param(["-O"], {"PYTHONHASHSEED": "1"}, marks=pytest.mark.slow),
         pytest.param([], {"PYTHONHASHSEED": "2"}, marks=pytest.mark.slow),
         pytest.param(["-OO"], {"TZ": "Asia/Tokyo"}, marks=pytest.mark.slow),
         pytest.param(["-b"], {"LC_ALL": "C", "PYTHONUTF8": "0"}, marks=pytest.mark.slow),
