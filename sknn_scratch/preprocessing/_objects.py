@@ -98,6 +98,8 @@ def to_numbers(levels: list[Any], name: Any) -> Array:
 
 def _seconds(value: Any) -> Any:
     """Return durations and times of day in seconds, other values unchanged."""
+    if hasattr(value, "to_timedelta64"):  # pandas' own, which has nanoseconds
+        value = value.to_timedelta64()
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, np.timedelta64):
