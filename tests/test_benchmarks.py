@@ -365,6 +365,7 @@ def test_sizes_count_what_is_needed():
     assert footprint.bytes_of("numpy") > 10 * footprint.own_bytes() > 0
 
 
+@pytest.mark.slow
 def test_imports_are_timed_with_bytecode(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     assert footprint.seconds_to_import("sknn_scratch.contracts", 0, bytecode=str(tmp_path)) > 0

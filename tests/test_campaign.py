@@ -334,6 +334,7 @@ def test_unknown_parts(capsys):
     assert "there is no part nonsense" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_as_a_module():
     argv = [sys.executable, "-m", "campaign", "plugins", "--cases", "2", "--seed", "900"]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -271,6 +271,7 @@ def run(code, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_classes_of_main_in_another_process(tmp_path):
     file = tmp_path / "components"
     run(HEAD + CLASSES + WRITE, file)

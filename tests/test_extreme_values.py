@@ -20,7 +20,7 @@ from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.registry import names
 
 #: Each fit takes milliseconds; there are many tests.
-fewer, fewest = (settings(max_examples=settings().max_examples // k) for k in (2, 5))
+fewer, fewest = (settings(max_examples=settings().max_examples // k) for k in (4, 10))
 NAMED = re.compile(r"\b(X|y|sample_weight|Sample weights|class_weight|learning_rate_init)\b")
 LARGEST = float(np.finfo(np.float64).max)
 #: Ends of ranges: of denormal and of normal numbers, of float32 and of float64, of squares.

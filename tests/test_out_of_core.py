@@ -236,6 +236,7 @@ def example(script, *args):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_streaming_example_goes_on_to_the_same_model(tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "rows.parquet"

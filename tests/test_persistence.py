@@ -279,6 +279,7 @@ WRITE = """
     """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["Half(slope=0.3)", "'half'"])
 def test_plug_in_of_main_in_another_process(activation, tmp_path):
     np.save(tmp_path / "X.npy", MORE)

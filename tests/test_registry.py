@@ -472,6 +472,7 @@ def search(activations):
 MAIN = MODULE + "\nregister.activation('mine')(Mine)\n"
 
 
+@pytest.mark.slow
 def test_search_over_names_of_a_module_and_fit_again_elsewhere(tmp_path):
     (tmp_path / "plugin_search.py").write_text(
         f"from sknn_scratch import register\n{MODULE}\nregister.activation('mine')(Mine)\n"
@@ -514,6 +515,7 @@ def test_an_unfitted_one_is_fitted_in_a_process_that_never_saw_the_name(plugin, 
     assert result.stdout == "('mine',)\n"
 
 
+@pytest.mark.slow
 def test_a_name_of_main_fails_in_the_worker_with_one_sentence(tmp_path):
     script = SEARCH + MAIN + "\nif __name__ == '__main__':\n    search(['relu', 'mine'])\n"
     error = run_script(tmp_path / "script.py", script, succeeds=False).stderr
@@ -523,6 +525,7 @@ def test_a_name_of_main_fails_in_the_worker_with_one_sentence(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_instance_of_main_works_in_workers(tmp_path):
     script = """
     if __name__ == "__main__":
