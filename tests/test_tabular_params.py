@@ -366,3 +366,19 @@ def test_extreme_values(cls, state):
         assert model.predict(table).shape == (N,)
         if cls is TabularMLPClassifier:
             assert np.isfinite(model.decision_function(table)).all()
+
+
+BOOLEANS = [
+    (cls, name)
+    for cls in ESTIMATORS
+    for name, constraints in cls._parameter_constraints.items()
+    if "boolean" in constraints
+]
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(("cls", "name"), BOOLEANS)
+def test_booleans_of_numpy(cls, name, value):
+    """A search over an array of booleans sets numpy's own."""
+    plain = quick(cls, **{name: value}).fit(X, y_of(cls)).predict(X)
+    assert_array_equal(quick(cls, **{name: np.bool_(value)}).fit(X, y_of(cls)).predict(X), plain)

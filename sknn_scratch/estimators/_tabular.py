@@ -268,7 +268,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         """
         is_usual = isinstance(self.solver, str) and self.solver == "adam"
         inner = Adam(beta_2=0.95) if is_usual else self._component("optimizer", "solver")
-        factors = [("b", BIAS_RATE)] + [("s", SCALE_RATE)] * self.input_scaling
+        factors = [("b", BIAS_RATE)] + [("s", SCALE_RATE)] * bool(self.input_scaling)
         factors += [(f"W{k}", 1.0 / sqrt(max(n, 1))) for k, n in enumerate(network.units[:-1])]
         chain = Chain((("solver", inner), ("rates", GroupRates(factors))))
         decay = float(self._setting("ema_decay"))
