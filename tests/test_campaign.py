@@ -33,6 +33,14 @@ ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+@pytest.fixture(autouse=True)
+def on_numpy(monkeypatch):
+    """Compiled code raises no RuntimeWarning, and to compile takes longer than a call may."""
+    monkeypatch.setenv("SKNN_SCRATCH_ENGINE", "numpy")
+    with sknn_scratch.config_context(engine="numpy"):
+        yield
+
+
 def played(part, seeds, until_found=False):
     """Play cases; return the ledger."""
     ledger = Ledger(part)
