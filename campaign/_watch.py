@@ -176,6 +176,3 @@ def parameter_names() -> frozenset[str]:
 
     names = {name for cls in ESTIMATORS for name in cls().get_params(deep=False)}
     return frozenset(names | {cls.__name__ for cls in (*ESTIMATORS, *COMPONENTS)})
-
-
-__all__ = ["ALLOWED", "Case", "Hang", "Outcome", "limited", "shown", "where"]

@@ -52,7 +52,7 @@ _PLUGINS = "_sknn_scratch_plugins"
 def unchanged_on_error(estimator: Any) -> Iterator[None]:
     """Restore the estimator if the body of the ``with`` statement raises.
 
-    Restores also the state of a RandomState among its parameters.  The error gets a note that names
+    If ``random_state`` is a RandomState, its state is restored, too.  A note on the error names
     the component that raised it.
     """
     before, stream = dict(vars(estimator)), estimator.random_state
