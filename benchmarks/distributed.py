@@ -45,7 +45,7 @@ def data(n: int) -> tuple[Any, Any]:
 
 def sums(n: int) -> tuple[Callable[[], Any], Callable[[], Any], int]:
     """Return an evaluation on partitions, one in this process, and the number of parameters."""
-    from sknn_scratch.estimators._judge import Rows
+    from sknn_scratch.fitting._types import Rows
     from sknn_scratch.interop import _distributed
     from sknn_scratch.training.lbfgs import RowSum
 

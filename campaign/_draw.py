@@ -21,7 +21,7 @@ from sklearn.utils._param_validation import Interval, Options
 import sknn_scratch
 from sknn_scratch import components, registry
 from sknn_scratch.contracts import Component, Optimizer, Schedule, Transform
-from sknn_scratch.estimators._params import Callbacks, ComponentOrName, OnePerLayer
+from sknn_scratch.fitting._params import Callbacks, ComponentOrName, OnePerLayer
 
 T = TypeVar("T")
 Rng = np.random.Generator

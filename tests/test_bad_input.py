@@ -34,7 +34,7 @@ from sknn_scratch.components import (
     Relu,
 )
 from sknn_scratch.contracts import Callback, Schedule
-from sknn_scratch.estimators import _holdout
+from sknn_scratch.fitting import _holdout
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -26,8 +26,9 @@ from campaign._tables import draw_weight, draw_X, draw_y
 from campaign._watch import Case, Hang, limited
 from sknn_scratch import MLPClassifier, MLPRegressor, components, registry
 from sknn_scratch.contracts import Component
-from sknn_scratch.estimators import _base, _validation
-from sknn_scratch.estimators._params import check_params
+from sknn_scratch.estimators import _base
+from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._params import check_params
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.filterwarnings("ignore")

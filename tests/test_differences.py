@@ -23,7 +23,7 @@ from sklearn.utils import shuffle
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier
 from sknn_scratch.contracts import Activation
-from sknn_scratch.estimators._holdout import split
+from sknn_scratch.fitting._holdout import split
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

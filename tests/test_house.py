@@ -42,7 +42,7 @@ LAYERS += "preprocessing inspection"
 
 # The longest matching name decides; "core" stands for all inside it as well.
 RULES = {
-    "": Rule(f"{LAYERS} config estimators inspection", "sklearn"),
+    "": Rule(f"{LAYERS} config fitting estimators", "sklearn"),
     "config": Rule("core.linalg core.compiled"),
     "contracts": Rule(),
     "registry": Rule("contracts"),
@@ -59,11 +59,12 @@ RULES = {
     "preprocessing": Rule(
         "_floats _warning _sample_weights _tables", "sklearn scipy joblib narwhals"
     ),
-    "estimators": Rule(LAYERS, "sklearn scipy joblib"),
-    "estimators._threads": Rule("core", "threadpoolctl"),
+    "fitting": Rule(f"{LAYERS} config", "sklearn scipy"),
+    "estimators": Rule(f"{LAYERS} fitting", "sklearn scipy joblib"),
+    "fitting._blas_limits": Rule("core", "threadpoolctl"),
     "inspection": Rule("_floats contracts core", "matplotlib"),
     "testing": Rule("_floats contracts core registry", "pytest"),
-    "interop": Rule(f"{LAYERS} estimators", ANY),
+    "interop": Rule(f"{LAYERS} fitting estimators", ANY),
     "distributed": Rule("interop"),
     "onnx": Rule("interop"),
 }

@@ -39,7 +39,7 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise
-from sknn_scratch.estimators import _start
+from sknn_scratch.fitting import _start
 from sknn_scratch.inspection import (
     LossCurveDisplay,
     SearchCurveDisplay,

@@ -15,7 +15,7 @@ from test_resources import traced_peak
 from benchmarks import _frame, out_of_core
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Blocks, Checkpoint
-from sknn_scratch.estimators._validation import is_mapped
+from sknn_scratch.fitting._validation import is_mapped
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

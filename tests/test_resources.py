@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.contracts import Callback
 from sknn_scratch.core import inference
-from sknn_scratch.estimators import _start
+from sknn_scratch.fitting import _start
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

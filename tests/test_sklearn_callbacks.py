@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Checkpoint
-from sknn_scratch.estimators import _sklearn_callbacks
+from sknn_scratch.fitting import _listener
 
 ignore_max_iter = pytest.mark.filterwarnings("ignore:.*(Maximum iterations|limit max_iter)")
 ESTIMATORS = [MLPClassifier, MLPRegressor]
@@ -408,12 +408,12 @@ def test_several_targets():
 
 def test_nothing_is_copied_that_no_hook_asks_for(monkeypatch):
     for name in ("shown", "attributes"):
-        monkeypatch.setattr(_sklearn_callbacks.Subject, name, None)
+        monkeypatch.setattr(_listener.Subject, name, None)
     small().set_callbacks(StopAfter(2)).fit(X, y)
 
 
 def test_without_callbacks_there_is_no_listener(monkeypatch):
-    monkeypatch.setattr(_sklearn_callbacks, "Listener", None)
+    monkeypatch.setattr(_listener, "Listener", None)
     monkeypatch.setattr(support.CallbackContext, "_from_estimator", None)
     with pytest.warns(ConvergenceWarning):
         small().fit(X, y)

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 from scipy.sparse import coo_array, csc_array, csr_array, csr_matrix
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier
-from sknn_scratch.estimators._targets import as_labels
+from sknn_scratch.fitting._targets import as_labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

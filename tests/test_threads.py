@@ -11,7 +11,7 @@ from sknn_scratch import MLPClassifier, TabularMLPClassifier, config_context
 from sknn_scratch.components import Relu
 from sknn_scratch.contracts import Callback
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import _threads
+from sknn_scratch.fitting import _blas_limits
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 20))
@@ -23,7 +23,7 @@ SMALL, LARGE = Network.dense(20, (100,), 3, RELU), Network.dense(1024, (1024,), 
 @pytest.fixture(autouse=True)
 def two_threads():
     """Let every library have two threads, whatever the environment says."""
-    if not _threads.libraries().lib_controllers:
+    if not _blas_limits.libraries().lib_controllers:
         pytest.skip("no library of BLAS is known here")
     with threadpool_limits(2, "blas"):
         if now() != {2}:
@@ -33,7 +33,7 @@ def two_threads():
 
 def now():
     """Return the numbers of threads that libraries have."""
-    return {library.num_threads for library in _threads.libraries().lib_controllers}
+    return {library.num_threads for library in _blas_limits.libraries().lib_controllers}
 
 
 class Look(Callback):
@@ -91,23 +91,23 @@ def test_members(monkeypatch):
 
 
 def test_large_products_have_all_threads_of_one_library():
-    everything, of_scipy = _threads.libraries(), _threads.libraries(of_scipy=True)
-    with config_context(engine="numpy"), _threads.suited(LARGE, 256):
+    everything, of_scipy = _blas_limits.libraries(), _blas_limits.libraries(of_scipy=True)
+    with config_context(engine="numpy"), _blas_limits.suited(LARGE, 256):
         found = {lib.filepath: lib.num_threads for lib in everything.lib_controllers}
     names = {lib.filepath for lib in of_scipy.lib_controllers}
     assert found == {path: 1 if path in names else 2 for path in found}
-    with _threads.suited(SMALL, 32):
+    with _blas_limits.suited(SMALL, 32):
         assert now() == {2}
-    with _threads.suited(SMALL, 200):
+    with _blas_limits.suited(SMALL, 200):
         assert now() == {1}
-        with _threads.suited(SMALL, 200):
+        with _blas_limits.suited(SMALL, 200):
             assert now() == {1}
         assert now() == {1}
 
 
 def test_compiled_verbs_have_all_threads_for_large_products():
     pytest.importorskip("numba")
-    with config_context(engine="compiled"), _threads.suited(LARGE, 256):
+    with config_context(engine="compiled"), _blas_limits.suited(LARGE, 256):
         assert now() == {2}
 
 
@@ -116,12 +116,12 @@ def test_threads_that_come_later_leave_no_trace():
     has_come, go_on = threading.Event(), threading.Event()
 
     def work():
-        with _threads.suited(SMALL, 200):
+        with _blas_limits.suited(SMALL, 200):
             has_come.set()
             go_on.wait(10)
 
     with ThreadPoolExecutor(1) as pool:
-        with _threads.suited(SMALL, 200):
+        with _blas_limits.suited(SMALL, 200):
             later = pool.submit(work)
             assert has_come.wait(10)
             assert now() == {1}
@@ -131,12 +131,12 @@ def test_threads_that_come_later_leave_no_trace():
         assert now() == {2}
         # Nor does it keep later threads from it.
         assert pool.submit(_held_threads).result() in ({1}, {2})
-    with _threads.suited(SMALL, 200):
+    with _blas_limits.suited(SMALL, 200):
         assert now() == {1}
 
 
 def _held_threads():
-    with _threads.suited(SMALL, 200):
+    with _blas_limits.suited(SMALL, 200):
         return now()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -18,25 +18,13 @@ from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import (
-    _advice,
-    _aliases,
-    _blame,
-    _convert,
-    _resume,
-    _threads,
-    _validation,
-)
-from sknn_scratch.estimators._judge import Rows, with_judge
-from sknn_scratch.estimators._params import CONSTRAINTS, check_params
-from sknn_scratch.estimators._sklearn_callbacks import listen
-from sknn_scratch.estimators._start import (
-    How,
-    check_plugins,
-    make_plan,
-    start,
-    warn_if_clipped,
-)
+from sknn_scratch.estimators import _convert
+from sknn_scratch.fitting import _advice, _aliases, _blame, _blas_limits, _resume, _validation
+from sknn_scratch.fitting._judge import with_judge
+from sknn_scratch.fitting._listener import listen
+from sknn_scratch.fitting._params import CONSTRAINTS, check_params
+from sknn_scratch.fitting._start import check_plugins, make_plan, start, warn_if_clipped
+from sknn_scratch.fitting._types import CallMode, Job, Rows
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -84,7 +72,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     # --- Hooks each estimator implements.
 
     @abstractmethod
-    def _read_targets(self, y: Any, how: How, classes: Any) -> Any:
+    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> Any:
         """Return the encoder of y."""
 
     @abstractmethod
@@ -109,7 +97,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         path = _resume.check_path(path)
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
-            job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
+            job = self._prepare(rows, CallMode(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
         _resume.warn_lost_curvature(self)
@@ -117,7 +105,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return self
 
     def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
+        self, rows: Rows, how: CallMode, given: Rows, classes: Any = None, path: str | None = None
     ) -> Job:
         """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
@@ -151,7 +139,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         run = FitRun(plan, state, header, listener)
         try:
             rows = getattr(plan.strategy, "batch_size", data.n_samples)
-            with _threads.suited(plan.network, rows):
+            with _blas_limits.suited(plan.network, rows):
                 plan.strategy.solve(plan, data, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
@@ -162,12 +150,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if listener is not None:
             listener.on_published()
 
-    def _how(self, one_pass: bool) -> How:
+    def _how(self, one_pass: bool) -> CallMode:
         """Return how a call starts; the only place that uses ``warm_start``."""
         goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
-        return How(is_new=not goes_on, one_pass=one_pass)
+        return CallMode(is_new=not goes_on, one_pass=one_pass)
 
-    def _dtype(self, X: Any, how: How) -> Any:
+    def _dtype(self, X: Any, how: CallMode) -> Any:
         """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
         if not how.is_new:
             return self.theta_.dtype
@@ -175,7 +163,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return own if self.dtype is None else np.dtype(self.dtype)
 
     def _weigh(
-        self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
+        self, weight: Array | None, y: Any, targets: Any, how: CallMode, reference: Any = None
     ) -> Array | None:
         """Return the weights of rows, which the classifier multiplies by class weights.
 
@@ -205,7 +193,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return encoded, unit
 
     def _encode_given(
-        self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: How, dtype: Any
+        self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: CallMode, dtype: Any
     ) -> Data | None:
         """Return the given validation data, checked like training data."""
         if not _validation.is_given(self, *given):
@@ -336,7 +324,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        calm = _threads.suited(self._network, inference.size, trains=False)
+        calm = _blas_limits.suited(self._network, inference.size, trains=False)
         with quiet_floats(), calm, _blame.noting_components(self):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
@@ -423,12 +411,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return the objective of training on these rows, without dropout, and the rows."""
         check_is_fitted(self)
-        how = How(is_new=False, one_pass=True)
+        how = CallMode(is_new=False, one_pass=True)
         X = _validation.check_X(self, X, reset=False)
         y = _validation.check_y(self, y, X, self._y_is_numeric)
         targets = self._read_targets(y, how, None)
         checked = _validation.check_weight(self, sample_weight, X)
-        weight = self._weigh(checked, y, targets, How(is_new=False, one_pass=False))
+        weight = self._weigh(checked, y, targets, CallMode(is_new=False, one_pass=False))
         data = self._encode(X, y, weight, targets, self._loss, self.theta_.dtype)
         return Objective(self._network, self._loss, float(self.alpha), float(self.l1_ratio)), data
 
@@ -491,16 +479,6 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-class Job(NamedTuple):
-    """Inputs of a fit that is ready to run."""
-
-    plan: Plan
-    data: Data
-    state: TrainingState
-    targets: Any
-    header: State  #: identification of this fit in checkpoints
 
 
 def _best(scores: list[float]) -> float | None:

@@ -10,15 +10,14 @@ from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import probe
-from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
-from sknn_scratch.estimators._class_weight import row_weights
-from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._params import CLASS_WEIGHT, CONSTRAINTS
 from sknn_scratch.estimators._scores import ClassifierScore
-from sknn_scratch.estimators._start import How
-from sknn_scratch.estimators._targets import ClassTargets
-from sknn_scratch.estimators._validation import naming
+from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.fitting._params import CLASS_WEIGHT, CONSTRAINTS
+from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._types import CallMode, Rows
+from sknn_scratch.fitting._validation import naming
 from sknn_scratch.training.state import Plan, TrainingState
 
 
@@ -510,7 +509,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             raw = np.concatenate([-raw, raw], axis=1)
         return probe.predicted(self._loss, verb, raw)
 
-    def _read_targets(self, y: Any, how: How, classes: Any) -> ClassTargets:
+    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> ClassTargets:
         if how.is_new and how.one_pass and classes is None:
             hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
             raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
@@ -523,7 +522,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             return targets
 
     def _weigh(
-        self, weight: Array | None, y: Any, targets: Any, how: How, reference: Any = None
+        self, weight: Array | None, y: Any, targets: Any, how: CallMode, reference: Any = None
     ) -> Array | None:
         if self.class_weight is None:
             return weight

@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch import components
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
-from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._start import own_stream, plan_without_data
-from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._start import own_stream, plan_without_data
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
 
 #: Attributes with the same meaning in both packages.

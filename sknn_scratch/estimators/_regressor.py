@@ -10,12 +10,11 @@ from sklearn.utils.metaestimators import available_if
 
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
-from sknn_scratch.estimators._judge import Rows
 from sknn_scratch.estimators._scores import RegressorScore
-from sknn_scratch.estimators._start import How
-from sknn_scratch.estimators._targets import NumericTargets
+from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._targets import NumericTargets
+from sknn_scratch.fitting._types import CallMode, Rows
 
 #: Number of different values of y in a dtype below which rounding hides what is to be learned.
 FEWEST_VALUES = 100
@@ -429,7 +428,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
         )
 
-    def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
+    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         # Existing weights have a scale; with another number of targets, they are rejected later.
         keeps = not how.is_new and self._targets.n_targets == n_targets

@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 
 from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.estimators import _validation
+from sknn_scratch.fitting import _validation
 
 
 class ClassifierScore(ClassifierMixin):

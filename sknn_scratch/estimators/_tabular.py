@@ -18,17 +18,10 @@ from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import (
-    _advice,
-    _aliases,
-    _tabular_members,
-    _tabular_presets,
-    _tabular_scores,
-    _validation,
-)
+from sknn_scratch.estimators import _tabular_members, _tabular_presets, _tabular_scores
 from sknn_scratch.estimators._base import unchanged_on_error
-from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._params import (
+from sknn_scratch.fitting import _advice, _aliases, _validation
+from sknn_scratch.fitting._params import (
     ComponentOrName,
     Interval,
     OnePerLayer,
@@ -36,8 +29,9 @@ from sknn_scratch.estimators._params import (
     invalid,
     positive,
 )
-from sknn_scratch.estimators._start import own_seed, plan_without_data
-from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._start import own_seed, plan_without_data
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._columns import read
 from sknn_scratch.training.members import Member, Task, Together

@@ -8,11 +8,7 @@ import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _validation
-from sknn_scratch.estimators._class_weight import row_weights
 from sknn_scratch.estimators._classifier import MLPClassifier
-from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._params import CLASS_WEIGHT
 from sknn_scratch.estimators._scores import ClassifierScore
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
 from sknn_scratch.estimators._tabular_scores import (
@@ -21,7 +17,11 @@ from sknn_scratch.estimators._tabular_scores import (
     loss_judge,
     two_columns,
 )
-from sknn_scratch.estimators._targets import ClassTargets
+from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.fitting._params import CLASS_WEIGHT
+from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._types import Rows
 from sknn_scratch.training.members import Member, Task, raw_of_members
 
 

@@ -11,8 +11,8 @@ from joblib import Parallel, delayed, effective_n_jobs
 from sknn_scratch.contracts import Activation, Array, Initializer, Site
 from sknn_scratch.core.layers import Dense, ScaledDense
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import _threads
-from sknn_scratch.estimators._blame import noting_components
+from sknn_scratch.fitting import _blas_limits
+from sknn_scratch.fitting._blame import noting_components
 from sknn_scratch.training.members import Member, Task, Together
 
 #: Maximum bytes of parameters, gradients, moments and buffers in a stack. Larger stacks exceed the
@@ -90,7 +90,7 @@ def stack_size(network: Network, batch_size: int) -> int:
 
 @noting_components()  # here, for a traceback does not leave a process
 def _train_stack(how: Together, task: Task, stack: list[Member]) -> list[Member]:
-    with _threads.suited(task.network, how.batch_size):
+    with _blas_limits.suited(task.network, how.batch_size):
         how.solve(task, stack)
     return stack
 

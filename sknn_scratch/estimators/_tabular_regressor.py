@@ -11,14 +11,14 @@ from sklearn.utils._param_validation import StrOptions
 from sknn_scratch.components import Poisson, SquaredError
 from sknn_scratch.contracts import Array, Loss, TargetRange
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _validation
-from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._params import invalid
 from sknn_scratch.estimators._regressor import MLPRegressor
 from sknn_scratch.estimators._scores import RegressorScore, in_powers_of_two
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
 from sknn_scratch.estimators._tabular_scores import loss_judge
-from sknn_scratch.estimators._targets import NumericTargets
+from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._params import invalid
+from sknn_scratch.fitting._targets import NumericTargets
+from sknn_scratch.fitting._types import Rows
 from sknn_scratch.training.members import Member, Task
 
 #: Range of targets whose squares, summed over rows, do not overflow.

@@ -23,12 +23,13 @@ from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
-from sknn_scratch.estimators._base import Job, unchanged_on_error
-from sknn_scratch.estimators._blame import noting_components
-from sknn_scratch.estimators._judge import Rows, with_judge
-from sknn_scratch.estimators._params import check_params
-from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
+from sknn_scratch.estimators._base import unchanged_on_error
+from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
+from sknn_scratch.fitting._blame import noting_components
+from sknn_scratch.fitting._judge import with_judge
+from sknn_scratch.fitting._params import check_params
+from sknn_scratch.fitting._start import check_plugins, make_plan, start
+from sknn_scratch.fitting._types import CallMode, Job, Rows
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._partitions import (
     Summary,
@@ -239,7 +240,9 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
-def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
+def _learn(
+    estimator: Any, parts: Sequence[Summary], asked: Options
+) -> tuple[Coding, CallMode, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
     how = estimator._how(one_pass=False)
     X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
@@ -283,7 +286,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     X = _validation.check_X(estimator, X, reset=True)
     y = _validation.check_y(estimator, as_targets(y), X, estimator._y_is_numeric)
     weight = _validation.check_weight(estimator, sample_weight, X)
-    weight = estimator._weigh(weight, y, targets, How(is_new=True, one_pass=False))
+    weight = estimator._weigh(weight, y, targets, CallMode(is_new=True, one_pass=False))
     codes, unit = estimator._encode_y(y, targets, loss, dtype)
     if weight is not None:
         weight = np.asarray(_validation.cast(estimator, "sample_weight", weight, dtype))

@@ -13,9 +13,9 @@ from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
-from sknn_scratch.estimators._class_weight import balanced
-from sknn_scratch.estimators._judge import Rows
-from sknn_scratch.estimators._targets import as_labels
+from sknn_scratch.fitting._class_weight import balanced
+from sknn_scratch.fitting._targets import as_labels
+from sknn_scratch.fitting._types import Rows
 
 
 class Summary(NamedTuple):

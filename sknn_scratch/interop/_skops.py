@@ -24,8 +24,8 @@ from sknn_scratch.estimators import (
     TabularMLPRegressor,
 )
 from sknn_scratch.estimators._base import BaseMLP
-from sknn_scratch.estimators._resume import check_fitted
-from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._resume import check_fitted
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import Levels

@@ -18,11 +18,11 @@ from sknn_scratch.contracts import Array, Component, Optimizer, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._judge import stops_early
-from sknn_scratch.estimators._start import plan_without_data
-from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
-from sknn_scratch.estimators._validation import CHUNK_ROWS
+from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._judge import stops_early
+from sknn_scratch.fitting._start import plan_without_data
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint, form
 from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
 from sknn_scratch.training.state import Plan, TrainingState

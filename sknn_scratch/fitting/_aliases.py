@@ -17,7 +17,7 @@ from sklearn.metrics import get_scorer_names
 
 from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Activation, Component, Loss, Schedule, Transform, as_float
-from sknn_scratch.estimators._params import (
+from sknn_scratch.fitting._params import (
     CONSTRAINTS,
     ComponentOrName,
     Interval,

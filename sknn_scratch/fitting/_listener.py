@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import _safe_indexing
 
 from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.inference import Inference
-from sknn_scratch.estimators import _validation
-from sknn_scratch.estimators._judge import Rows
+from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.training.run import FitRun
-
-if TYPE_CHECKING:
-    from sknn_scratch.estimators._base import Job
 
 #: Number of rows used to detect divergence.
 ROWS_LOOKED_AT = 200

@@ -15,7 +15,7 @@ from typing import Any
 
 from sknn_scratch.contracts import Component
 from sknn_scratch.core import probe
-from sknn_scratch.estimators._aliases import ComponentParams
+from sknn_scratch.fitting._aliases import ComponentParams
 
 START = "Raised by the "
 

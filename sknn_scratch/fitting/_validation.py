@@ -24,7 +24,7 @@ from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
-from sknn_scratch.estimators._targets import as_labels
+from sknn_scratch.fitting._targets import as_labels
 
 FLOATS = (np.float64, np.float32)
 #: Number of rows of a mapped X that are checked together.

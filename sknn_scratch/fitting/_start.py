@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -14,8 +14,9 @@ from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _aliases
-from sknn_scratch.estimators._params import count, hidden_sizes
+from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._params import count, hidden_sizes
+from sknn_scratch.fitting._types import CallMode
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
@@ -24,14 +25,7 @@ from sknn_scratch.training.stopping import Patience
 AUTO_BATCH_SIZE = 200
 
 
-class How(NamedTuple):
-    """Mode of a call."""
-
-    is_new: bool  #: draw new weights, and determine classes and features again
-    one_pass: bool  #: partial_fit
-
-
-def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
+def make_plan(estimator: Any, data: Data, loss: Loss, how: CallMode) -> Plan:
     """Return the plan of a fit, with parameters converted to components."""
     activations, seen_by_output = _aliases.activations(estimator)
     shape = (
@@ -68,7 +62,7 @@ def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any)
     loss = estimator._resolve_loss(targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
-    return make_plan(estimator, data, loss, How(is_new=False, one_pass=True))
+    return make_plan(estimator, data, loss, CallMode(is_new=False, one_pass=True))
 
 
 def _strategy(estimator: Any) -> LBFGS | MiniBatch:
@@ -123,7 +117,7 @@ def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState
         )
 
 
-def start(estimator: Any, plan: Plan, data: Data, how: How) -> TrainingState:
+def start(estimator: Any, plan: Plan, data: Data, how: CallMode) -> TrainingState:
     """Return the state before the first step, with new or existing weights."""
     if how.is_new:
         state = _draw(estimator, plan, data)
@@ -151,7 +145,7 @@ def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
     return state
 
 
-def _go_on(estimator: Any, plan: Plan, how: How) -> TrainingState:
+def _go_on(estimator: Any, plan: Plan, how: CallMode) -> TrainingState:
     """Return a state with a copy of the weights; partial_fit keeps the rest of the state, too."""
     if not how.one_pass:
         return TrainingState(np.array(estimator.theta_), own_stream(estimator.random_state))

@@ -14,7 +14,7 @@ from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
-from sknn_scratch.estimators import _aliases
+from sknn_scratch.fitting import _aliases
 from sknn_scratch.training.state import TrainingState
 
 #: Factor of a schedule, at the end of training, that is negligible.

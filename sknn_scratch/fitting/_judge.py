@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import check_scoring
@@ -16,19 +16,11 @@ from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
-from sknn_scratch.estimators import _holdout, _validation
+from sknn_scratch.fitting import _holdout, _validation
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: (theta, raw outputs, loss) -> score
 Score = Callable[[Array, Array, float], float]
-
-
-class Rows(NamedTuple):
-    """Data as passed by the user; all None without validation data."""
-
-    X: Any = None
-    y: Any = None
-    sample_weight: Any = None
 
 
 class Judge:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sknn_scratch.contracts import Array, as_float
-from sknn_scratch.estimators._targets import ClassTargets
+from sknn_scratch.fitting._targets import ClassTargets
 
 
 def row_weights(class_weight: Any, y: Any, reference: Any, targets: ClassTargets) -> Array:

@@ -1,0 +1,1 @@
+"""Fitting: checks, targets, weights of rows, hold-out, plans, resuming and advice."""
