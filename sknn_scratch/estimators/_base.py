@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch import registry
@@ -23,6 +22,7 @@ from sknn_scratch.fitting import _advice, _aliases, _blame, _blas_limits, _resum
 from sknn_scratch.fitting._judge import with_judge
 from sknn_scratch.fitting._listener import listen
 from sknn_scratch.fitting._params import CONSTRAINTS, check_params
+from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin, with_callbacks
 from sknn_scratch.fitting._start import check_plugins, make_plan, start, warn_if_clipped
 from sknn_scratch.fitting._types import CallMode, Job, Rows
 from sknn_scratch.training.run import FitRun
