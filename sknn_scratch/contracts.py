@@ -2,7 +2,7 @@
 
 A *component* is an immutable value.  Its fields are numbers, strings, tuples or other
 components.  State that changes during training is stored outside it, as plain arrays.
-Subclass one of the six kinds below, declare fields as in a dataclass, implement the
+Subclass one of the kinds below, declare fields as in a dataclass, implement the
 methods, and pass an instance to an estimator::
 
     class Swish(Activation):
@@ -310,6 +310,123 @@ class Activation(Component):
         """
 
 
+class Link(Component):
+    """Inverse link: the function that maps raw outputs to predictions.
+
+    For classes, it must increase with raw.
+    """
+
+    #: True if p(-raw) = 1 - p(raw), so that one column of raw outputs can stand for two classes.
+    symmetric = False
+
+    @property
+    def name(self) -> str:
+        """Name for the fitted attribute ``out_activation_``, by default that of the class."""
+        return type(self).__name__.lower()
+
+    @abstractmethod
+    def predict(self, raw: Array, out: Array) -> Array:
+        """Write the predictions into ``out`` and return it; ``out`` may be ``raw``.
+
+        Parameters
+        ----------
+        raw : (rows, n_raw)
+            Raw outputs of the network.
+        out : (rows, n_raw)
+            Array to write the predictions into.
+        """
+
+    def log_predict(self, raw: Array, out: Array) -> Array:
+        """Write the log of the predictions into ``out`` and return it; ``out`` may be ``raw``.
+
+        Parameters
+        ----------
+        raw, out
+            As for :meth:`predict`.
+        """
+        return np.log(self.predict(raw, out), out=out)
+
+    def n_columns(self, n_raw: int) -> int:
+        """Return the number of classes that ``n_raw`` raw outputs stand for.
+
+        Parameters
+        ----------
+        n_raw : int
+            Number of raw outputs of a network for one class label per sample.
+        """
+        return 2 if n_raw == 1 and self.symmetric else n_raw
+
+    def per_class(self, raw: Array) -> Array:
+        """Return raw outputs with one column for each class.
+
+        Parameters
+        ----------
+        raw : (rows, n_raw)
+            Raw outputs of a network for one class label per sample.
+        """
+        is_complete = self.n_columns(raw.shape[1]) == raw.shape[1]
+        return raw if is_complete else np.concatenate([-raw, raw], axis=1)
+
+    def margin(self, raw: Array) -> Array:
+        """Return the raw output of the second of two classes relative to the first.
+
+        Parameters
+        ----------
+        raw : (..., 1) or (..., 2)
+            Raw outputs of a network for two classes.
+
+        Returns
+        -------
+        margin : (..., 1)
+            The only column, or the second minus the first.
+        """
+        return raw if raw.shape[-1] == 1 else raw[..., 1:] - raw[..., :1]
+
+
+class IdentityLink(Link):
+    """Identity: y_pred = raw.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknn_scratch.components import IdentityLink
+    >>> IdentityLink().predict(np.array([[-1.0, 2.0]]), np.empty((1, 2)))
+    array([[-1.,  2.]])
+    """
+
+    name = "identity"
+
+    def predict(self, raw: Array, out: Array) -> Array:  # noqa: D102
+        if out is not raw:
+            np.copyto(out, raw)
+        return out
+
+
+_IDENTITY = IdentityLink()
+
+
+class _OwnLink(Link):
+    """Inverse link that a loss names in ``out_activation`` and writes in its own ``predict``."""
+
+    symmetric = True
+    loss: Loss
+
+    @property
+    def name(self) -> str:
+        return self.loss.out_activation
+
+    def predict(self, raw: Array, out: Array) -> Array:
+        if type(self.loss).predict is Loss.predict:
+            raise TypeError(
+                f"The loss {type(self.loss).__name__} must have an inverse link. Got only its "
+                f"name, out_activation={self.name!r}: set link, or write predict."
+            )
+        return self.loss.predict(raw, out)
+
+    def log_predict(self, raw: Array, out: Array) -> Array:
+        return self.loss.log_predict(raw, out)
+
+
 class TargetRange(NamedTuple):
     """Range of targets that a loss accepts.
 
@@ -349,6 +466,9 @@ class Loss(Component):
     For classification the inverse link p must increase with raw.  With a single column for
     two classes, or one column per label, it must be symmetric: p(-raw) = 1 - p(raw).
 
+    Set ``link`` to the inverse link.  A loss may also write its own, in :meth:`predict` and,
+    if it is not the identity, with its name in :attr:`out_activation`.
+
     Losses return *sums* over rows and outputs, weighted by row, so that the values of
     mini-batches, row blocks and partitions add up.  The objective divides once by the sum of
     the weights.
@@ -356,10 +476,19 @@ class Loss(Component):
 
     #: Supported tasks, among "regression", "binary", "multiclass", "multilabel".
     tasks: ClassVar[tuple[str, ...]] = ()
-    #: Name of the inverse link, stored in the fitted attribute ``out_activation_``.
-    out_activation = "identity"
     #: True for one column per class, False for two classes as a single column of 0 and 1.
     one_hot = False
+
+    @property
+    def link(self) -> Link:
+        """Inverse link, by default the identity; a class constant, or a field of the loss."""
+        names_its_own = type(self).out_activation is not Loss.out_activation
+        return _OwnLink(self) if names_its_own else _IDENTITY
+
+    @property
+    def out_activation(self) -> str:
+        """Name of the inverse link, stored in the fitted attribute ``out_activation_``."""
+        return self.link.name
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -417,7 +546,6 @@ class Loss(Component):
         """
         return self.value_and_grad(y, raw, weight, np.empty_like(raw))
 
-    @abstractmethod
     def predict(self, raw: Array, out: Array) -> Array:
         """Write the inverse link of ``raw`` into ``out`` and return it; ``out`` may be ``raw``.
 
@@ -428,6 +556,7 @@ class Loss(Component):
         out : (rows, n_raw)
             Array to write the predictions into.
         """
+        return self.link.predict(raw, out)
 
     def log_predict(self, raw: Array, out: Array) -> Array:
         """Write the log of the predictions into ``out`` and return it; ``out`` may be ``raw``.
@@ -437,7 +566,9 @@ class Loss(Component):
         raw, out
             As for :meth:`predict`.
         """
-        return np.log(self.predict(raw, out), out=out)
+        if type(self).predict is not Loss.predict:
+            return np.log(self.predict(raw, out), out=out)
+        return self.link.log_predict(raw, out)
 
 
 class Optimizer(Component):

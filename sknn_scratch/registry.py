@@ -18,28 +18,29 @@ from sknn_scratch.contracts import (
     Callback,
     Component,
     Initializer,
+    Link,
     Loss,
     Optimizer,
     Schedule,
+    Transform,
 )
 
+#: The table of kinds: each is named like its contract, such as "loss".
 KINDS: dict[str, type[Component]] = {
-    "activation": Activation,
-    "loss": Loss,
-    "optimizer": Optimizer,
-    "schedule": Schedule,
-    "initializer": Initializer,
-    "callback": Callback,
+    contract.__name__.lower(): contract
+    for contract in (
+        Activation,
+        Loss,
+        Link,
+        Optimizer,
+        Transform,
+        Schedule,
+        Initializer,
+        Callback,
+    )
 }
 #: Groups of entry points, such as "sknn_scratch.losses".
-GROUPS = {
-    "activation": "sknn_scratch.activations",
-    "loss": "sknn_scratch.losses",
-    "optimizer": "sknn_scratch.optimizers",
-    "schedule": "sknn_scratch.schedules",
-    "initializer": "sknn_scratch.initializers",
-    "callback": "sknn_scratch.callbacks",
-}
+GROUPS = {kind: f"sknn_scratch.{kind}{'es' if kind[-1] == 's' else 's'}" for kind in KINDS}
 
 _classes: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
 #: Addresses of classes registered in another process: "activation:mine" -> "module:Mine".
@@ -53,7 +54,8 @@ C = TypeVar("C", bound=type[Component])
 class _Register:
     """Decorators that register a component class by name: ``@register.activation("swish")``.
 
-    There is one for each kind: activation, loss, optimizer, schedule, initializer, callback.
+    There is one for each kind: activation, loss, link, optimizer, transform, schedule, initializer
+    and callback.
     Registering a class with the same module and qualified name replaces it, as when a
     notebook cell is run again.  Any other class under a known name raises ValueError.
 

@@ -27,6 +27,13 @@ from sknn_scratch.components.initializers import (
     SpreadBiases,
     Zeros,
 )
+from sknn_scratch.components.links import (
+    ExpLink,
+    IdentityLink,
+    LogisticLink,
+    SoftmaxLink,
+    SortedLink,
+)
 from sknn_scratch.components.losses import (
     AbsoluteError,
     BinaryLogLoss,
@@ -90,6 +97,7 @@ __all__ = [
     "CosLog4",
     "Cosine",
     "Elu",
+    "ExpLink",
     "Exponential",
     "Focal",
     "Gamma",
@@ -101,6 +109,7 @@ __all__ = [
     "HeUniform",
     "Huber",
     "Identity",
+    "IdentityLink",
     "InvScaling",
     "LeakyRelu",
     "LecunNormal",
@@ -109,6 +118,7 @@ __all__ = [
     "Lion",
     "LogLoss",
     "Logistic",
+    "LogisticLink",
     "Mish",
     "NAdam",
     "Normal",
@@ -122,7 +132,9 @@ __all__ = [
     "Relu",
     "Selu",
     "Silu",
+    "SoftmaxLink",
     "Softplus",
+    "SortedLink",
     "SpreadBiases",
     "SquaredError",
     "Step",

@@ -9,27 +9,24 @@ from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, exprel, xlogy
+from scipy.special import exprel, xlogy
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.contracts import Array, Loss, TargetRange, as_float
+from sknn_scratch.components.links import (
+    ExpLink,
+    IdentityLink,
+    LogisticLink,
+    SoftmaxLink,
+    SortedLink,
+    log_softmax,
+)
+from sknn_scratch.contracts import Array, Link, Loss, TargetRange, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.registry import register
 
 
-class _IdentityLink(Loss):
-    """Loss with the identity link: y_pred = raw."""
-
-    tasks = ("regression",)
-
-    def predict(self, raw: Array, out: Array) -> Array:
-        if out is not raw:
-            np.copyto(out, raw)
-        return out
-
-
 @register.loss("squared_error")
-class SquaredError(_IdentityLink):
+class SquaredError(Loss):
     """Half the squared error: L = ½ Σ (raw - y)², ∂L/∂raw = raw - y, y_pred = raw.
 
     See Also
@@ -45,6 +42,8 @@ class SquaredError(_IdentityLink):
     2.0
     """
 
+    tasks = ("regression",)
+
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         np.subtract(raw, y, out=out)
         if weight is None:
@@ -55,7 +54,7 @@ class SquaredError(_IdentityLink):
 
 
 @register.loss("absolute_error")
-class AbsoluteError(_IdentityLink):
+class AbsoluteError(Loss):
     """Absolute error: L = Σ |raw - y|, ∂L/∂raw = sign(raw - y), y_pred = raw.
 
     The optimal prediction is the median of y, which is robust to outliers.  The gradient at
@@ -74,6 +73,8 @@ class AbsoluteError(_IdentityLink):
     2.0
     """
 
+    tasks = ("regression",)
+
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
         residual = raw - y
         np.sign(residual, out=out)
@@ -82,7 +83,7 @@ class AbsoluteError(_IdentityLink):
 
 
 @register.loss("huber")
-class Huber(_IdentityLink):
+class Huber(Loss):
     """Huber loss: squared error for small residuals, absolute error for large residuals.
 
     With r = raw - y: L = Σ ½ r² where |r| <= δ, else δ (|r| - ½ δ).  The gradient g is r
@@ -111,6 +112,7 @@ class Huber(_IdentityLink):
     1.5
     """
 
+    tasks = ("regression",)
     delta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -125,7 +127,7 @@ class Huber(_IdentityLink):
 
 
 @register.loss("quantile")
-class Quantile(_IdentityLink):
+class Quantile(Loss):
     """Pinball loss for quantile regression, at one quantile level or several.
 
     With r = raw - y and level q: L = Σ (1 - q) max(r, 0) + q max(-r, 0); the gradient is
@@ -161,6 +163,7 @@ class Quantile(_IdentityLink):
     array([[2., 3.]])
     """
 
+    tasks = ("regression",)
     level: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
@@ -176,6 +179,10 @@ class Quantile(_IdentityLink):
     @property
     def levels(self) -> tuple[float, ...]:
         return self.level if isinstance(self.level, tuple) and len(self.level) > 1 else ()
+
+    @property
+    def link(self) -> Link:
+        return SortedLink() if self.levels else IdentityLink()
 
     def n_raw(self, n_targets: int) -> int:
         if self.levels and n_targets > 1:
@@ -193,29 +200,9 @@ class Quantile(_IdentityLink):
         residual *= out
         return _weighted(residual, weight, out)
 
-    def predict(self, raw: Array, out: Array) -> Array:
-        super().predict(raw, out)
-        if self.levels:
-            out.sort(axis=1)
-        return out
-
-
-class _LogLink(Loss):
-    """Loss with the log link: y_pred = exp(raw) > 0."""
-
-    tasks = ("regression",)
-    out_activation = "exp"
-
-    def predict(self, raw: Array, out: Array) -> Array:
-        return np.exp(raw, out=out)
-
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        np.copyto(out, raw)
-        return out
-
 
 @register.loss("poisson")
-class Poisson(_LogLink):
+class Poisson(Loss):
     """Half the Poisson deviance with the log link, for counts and rates y >= 0.
 
     L = Σ y log(y / y_pred) - y + y_pred with y_pred = exp(raw); ∂L/∂raw = y_pred - y.
@@ -233,6 +220,8 @@ class Poisson(_LogLink):
     0.0
     """
 
+    tasks = ("regression",)
+    link = ExpLink()
     target_range = TargetRange(low=0.0)
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
@@ -245,7 +234,7 @@ class Poisson(_LogLink):
 
 
 @register.loss("gamma")
-class Gamma(_LogLink):
+class Gamma(Loss):
     """Half the gamma deviance with the log link, for y > 0 with errors proportional to y.
 
     With d = raw - log y = log(y_pred / y): L = Σ y / y_pred + log(y_pred / y) - 1, which is
@@ -268,6 +257,8 @@ class Gamma(_LogLink):
     0.0
     """
 
+    tasks = ("regression",)
+    link = ExpLink()
     target_range = TargetRange(low=0.0, low_is_open=True)
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
@@ -279,7 +270,7 @@ class Gamma(_LogLink):
 
 
 @register.loss("tweedie")
-class Tweedie(_LogLink):
+class Tweedie(Loss):
     """Half the Tweedie deviance with the log link, for a variance proportional to y_predᵖ.
 
     With a = 2 - p and b = 1 - p:
@@ -313,6 +304,8 @@ class Tweedie(_LogLink):
     4.0
     """
 
+    tasks = ("regression",)
+    link = ExpLink()
     power: float = 1.5
     _limits: ClassVar[dict[float, Loss]] = {1.0: Poisson(), 2.0: Gamma()}
 
@@ -369,7 +362,7 @@ class BinaryLogLoss(Loss):
     """
 
     tasks = ("binary", "multilabel")
-    out_activation = "logistic"
+    link = LogisticLink()
     target_range = TargetRange(0.0, 1.0)
     label_smoothing: float = 0.0
 
@@ -382,34 +375,9 @@ class BinaryLogLoss(Loss):
             y = (1.0 - spread) * y + 0.5 * spread
         return linalg.logistic_cross_entropy(y, raw, weight, out)
 
-    def predict(self, raw: Array, out: Array) -> Array:
-        """Write the probabilities, clipped to the open interval (0, 1)."""
-        limits = np.finfo(raw.dtype)
-        expit(raw, out=out)
-        return np.clip(out, limits.tiny, 1.0 - limits.epsneg, out=out)
-
-
-class _Softmax(Loss):
-    """Loss of class probabilities p = softmax(raw), with one raw output per class."""
-
-    out_activation = "softmax"
-    one_hot = True
-    target_range = TargetRange(0.0, 1.0)
-
-    def predict(self, raw: Array, out: Array) -> Array:
-        linalg.subtract_from_rows(raw, linalg.row_maxima(raw), out)
-        np.exp(out, out=out)
-        linalg.scale_rows(out, 1.0 / linalg.row_sums(out))
-        return np.maximum(out, np.finfo(out.dtype).tiny, out=out)
-
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        # Clip logarithms where probabilities are clipped, so that both rank classes alike.
-        _log_softmax(raw, out)
-        return np.maximum(out, np.log(np.finfo(out.dtype).tiny), out=out)
-
 
 @register.loss("log_loss")
-class LogLoss(_Softmax):
+class LogLoss(Loss):
     """Softmax cross-entropy with one raw output per class, also for two classes.
 
     L = -Σₖ yₖ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ yⱼ - yₖ, which is
@@ -442,6 +410,9 @@ class LogLoss(_Softmax):
     """
 
     tasks = ("binary", "multiclass", "multilabel")
+    link = SoftmaxLink()
+    one_hot = True
+    target_range = TargetRange(0.0, 1.0)
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -457,7 +428,7 @@ class LogLoss(_Softmax):
 
 
 @register.loss("focal")
-class Focal(_Softmax):
+class Focal(Loss):
     """Focal loss: log loss that down-weights well-classified samples.
 
     L = -Σₖ yₖ (1 - pₖ)^γ log pₖ with p = softmax(raw); ∂L/∂rawₖ = pₖ Σⱼ cⱼ - cₖ
@@ -485,13 +456,16 @@ class Focal(_Softmax):
     """
 
     tasks = ("binary", "multiclass")
+    link = SoftmaxLink()
+    one_hot = True
+    target_range = TargetRange(0.0, 1.0)
     gamma: float = 2.0
 
     def __post_init__(self) -> None:
         self.require_number("gamma", 0, np.inf, closed="left")
 
     def value_and_grad(self, y: Array, raw: Array, weight: Array | None, out: Array) -> float:
-        log_p, gamma = _log_softmax(raw, np.empty_like(raw)), self.gamma
+        log_p, gamma = log_softmax(raw, np.empty_like(raw)), self.gamma
         p = np.exp(log_p)
         # exprel(x) is (exp(x) - 1) / x, and 1 at 0: this avoids 0 / 0 where p is 1.
         c = y * (1.0 - p) ** gamma
@@ -522,9 +496,3 @@ def _smoothed(y: Array, total: Array, spread: float) -> Array:
     smooth = (1.0 - spread) * y
     smooth.T[...] += total * (spread / y.shape[1])
     return smooth
-
-
-def _log_softmax(raw: Array, out: Array) -> Array:
-    """out = log softmax(raw); ``out`` may be ``raw``."""
-    linalg.subtract_from_rows(raw, linalg.row_maxima(raw), out)
-    return linalg.subtract_from_rows(out, np.log(linalg.row_sums(np.exp(out))), out)

@@ -12,8 +12,10 @@ import numpy as np
 from sknn_scratch.contracts import Array, Component, Optimizer, State, Transform, as_float
 from sknn_scratch.core import linalg
 from sknn_scratch.core.linalg import bounds
+from sknn_scratch.registry import register
 
 
+@register.transform("clip_by_value")
 class ClipByValue(Transform):
     """Clipping of each element of u = direction / |lr| to ±max_value.
 
@@ -52,6 +54,7 @@ class ClipByValue(Transform):
         np.clip(direction, -limit, limit, direction)
 
 
+@register.transform("clip_by_norm")
 class ClipByNorm(Transform):
     """Clipping of u = direction / |lr| to the norm ``max_norm``, taken over all parameters.
 
@@ -97,6 +100,7 @@ class ClipByNorm(Transform):
             linalg.scale(limit / length, direction)
 
 
+@register.transform("add_decayed_weights")
 class AddDecayedWeights(Transform):
     """Weight decay: direction - lr · weight_decay · W for the weights W; biases do not decay.
 

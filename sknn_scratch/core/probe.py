@@ -25,6 +25,7 @@ from sknn_scratch.contracts import (
     Callback,
     Component,
     Initializer,
+    Link,
     Loss,
     Optimizer,
     Progress,
@@ -92,7 +93,9 @@ def _plain(name: str) -> str:
 
 def kind_of(component: Component) -> type[Component]:
     """Return the class of :mod:`sknn_scratch.contracts` that a component extends."""
-    return next(cls for cls in type(component).__mro__ if cls.__module__ == contracts.__name__)
+    bases = type(component).__mro__
+    known = [cls for cls in bases if cls.__module__ == contracts.__name__ and cls is not Component]
+    return known[-1] if known else Component
 
 
 def wrong_name(component: Component, name: str, near: str) -> str:
@@ -141,8 +144,30 @@ def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
     _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
     _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
     _check_sum(loss, "value", loss.value(y, raw, None))
+    if lacks_symmetry(loss):
+        raise TypeError(asymmetric(loss))
+    writer = link_writer(loss)
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
-        _check_out(loss, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
+        _check_out(writer, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
+
+
+def link_writer(loss: Loss) -> Loss | Link:
+    """Return the component that computes the predictions of a loss: its link, or itself."""
+    return loss if type(loss).predict is not Loss.predict else loss.link
+
+
+def lacks_symmetry(loss: Loss) -> bool:
+    """Return True if one column of raw outputs has to stand for two classes, and cannot."""
+    return "binary" in loss.tasks and not loss.one_hot and not loss.link.symmetric
+
+
+def asymmetric(loss: Loss) -> str:
+    """Return the error message for a loss that cannot predict two classes from one column."""
+    return (
+        f"{_name(loss)} must have a symmetric inverse link to fit two classes with one column. "
+        f"Got link={loss.link!r}: set symmetric = True on the class of the link if "
+        "p(-raw) = 1 - p(raw), or one_hot = True on the loss."
+    )
 
 
 def _values(shape: tuple[int, int], dtype: Any) -> Array:
@@ -255,7 +280,8 @@ def predicted(loss: Loss, verb: str, raw: Array) -> Array:
     """
     y_pred = getattr(loss, verb)(raw, raw)
     if not isinstance(y_pred, np.ndarray) or y_pred.shape != raw.shape:
-        raise _wrong_result(loss, verb, f"an array of shape {raw.shape}", _form(y_pred))
+        must_be = f"an array of shape {raw.shape}"
+        raise _wrong_result(link_writer(loss), verb, must_be, _form(y_pred))
     return y_pred
 
 
