@@ -496,17 +496,17 @@ class MLPClassifier(ClassifierScore, BaseMLP):
     def _decision(self, raw: Array) -> Array:
         if self._targets.task != "binary" or len(self.classes_) == 1:
             return raw
-        return raw[:, 0] if raw.shape[1] == 1 else raw[:, 1] - raw[:, 0]
+        return self._loss.link.margin(raw)[:, 0]
 
     def _proba(self, raw: Array, verb: str, certain: float) -> Array:
-        """Apply an inverse link, a method of the loss; one logistic output gives two columns.
+        """Apply an inverse link, a method of the loss, to one column for each class or label.
 
         ``certain`` is the value for a model with a single class.
         """
-        if self._targets.task == "binary" and raw.shape[1] == 1 and not self._loss.one_hot:
-            if len(self.classes_) == 1:
-                return np.full_like(raw, certain)
-            raw = np.concatenate([-raw, raw], axis=1)
+        if len(self.classes_) == 1 and self._targets.task == "binary":
+            return np.full_like(raw, certain)
+        if self._targets.task != "multilabel":
+            raw = self._loss.link.per_class(raw)
         return probe.predicted(self._loss, verb, raw)
 
     def _read_targets(self, y: Any, how: CallMode, classes: Any) -> ClassTargets:

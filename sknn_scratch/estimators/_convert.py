@@ -101,8 +101,9 @@ def to_sklearn(ours: Any, cls: type) -> Any:
     if is_classifier(ours):
         attributes["_label_binarizer"] = _label_binarizer(ours._targets)
         if ours._targets.task == "binary" and ours.n_outputs_ == 2:
-            coefs[-1], intercepts[-1] = _one_logistic(coefs[-1], intercepts[-1])
-            attributes |= {"n_outputs_": 1, "out_activation_": "logistic"}
+            # A softmax over two outputs is the logistic function of their difference.
+            coefs[-1], intercepts[-1] = map(ours._loss.link.margin, (coefs[-1], intercepts[-1]))
+            attributes |= {"n_outputs_": 1, "out_activation_": components.LogisticLink.name}
     else:
         coefs[-1], intercepts[-1] = ours._targets.folded(coefs[-1], intercepts[-1], ours._loss)
     attributes |= _progress(ours, theirs)
@@ -142,11 +143,6 @@ def _progress(ours: Any, theirs: Any) -> dict[str, Any]:
     comparable = [s for s in scores if s == s] if ours.scoring is None else []
     best = {"best_loss_": None, "best_validation_score_": max(comparable, default=-np.inf)}
     return found | best | {"validation_scores_": scores}
-
-
-def _one_logistic(W: Array, b: Array) -> tuple[Array, Array]:
-    """Return the logistic output that equals a softmax over two outputs, from their difference."""
-    return W[:, 1:] - W[:, :1], b[1:] - b[:1]
 
 
 def sklearn_class(name: str) -> Any:

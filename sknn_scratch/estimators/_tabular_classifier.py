@@ -15,7 +15,6 @@ from sknn_scratch.estimators._tabular_scores import (
     class_judge,
     inverse_temperature,
     loss_judge,
-    two_columns,
 )
 from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._class_weight import row_weights
@@ -400,7 +399,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         if len(self.classes_) < 2 or not usable.any():
             return 1.0
         if not problem.loss.one_hot:
-            flat = two_columns(flat)
+            flat = 0.5 * problem.loss.link.per_class(flat)  # logistic(z) is softmax(-z/2, z/2)
         rows = index.ravel()[usable]
         codes = data.y[rows] if data.unit is not None else data.y[0][rows].astype(np.intp)
         weight = None if data.weight is None else data.weight[rows]

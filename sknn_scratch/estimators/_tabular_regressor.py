@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -325,7 +324,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         self._loss, self._targets = loss, codec
         moments = _moments(y, train.sample_weight)
         return [
-            self._problem(own, loss, _in_units(codec, own, *moments), train, given)
+            self._problem(own, loss, codec.in_units(own, *moments), train, given)
             for own in self._losses(loss, counted, *moments)
         ]
 
@@ -395,12 +394,3 @@ def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
     mean = np.average(columns, axis=0, weights=weight)
     variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
     return np.ldexp(mean, exponents), np.ldexp(np.sqrt(variance), exponents)
-
-
-def _in_units(targets: NumericTargets, loss: Loss, mean: Array, deviation: Array) -> NumericTargets:
-    """Return the encoder with a scale for standardized targets, if the inverse link allows it."""
-    if loss.out_activation == "exp":
-        return replace(targets, location=np.zeros_like(mean), scale=np.where(mean > 0, mean, 1.0))
-    if loss.out_activation != "identity":
-        return targets
-    return replace(targets, location=mean, scale=np.where(deviation > 0, deviation, 1.0))

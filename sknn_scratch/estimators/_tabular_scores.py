@@ -88,8 +88,3 @@ def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float
 
     low, high = map(log, BOUNDS)
     return exp(minimize_scalar(value, bounds=(low, high), method="bounded").x)
-
-
-def two_columns(raw: Array) -> Array:
-    """Return softmax raw outputs, 0 and raw, equivalent to a single logistic output."""
-    return np.concatenate([np.zeros_like(raw), raw], axis=-1)

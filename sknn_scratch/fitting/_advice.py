@@ -12,6 +12,7 @@ from sklearn.utils.sparsefuncs import min_max_axis
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
+from sknn_scratch.components import IdentityLink
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
 from sknn_scratch.fitting import _aliases
@@ -128,7 +129,7 @@ def scaling_hint(estimator: Any, data: Data) -> str:
             "scale them, for example with sklearn.preprocessing.StandardScaler."
         )
     # Losses with the log link need no scaling of targets.
-    if isinstance(estimator, RegressorMixin) and estimator.out_activation_ == "identity":
+    if isinstance(estimator, RegressorMixin) and isinstance(estimator._loss.link, IdentityLink):
         deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
         odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
         if odd:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sknn_scratch._floats import quiet_floats
+from sknn_scratch.components import ExpLink, IdentityLink
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core import probe
 
@@ -27,6 +28,10 @@ class NumericTargets:
     task: str = "regression"
     location: Array | None = None  #: (n_targets,) in float64
     scale: Array | None = None  #: (n_targets,) in float64, above 0; None for unscaled y
+
+    def n_columns(self, loss: Loss) -> int:
+        """Return the number of columns of y passed to the loss."""
+        return self.n_targets
 
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, None]:
         """Return y as (n_targets, n_samples), divided by the scale."""
@@ -81,11 +86,20 @@ class NumericTargets:
         scaled: Array = self.location + self.scale * values.astype(np.float64)
         return scaled
 
+    def in_units(self, loss: Loss, mean: Array, deviation: Array) -> NumericTargets:
+        """Return the encoder with a scale for standardized y, if the inverse link allows it."""
+        if isinstance(loss.link, ExpLink):
+            scale = np.where(mean > 0, mean, 1.0)
+            return replace(self, location=np.zeros_like(mean), scale=scale)
+        if isinstance(loss.link, IdentityLink):
+            return replace(self, location=mean, scale=np.where(deviation > 0, deviation, 1.0))
+        return self
+
     def folded(self, W: Array, b: Array, loss: Loss) -> tuple[Array, Array]:
         """Return the weights of the last layer, multiplied by the scale, in float64."""
         if self.scale is None:
             return W, b
-        if loss.out_activation == "exp":
+        if isinstance(loss.link, ExpLink):
             return W.astype(np.float64), b + np.log(self.scale)
         return W * self.scale, b * self.scale + self.location
 
@@ -197,6 +211,10 @@ class ClassTargets:
         missing: list[Any] = self.classes[~is_there].tolist()
         return missing
 
+    def n_columns(self, loss: Loss) -> int:
+        """Return the number of columns of y passed to the loss."""
+        return self.n_targets if loss.one_hot or self.task == "multilabel" else 1
+
     def encode(self, y: Any, loss: Loss, dtype: Any) -> tuple[Array, Array | None]:
         """Return class codes and the identity matrix, or (n_targets, n_samples) of 0 and 1."""
         if self.task == "multilabel":
@@ -214,7 +232,7 @@ class ClassTargets:
             return (raw > 0).astype(int)
         if raw.shape[1] > 1:
             return raw.argmax(axis=1)
-        return (raw[:, 0] > 0).astype(int) * (len(self.classes) > 1)
+        return (loss.link.margin(raw)[:, 0] > 0).astype(int) * (len(self.classes) > 1)
 
     def decode(self, codes: Array) -> Any:
         """Return the labels of predicted codes, in the shape and type of y."""

@@ -133,9 +133,7 @@ def dropout_rates(estimator: Any, network: Network) -> list[float]:
 
 def n_targets(estimator: Any) -> int:
     """Return the number of columns of y passed to the loss."""
-    targets = estimator._targets
-    is_one_column = targets.task == "binary" and not estimator._loss.one_hot
-    return 1 if is_one_column else int(targets.n_targets)
+    return int(estimator._targets.n_columns(estimator._loss))
 
 
 def training_problem(estimator: Any, X: Any, y: Any, sample_weight: Any) -> tuple[Objective, Data]:
