@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import BinaryLogLoss, Gelu, LogLoss, Quantile, Relu, SquaredError
-from sknn_scratch.contracts import Activation, Loss
+from sknn_scratch.contracts import Activation
 from sknn_scratch.registry import _classes
 
 runtime = pytest.importorskip("onnxruntime")
@@ -295,18 +295,22 @@ def test_a_loss_with_an_inherited_link_needs_no_hook():
 
 
 def test_only_what_predicts_has_a_form():
-    with pytest.raises(TypeError, match=r"must be subclasses of Activation or Loss\. Got .*int"):
+    with pytest.raises(
+        TypeError, match=r"must be subclasses of Activation, Link or Loss\. Got .*int"
+    ):
         ours.onnx_form(int)
 
 
 def test_every_built_in_has_a_form():
+    from sknn_scratch.core.probe import link_writer
     from sknn_scratch.interop._onnx_forms import form_of
 
-    for kind in Activation, Loss:
-        for name, cls in _classes[kind.__name__.lower()].items():
+    for kind in "activation", "link", "loss":
+        for name, cls in _classes[kind].items():
             if cls.__module__.startswith("sknn_scratch."):
-                assert callable(form_of(cls())), name
-    assert form_of(LogLoss()) is not form_of(BinaryLogLoss())
+                part = link_writer(cls()) if kind == "loss" else cls()
+                assert callable(form_of(part)), name
+    assert form_of(LogLoss.link) is not form_of(BinaryLogLoss.link)
 
 
 # ------------------------------------------------------------------------------------- bad input

@@ -10,6 +10,7 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch.contracts import Array
+from sknn_scratch.core.probe import link_writer
 from sknn_scratch.estimators import (
     MLPClassifier,
     MLPRegressor,
@@ -65,10 +66,15 @@ def _raw(g: Graph, estimator: Any, x: str) -> str:
 
 def _label_codes(g: Graph, estimator: Any, raw: str) -> str:
     """Return the numbers of the predicted classes, (rows,)."""
-    if estimator.n_outputs_ > 1 or len(estimator.classes_) == 1:
-        return g.op("ArgMax", raw, axis=1, keepdims=0)
-    is_second = g.cast(g.op("Greater", raw, 0.0), g.integer)
-    return g.op("Reshape", is_second, np.array([-1]))
+    one_each = raw if len(estimator.classes_) == 1 else _per_class(g, estimator, raw)
+    return g.op("ArgMax", one_each, axis=1, keepdims=0)
+
+
+def _per_class(g: Graph, estimator: Any, raw: str) -> str:
+    """Return raw outputs with one column for each class, like ``Link.per_class``."""
+    n = estimator.n_outputs_
+    is_complete = estimator._loss.link.n_columns(n) == n
+    return raw if is_complete else g.op("Concat", g.op("Neg", raw), raw, axis=1)
 
 
 def _labels(g: Graph, estimator: Any, raw: str) -> str:
@@ -90,13 +96,16 @@ def _has_numbers(estimator: Any) -> bool:
 
 def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
     """Return the probabilities, like ``predict_proba``."""
-    loss = estimator._loss
-    link = form_of(loss)
-    if estimator._targets.task == "binary" and estimator.n_outputs_ == 1 and not loss.one_hot:
-        if len(estimator.classes_) == 1:
-            return g.op("Add", g.op("Mul", raw, 0.0), 1.0)
-        raw = g.op("Concat", g.op("Neg", raw), raw, axis=1)
-    return link(loss, g, raw)
+    task = estimator._targets.task
+    if len(estimator.classes_) == 1 and task == "binary":
+        return g.op("Add", g.op("Mul", raw, 0.0), 1.0)
+    return _link(g, estimator, raw if task == "multilabel" else _per_class(g, estimator, raw))
+
+
+def _link(g: Graph, estimator: Any, raw: str) -> str:
+    """Return the results of the inverse link, as the loss or its link computes it."""
+    writer = link_writer(estimator._loss)
+    return form_of(writer)(writer, g, raw)
 
 
 def _scores(g: Graph, estimator: Any, raw: str) -> str:
@@ -107,7 +116,7 @@ def _scores(g: Graph, estimator: Any, raw: str) -> str:
     if estimator._targets.task != "binary" or len(estimator.classes_) == 1:
         return raw
     if estimator.n_outputs_ == 1:
-        return g.op("Mul", raw, np.array([[-1.0, 1.0]]))
+        return _per_class(g, estimator, raw)
     return g.op("MatMul", raw, _DIFFERENCES)
 
 
@@ -144,7 +153,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
 
 def _linked(g: Graph, estimator: Any, raw: str) -> str:
     """Return the predictions of a regressor, in float64 if they are scaled."""
-    own, targets = form_of(estimator._loss)(estimator._loss, g, raw), estimator._targets
+    own, targets = _link(g, estimator, raw), estimator._targets
     if targets.scale is None:
         return own
     wide = g._of(np.float64)

@@ -1,6 +1,6 @@
 """ONNX forms of components.
 
-The form of an activation or loss consists of the nodes that compute its ``forward`` or
+The form of an activation or inverse link consists of the nodes that compute its ``forward`` or
 ``predict`` method.  All forms use operators that runtimes support in both precisions.
 """
 
@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sknn_scratch import components
-from sknn_scratch.components import losses
-from sknn_scratch.contracts import Activation, Component, Loss
+from sknn_scratch.contracts import Activation, Component, Link, Loss
 from sknn_scratch.interop._extras import require
 
 #: Function that adds the nodes of a component: (component, graph, name of the input) -> name.
@@ -23,7 +22,7 @@ F = TypeVar("F", bound=Form)
 
 _forms: dict[type, Form] = {}
 #: Method that a form represents, by kind of component.
-_VERBS: dict[type, str] = {Activation: "forward", Loss: "predict"}
+_VERBS: dict[type, str] = {Activation: "forward", Link: "predict", Loss: "predict"}
 
 
 # --- Graphs.
@@ -167,11 +166,12 @@ def onnx_form(*classes: type) -> Callable[[F], F]:
     """Register a function as the ONNX form of custom components.
 
     The function receives the component, a :class:`Graph` and the name of the input: ``z`` of
-    an activation, ``raw`` of a loss.  It returns the name of the result, of the same shape.
+    an activation, ``raw`` of an inverse link.  It returns the name of the result, of the same
+    shape.
 
     Parameters
     ----------
-    *classes : subclasses of Activation or Loss
+    *classes : subclasses of Activation, of Link, or of Loss with a ``predict`` of its own
         Classes of components. Their subclasses share the form unless they override ``forward``
         or ``predict``.
 
@@ -195,9 +195,15 @@ def onnx_form(*classes: type) -> Callable[[F], F]:
     ...     return graph.op("Div", z, graph.op("Add", graph.op("Abs", z), 1.0))
     """
     for cls in classes:
-        if not (isinstance(cls, type) and issubclass(cls, (Activation, Loss))):
+        if not (isinstance(cls, type) and issubclass(cls, tuple(_VERBS))):
             raise TypeError(
-                f"The classes of onnx_form must be subclasses of Activation or Loss. Got {cls!r}."
+                "The classes of onnx_form must be subclasses of Activation, Link or Loss. Got "
+                f"{cls!r}."
+            )
+        if issubclass(cls, Loss) and cls.predict is Loss.predict:
+            raise TypeError(
+                "The classes of onnx_form must compute what the form computes. Got "
+                f"{cls.__name__}, whose predictions its link computes: write the form of the link."
             )
 
     def register(form: F) -> F:
@@ -224,7 +230,7 @@ def form_of(component: Component) -> Form:
     )
 
 
-@onnx_form(components.Identity, losses._IdentityLink)
+@onnx_form(components.Identity, components.IdentityLink)
 def _identity(component: Component, g: Graph, z: str) -> str:
     return z
 
@@ -290,26 +296,24 @@ def _mish(component: Component, g: Graph, z: str) -> str:
     return g.op("Mul", z, g.op("Div", w, g.op("Add", w, 2.0)))
 
 
-@onnx_form(components.Quantile)
-def _sorted(component: components.Quantile, g: Graph, raw: str) -> str:
-    n = len(component.levels)
-    if not n:
-        return raw
-    return g.ops("TopK", 2, raw, np.array([n]), axis=1, largest=0, sorted=1)[0]
+@onnx_form(components.SortedLink)
+def _sorted(component: Component, g: Graph, raw: str) -> str:
+    width = g.op("Slice", g.op("Shape", raw), np.array([1]), np.array([2]))
+    return g.ops("TopK", 2, raw, width, axis=1, largest=0, sorted=1)[0]
 
 
-@onnx_form(losses._LogLink)
+@onnx_form(components.ExpLink)
 def _exp(component: Component, g: Graph, raw: str) -> str:
     return g.op("Exp", raw)
 
 
-@onnx_form(components.BinaryLogLoss)
+@onnx_form(components.LogisticLink)
 def _expit(component: Component, g: Graph, raw: str) -> str:
     limits = np.finfo(g.dtype)
     above = g.op("Max", g.op("Sigmoid", raw), float(limits.tiny))
     return g.op("Min", above, float(1.0 - limits.epsneg))
 
 
-@onnx_form(losses._Softmax)
+@onnx_form(components.SoftmaxLink)
 def _softmax(component: Component, g: Graph, raw: str) -> str:
     return g.op("Max", g.op("Softmax", raw, axis=1), float(np.finfo(g.dtype).tiny))
