@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import Interval, Options
 
 import sknn_scratch
 from sknn_scratch import components, registry
-from sknn_scratch.contracts import Component, Optimizer, Schedule, Transform
+from sknn_scratch.contracts import Component, Link, Optimizer, Schedule
 from sknn_scratch.fitting._params import Callbacks, ComponentOrName, OnePerLayer
 
 T = TypeVar("T")
@@ -223,15 +223,22 @@ def quiet_callbacks() -> list[type[Component]]:
     ]  # type: ignore[arg-type]
 
 
+class Linked(components.SquaredError):
+    """A loss whose inverse link is a parameter, to place one in an estimator."""
+
+    link: Link = components.IdentityLink()
+
+
 def placed(component: Any) -> dict[str, Any]:
     """Return the parameter of a plain estimator that takes a component."""
-    if isinstance(component, Transform) and not isinstance(component, Optimizer):
-        chain = components.Chain((("drawn", component), ("sgd", components.SGD())))
-        return {"solver": chain}
     names: dict[str, Callable[[Any], Any]] = {
         "activation": lambda one: {"activation": one},
         "loss": lambda one: {"loss": one},
+        "link": lambda one: {"loss": Linked(one)},
         "optimizer": lambda one: {"solver": one},
+        "transform": lambda one: {
+            "solver": components.Chain((("drawn", one), ("sgd", components.SGD())))
+        },
         "schedule": lambda one: {"learning_rate": one},
         "initializer": lambda one: {"initializer": one},
         "callback": lambda one: {"callbacks": [one]},

@@ -17,6 +17,7 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch.contracts import Component
+from sknn_scratch.registry import KINDS
 
 X = np.random.default_rng(0).normal(size=(30, 4))
 NUMBERS, CLASSES = np.abs(X[:, 0]) + 0.1, np.arange(30) % 2
@@ -113,7 +114,7 @@ def play(case: Case) -> None:
 
 def _verbs(cls: type[Component]) -> list[str]:
     """Return the methods in which a kind of component differs from another."""
-    contract = next(base for base in cls.__mro__ if base.__module__ == "sknn_scratch.contracts")
+    contract = next(base for base in cls.__mro__ if base in (*KINDS.values(), Component))
     # What is of no kind, such as an order of rows, has its own.
     holder = cls if contract is Component else contract
     names = [name for name, value in vars(holder).items() if callable(value)]

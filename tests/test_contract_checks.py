@@ -62,10 +62,12 @@ from sknn_scratch.contracts import (
     Activation,
     Callback,
     Initializer,
+    Link,
     Loss,
     Optimizer,
     Schedule,
     TargetRange,
+    Transform,
 )
 from sknn_scratch.registry import KINDS, lookup, names
 from sknn_scratch.testing import check_component, checks, parametrize_with_component_checks
@@ -107,6 +109,10 @@ FURTHER = [
     RMSProp(momentum=0.9),
     Adagrad(epsilon=1e-3),
     Lion(weight_decay=1.0),
+    ClipByNorm(0.5),
+    ClipByValue(0.1),
+    AddDecayedWeights(0.0),
+    GroupRates([("b", 0.5), ("W0", 2), ("W1", 1.0)]),
     Chain([("value", ClipByValue(5.0)), ("sgd", SGD())]),
     Chain([("norm", ClipByNorm()), ("adam", Adam()), ("after", ClipByNorm(5.0))]),
     Chain([("l2", AddDecayedWeights()), ("sgd", SGD(0.5)), ("decay", AddDecayedWeights(0.1))]),
@@ -413,6 +419,127 @@ class NaiveSoftmax(LogLoss):
         return np.divide(out, out.sum(axis=1, keepdims=True), out=out)
 
 
+class NoLink(_Residual):
+    link = "identity"
+
+
+class OneColumnOfIdentity(_Residual):
+    """Two classes in one column, which the identity does not make probabilities."""
+
+    tasks = ("binary",)
+
+
+class OneColumnOfLogistic(BinaryLogLoss):
+    tasks = ("binary",)
+
+
+class Cauchit(Link):
+    """Distribution function of the Cauchy distribution: what broken links are variations of."""
+
+    symmetric = True
+
+    def predict(self, raw, out):
+        np.arctan(raw, out=out)
+        out *= 1.0 / np.pi
+        out += 0.5
+        return out
+
+
+class Cloglog(Link):
+    """1 - exp(-exp(raw)), which treats two classes unlike."""
+
+    def predict(self, raw, out):
+        np.exp(raw, out=out)
+        np.expm1(-out, out=out)
+        return np.negative(out, out=out)
+
+
+class SymmetricCloglog(Cloglog):
+    symmetric = True
+
+
+class NamelessLink(Cauchit):
+    name = ""
+
+
+class LinkElsewhere(Cauchit):
+    def predict(self, raw, out):
+        return np.arctan(raw) / np.pi + 0.5
+
+
+class HalfALink(Cauchit):
+    symmetric = False
+
+    def predict(self, raw, out):
+        super().predict(raw[:5], out[:5])
+        return out
+
+
+class RavelledLink(Cauchit):
+    def predict(self, raw, out):
+        out.ravel()[:] = np.arctan(raw.ravel()) / np.pi + 0.5
+        return out
+
+
+class LinkReadsLate(Cauchit):
+    symmetric = False
+
+    def predict(self, raw, out):
+        np.multiply(raw, raw, out=out)
+        return np.add(out, raw, out=out)
+
+
+class LogOddsForLogarithm(Cauchit):
+    def log_predict(self, raw, out):
+        p = self.predict(raw, out)
+        return np.log(p / (1 - p), out=out)
+
+
+class SoftmaxOverRows(Link):
+    def predict(self, raw, out):
+        np.exp(raw - raw.max(axis=0), out=out)
+        return np.divide(out, out.sum(axis=0), out=out)
+
+
+class SoftmaxOverColumns(Link):
+    def predict(self, raw, out):
+        np.exp(raw - raw.max(axis=1, keepdims=True), out=out)
+        return np.divide(out, out.sum(axis=1, keepdims=True), out=out)
+
+
+class FarAway(Cauchit):
+    """Two million leaves float32 no digits after the point."""
+
+    symmetric = False
+
+    def predict(self, raw, out):
+        np.add(raw, 2e6, out=out)
+        return np.subtract(out, 2e6, out=out)
+
+
+class NaiveLink(Link):
+    def predict(self, raw, out):
+        np.exp(raw, out=out)
+        return np.divide(out, 1.0 + out, out=out)
+
+
+class ThreeColumnsOnly(Link):
+    """A mixture, say: other numbers of columns are refused."""
+
+    def predict(self, raw, out):
+        if raw.shape[1] != 3:
+            raise ValueError("three columns, please")
+        np.copyto(out, raw)
+        return out
+
+
+class SevenColumnsOnly(ThreeColumnsOnly):
+    def predict(self, raw, out):
+        if raw.shape[1] != 7:
+            raise ValueError("seven columns, please")
+        return super().predict(raw, out)
+
+
 class Descent(Optimizer):
     """Steps along the gradient: what the broken optimizers are variations of."""
 
@@ -547,6 +674,83 @@ class Stuck(Descent):
     def update(self, direction, state, theta, lr, scratch):
         np.sign(direction, out=direction)
         direction *= -lr * 1e-3
+
+
+class Centralize(Transform):
+    """u minus its mean: what broken transforms are variations of."""
+
+    def update(self, direction, state, theta, lr, scratch):
+        direction -= direction.mean()
+
+
+class ReturnsCentred(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        return direction - direction.mean()
+
+
+class ClipsWithoutRate(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        np.clip(direction, -0.01, 0.01, direction)
+
+
+class ClipsSignedRate(Transform):
+    """Right behind an optimizer only: in front, lr is -1 and both limits change places."""
+
+    def update(self, direction, state, theta, lr, scratch):
+        np.minimum(direction, 2.0 * lr, out=direction)
+
+
+class ClipsEitherSide(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        limit = 2.0 * abs(lr)
+        np.clip(direction, -limit, limit, direction)
+
+
+class DecaysWithoutRate(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        np.multiply(theta, -0.01, out=scratch)
+        direction += scratch
+
+
+class MovesTheta(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        theta *= 0.99
+
+
+class AverageOnClass(Transform):
+    mean: ClassVar[dict] = {}
+
+    def update(self, direction, state, theta, lr, scratch):
+        self.mean[theta.size] = direction.mean()
+        direction -= self.mean[theta.size]
+
+
+class CountsById(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        VELOCITY[id(state)] = VELOCITY.get(id(state), 0) + 1
+        direction *= 0.9 ** VELOCITY[id(state)]
+
+
+class CountsInState(Transform):
+    def init(self, theta, groups):
+        return {"t": 0}
+
+    def update(self, direction, state, theta, lr, scratch):
+        state["t"] += 1
+        direction *= 0.9 ** state["t"]
+
+
+class WideTransform(Transform):
+    def init(self, theta, groups):
+        return {"mask": np.ones(theta.size)}
+
+    def update(self, direction, state, theta, lr, scratch):
+        direction *= state["mask"].astype(direction.dtype)
+
+
+class AllocatesTransform(Transform):
+    def update(self, direction, state, theta, lr, scratch):
+        direction[...] = direction - direction.mean()
 
 
 class Random(Schedule):
@@ -844,6 +1048,33 @@ BROKEN = [
     (NotAtZero(), "value", "Got nan for y from 0", AboveZero()),
     (NaiveLogistic(), "extremes", "does not overflow", BinaryLogLoss()),
     (NaiveSoftmax(), "extremes", "the maximum subtracted", LogLoss()),
+    (NoLink(), "says_what_it_fits", r"link must be an instance of a Link", None),
+    (
+        OneColumnOfIdentity(),
+        "says_what_it_fits",
+        r"must have a symmetric inverse link .* Got link=IdentityLink\(\): set symmetric = True",
+        OneColumnOfLogistic(),
+    ),
+    (NamelessLink(), "name", "must be a string, not empty. Got ''", Cauchit()),
+    (LinkElsewhere(), "predict", "must return the array `out`", None),
+    (HalfALink(), "predict", "must fill all of `out`", None),
+    (LinkReadsLate(), "predict", "read before you write", None),
+    (RavelledLink(), "predict", "do not use ravel", None),
+    (SevenColumnsOnly(), "predict", "must accept one, two or three columns", ThreeColumnsOnly()),
+    (LogOddsForLogarithm(), "log_predict", "is not the logarithm of predict", None),
+    (SoftmaxOverRows(), "is_rowwise", "depends on other rows", SoftmaxOverColumns()),
+    (SymmetricCloglog(), "symmetry", r"p\(-raw\) is not 1 - p\(raw\)", Cloglog()),
+    (FarAway(), "float32", "choose a stable formula", None),
+    (NaiveLink(), "extremes", "does not overflow", None),
+    (ReturnsCentred(), "steps_are_written_into_direction", "must return None", Centralize()),
+    (MovesTheta(), "steps_are_written_into_direction", "theta is read-only", None),
+    (ClipsWithoutRate(), "scales_with_the_rate", r"multiply limits by abs\(lr\)", None),
+    (ClipsSignedRate(), "scales_with_the_rate", "does not at lr = -1", ClipsEitherSide()),
+    (DecaysWithoutRate(), "zero_rate", "including weight decay", None),
+    (AverageOnClass(), "state_is_plain_and_its_own", r"changed AverageOnClass\.mean", None),
+    (CountsById(), "resumes", "store everything", CountsInState()),
+    (WideTransform(), "float32_stays", r"np\.zeros_like\(theta\)", None),
+    (AllocatesTransform(), "allocates_little", "work in place", None),
     (Uphill(), "goes_downhill", r"about -lr \* gradient", Descent()),
     (RemembersOnSelf(), "state_is_plain_and_its_own", "not on self", RemembersInState()),
     (CountsOnSelf(), "state_is_plain_and_its_own", r"changed self\.seen", None),
@@ -992,10 +1223,9 @@ def test_check_component_accepts():
     ("wrong", "message"),
     [
         (Relu, r"must be an instance: write Relu\(\.\.\.\)"),
-        (3, "instance of a subclass of Activation, Loss, Optimizer, .* Got 3"),
+        (3, "instance of a subclass of Activation, Loss, Link, Optimizer, .* Got 3"),
         ("relu", "Got 'relu'"),
         (None, "Got None"),
-        (ClipByNorm(), r'write Chain\(\[\("sgd", SGD\(\)\), \("mine", ClipByNorm\(\.\.\.\)\)\]\)'),
     ],
     ids=str,
 )

@@ -114,6 +114,7 @@ def test_usage_of_components(line):
 
 def test_every_registered_component_has_a_usage():
     shown = "\n".join(usages())
-    for kind in registry.KINDS:
-        for name in built_in(kind) if kind != "callback" else []:
+    by_instance = {"callback", "link", "transform"}  # estimators take no names of these
+    for kind in registry.KINDS.keys() - by_instance:
+        for name in built_in(kind):
             assert f'="{name}")' in shown

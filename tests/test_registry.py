@@ -66,7 +66,9 @@ def test_kinds_and_groups():
     assert list(KINDS) == [
         "activation",
         "loss",
+        "link",
         "optimizer",
+        "transform",
         "schedule",
         "initializer",
         "callback",
@@ -74,7 +76,9 @@ def test_kinds_and_groups():
     assert list(GROUPS.values()) == [
         "sknn_scratch.activations",
         "sknn_scratch.losses",
+        "sknn_scratch.links",
         "sknn_scratch.optimizers",
+        "sknn_scratch.transforms",
         "sknn_scratch.schedules",
         "sknn_scratch.initializers",
         "sknn_scratch.callbacks",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, Loss, TargetRange
+from sknn_scratch.contracts import Array, Link, Loss, TargetRange
+from sknn_scratch.core import probe
 from sknn_scratch.testing._common import both_orders, name, require, require_close
+from sknn_scratch.testing._link import EXTREMES, ROWS, extremes, require_logarithm
 
-ROWS = 9
 TASKS = ("regression", "binary", "multiclass", "multilabel")
 
 
@@ -68,7 +69,7 @@ def _weights() -> list[Array | None]:
 
 
 def check_says_what_it_fits(loss: Loss) -> None:
-    """``tasks``, ``for_task``, ``n_raw`` and ``target_range`` are valid."""
+    """``tasks``, ``for_task``, ``n_raw``, ``target_range`` and ``link`` are valid."""
     require(bool(loss.tasks), f"{name(loss)}.tasks is empty: name some of {TASKS}.")
     known = isinstance(loss.tasks, tuple) and set(loss.tasks) <= set(TASKS)
     must_be = f'a tuple of some of {TASKS}, such as ("regression",)'
@@ -83,6 +84,9 @@ def check_says_what_it_fits(loss: Loss) -> None:
     is_range = isinstance(loss.target_range, TargetRange)
     message = f"{name(loss)}.target_range must be a TargetRange, such as TargetRange(low=0.0)."
     require(is_range, f"{message} Got {loss.target_range!r}.")
+    message = f"{name(loss)}.link must be an instance of a Link, such as LogisticLink()."
+    require(isinstance(loss.link, Link), f"{message} Got {loss.link!r}.")
+    require(not probe.lacks_symmetry(loss), probe.asymmetric(loss))
 
 
 def check_value(loss: Loss) -> None:
@@ -168,28 +172,7 @@ def check_memory_order(loss: Loss) -> None:
 def check_link(loss: Loss) -> None:
     """``predict`` and ``log_predict`` are consistent, and ``out`` may be ``raw``."""
     for _, raw in _cases(loss):
-        y_pred = _linked(loss, loss.predict, raw)
-        log_pred = _linked(loss, loss.log_predict, raw)
-        if (y_pred > 0).all():
-            message = f"{name(loss)}.log_predict is not the logarithm of predict"
-            require_close(log_pred, np.log(y_pred), 1e-8, message)
-
-
-def _linked(loss: Loss, verb: Callable[[Array, Array], Array], raw: Array) -> Array:
-    """Return the result of ``predict`` or ``log_predict``; compare in-place calls and orders."""
-    what, before = f"{name(loss)}.{verb.__name__}", raw.copy()
-    out, inplace = np.full_like(raw, -7.5), raw.copy()
-    result = verb(raw, out)
-    verb(inplace, inplace)
-    ordered = [verb(r, np.full_like(r, -7.5)) for r in both_orders(raw)]
-    require(result is out, f"{what} must return the array `out` passed to it.")
-    unchanged = np.array_equal(raw, before)
-    require(unchanged, f"{what} must not change raw unless `out` is raw.")
-    agree = np.allclose(inplace, out, rtol=1e-10, equal_nan=True)
-    require(agree, f"{what} gives another result if `out` is raw: read before you write.")
-    agree = all(np.allclose(other, out, rtol=1e-10, equal_nan=True) for other in ordered)
-    require(agree, f"{what} depends on the memory order: do not use ravel or reshape.")
-    return out
+        require_logarithm(loss, raw)
 
 
 def check_float32(loss: Loss) -> None:
@@ -208,18 +191,16 @@ def check_float32(loss: Loss) -> None:
 def check_extremes(loss: Loss) -> None:
     """No result is nan at raw = ±1e4 in float32."""
     for y, raw in _cases(loss):
-        signs = np.where(np.arange(raw.size).reshape(raw.shape) % 2, 1, -1)
-        for extreme in (1e4 * signs, -1e4 * signs):
-            _check_extreme(loss, y.astype(np.float32), extreme.astype(np.float32))
+        for extreme in extremes(raw):
+            _check_extreme(loss, y.astype(np.float32), extreme)
 
 
 def _check_extreme(loss: Loss, y: Array, raw: Array) -> None:
-    hint = "use a formula that does not overflow, such as log-sum-exp with the maximum subtracted."
     value, gradient = _value_and_grad(loss, y, raw)
     y_pred = loss.predict(raw, np.empty_like(raw))
     where = f"of {name(loss)} at raw = ±1e4 in float32 is not a number"
     for array, what in ((value, "value"), (gradient, "gradient"), (y_pred, "predict")):
-        require(not np.isnan(array).any(), f"The {what} {where}: {hint}")
+        require(not np.isnan(array).any(), f"The {what} {where}: {EXTREMES}")
 
 
 CHECKS = (

@@ -7,33 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.contracts import (
-    Activation,
-    Callback,
-    Component,
-    Initializer,
-    Loss,
-    Optimizer,
-    Schedule,
-    Transform,
-)
+from sknn_scratch.contracts import Component
+from sknn_scratch.registry import KINDS
 from sknn_scratch.testing import (
     _activation,
     _callback,
     _common,
     _initializer,
+    _link,
     _loss,
     _optimizer,
     _schedule,
+    _transform,
 )
 
-_BY_KIND: dict[type[Component], tuple[Callable[[Any], None], ...]] = {
-    Activation: _activation.CHECKS,
-    Loss: _loss.CHECKS,
-    Optimizer: _optimizer.CHECKS,
-    Schedule: _schedule.CHECKS,
-    Initializer: _initializer.CHECKS,
-    Callback: _callback.CHECKS,
+#: The checks of each kind, in addition to those of all components.
+_BY_KIND: dict[str, tuple[Callable[[Any], None], ...]] = {
+    "activation": _activation.CHECKS,
+    "loss": _loss.CHECKS,
+    "link": _link.CHECKS,
+    "optimizer": _optimizer.CHECKS,
+    "transform": _transform.CHECKS,
+    "schedule": _schedule.CHECKS,
+    "initializer": _initializer.CHECKS,
+    "callback": _callback.CHECKS,
 }
 
 
@@ -88,8 +85,8 @@ def checks(component: Component) -> list[Check]:
 
     Parameters
     ----------
-    component : instance of an Activation, Loss, Optimizer, Schedule, Initializer or Callback
-        Component to check.
+    component : instance of a component
+        Component to check, of any kind.
 
     Returns
     -------
@@ -108,11 +105,11 @@ def checks(component: Component) -> list[Check]:
     >>> for check in checks(Relu()):
     ...     check()
     """
-    for kind, functions in _BY_KIND.items():
-        if isinstance(component, kind):
+    for kind, contract in KINDS.items():
+        if isinstance(component, contract):
             return [
                 Check(function.__name__.removeprefix("check_"), component, function)
-                for function in (*_common.CHECKS, *functions)
+                for function in (*_common.CHECKS, *_BY_KIND[kind])
             ]
     raise TypeError(_advice(component))
 
@@ -121,13 +118,7 @@ def _advice(component: object) -> str:
     """Return the error message for an object that cannot be checked."""
     if isinstance(component, type):
         return f"component must be an instance: write {component.__name__}(...)."
-    if isinstance(component, Transform):
-        part = type(component).__name__
-        return (
-            f"component must be a whole optimizer, but {part} is only a part of one: write "
-            f'Chain([("sgd", SGD()), ("mine", {part}(...))]), with the parts in order.'
-        )
-    kinds = ", ".join(kind.__name__ for kind in _BY_KIND)
+    kinds = ", ".join(contract.__name__ for contract in KINDS.values())
     return (
         f"component must be an instance of a subclass of {kinds} (see sknn_scratch.contracts). "
         f"Got {component!r}."
