@@ -423,9 +423,6 @@ class _OwnLink(Link):
             )
         return self.loss.predict(raw, out)
 
-    def log_predict(self, raw: Array, out: Array) -> Array:
-        return self.loss.log_predict(raw, out)
-
 
 class TargetRange(NamedTuple):
     """Range of targets that a loss accepts.

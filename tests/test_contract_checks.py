@@ -1048,7 +1048,12 @@ BROKEN = [
     (NotAtZero(), "value", "Got nan for y from 0", AboveZero()),
     (NaiveLogistic(), "extremes", "does not overflow", BinaryLogLoss()),
     (NaiveSoftmax(), "extremes", "the maximum subtracted", LogLoss()),
-    (NoLink(), "says_what_it_fits", r"link must be an instance of a Link", None),
+    (
+        NoLink(),
+        "says_what_it_fits",
+        "an instance of Link as its link. Got .identity",
+        None,
+    ),
     (
         OneColumnOfIdentity(),
         "says_what_it_fits",

@@ -43,11 +43,6 @@ class Cauchy(Loss):
             out *= weight[:, None]
         return float(value.sum())
 
-    def predict(self, raw, out):
-        if out is not raw:
-            np.copyto(out, raw)
-        return out
-
 
 # %%
 # Check derivatives, dtypes, memory layout, pickling and more; a failed check raises an error.

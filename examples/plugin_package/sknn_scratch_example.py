@@ -60,11 +60,6 @@ class LogCosh(Loss):
             out *= weight[:, None]
         return float(value.sum())
 
-    def predict(self, raw, out):
-        if out is not raw:
-            np.copyto(out, raw)
-        return out
-
 
 class SignSGD(Optimizer):
     """m = μ m + (1 - μ) g; the step is -lr sign(m), of the same size for every parameter.

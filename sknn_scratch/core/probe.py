@@ -141,11 +141,11 @@ def _check_activation(f: Any, z: Array) -> None:
 
 
 def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
+    if message := unfit_link(loss):
+        raise TypeError(message)
     _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
     _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
     _check_sum(loss, "value", loss.value(y, raw, None))
-    if lacks_symmetry(loss):
-        raise TypeError(asymmetric(loss))
     writer = link_writer(loss)
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
         _check_out(writer, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
@@ -156,18 +156,20 @@ def link_writer(loss: Loss) -> Loss | Link:
     return loss if type(loss).predict is not Loss.predict else loss.link
 
 
-def lacks_symmetry(loss: Loss) -> bool:
-    """Return True if one column of raw outputs has to stand for two classes, and cannot."""
-    return "binary" in loss.tasks and not loss.one_hot and not loss.link.symmetric
-
-
-def asymmetric(loss: Loss) -> str:
-    """Return the error message for a loss that cannot predict two classes from one column."""
-    return (
-        f"{_name(loss)} must have a symmetric inverse link to fit two classes with one column. "
-        f"Got link={loss.link!r}: set symmetric = True on the class of the link if "
-        "p(-raw) = 1 - p(raw), or one_hot = True on the loss."
-    )
+def unfit_link(loss: Loss) -> str:
+    """Return the error message for a link that does not fit its loss; empty if it does."""
+    if not isinstance(loss.link, Link):
+        return (
+            f"{_name(loss)} must have an instance of Link as its link. Got {loss.link!r}: write "
+            "link = LogisticLink(), for example."
+        )
+    if "binary" in loss.tasks and not loss.one_hot and not loss.link.symmetric:
+        return (
+            f"{_name(loss)} must have a symmetric inverse link to fit two classes with one column. "
+            f"Got link={loss.link!r}: set symmetric = True on the class of the link if "
+            "p(-raw) = 1 - p(raw), or one_hot = True on the loss."
+        )
+    return ""
 
 
 def _values(shape: tuple[int, int], dtype: Any) -> Array:

@@ -12,10 +12,10 @@ from sklearn.utils.sparsefuncs import min_max_axis
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
-from sknn_scratch.components import IdentityLink
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
 from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._targets import LINEAR
 from sknn_scratch.training.state import TrainingState
 
 #: Factor of a schedule, at the end of training, that is negligible.
@@ -129,7 +129,7 @@ def scaling_hint(estimator: Any, data: Data) -> str:
             "scale them, for example with sklearn.preprocessing.StandardScaler."
         )
     # Losses with the log link need no scaling of targets.
-    if isinstance(estimator, RegressorMixin) and isinstance(estimator._loss.link, IdentityLink):
+    if isinstance(estimator, RegressorMixin) and isinstance(estimator._loss.link, LINEAR):
         deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
         odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
         if odd:

@@ -1,4 +1,4 @@
-"""What scikit-learn 1.9 has and older versions lack, imported here only."""
+"""Imports from scikit-learn that older versions lack: those of 1.9."""
 
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 

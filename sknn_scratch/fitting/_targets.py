@@ -11,9 +11,12 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.components import ExpLink, IdentityLink
+from sknn_scratch.components import ExpLink, IdentityLink, SortedLink
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core import probe
+
+#: Links whose predictions have the location and scale of raw outputs.
+LINEAR = (IdentityLink, SortedLink)
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class NumericTargets:
         if isinstance(loss.link, ExpLink):
             scale = np.where(mean > 0, mean, 1.0)
             return replace(self, location=np.zeros_like(mean), scale=scale)
-        if isinstance(loss.link, IdentityLink):
+        if isinstance(loss.link, LINEAR):
             return replace(self, location=mean, scale=np.where(deviation > 0, deviation, 1.0))
         return self
 

@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, Link, Loss, TargetRange
+from sknn_scratch.contracts import Array, Loss, TargetRange
 from sknn_scratch.core import probe
 from sknn_scratch.testing._common import both_orders, name, require, require_close
 from sknn_scratch.testing._link import EXTREMES, ROWS, extremes, require_logarithm
@@ -84,9 +84,8 @@ def check_says_what_it_fits(loss: Loss) -> None:
     is_range = isinstance(loss.target_range, TargetRange)
     message = f"{name(loss)}.target_range must be a TargetRange, such as TargetRange(low=0.0)."
     require(is_range, f"{message} Got {loss.target_range!r}.")
-    message = f"{name(loss)}.link must be an instance of a Link, such as LogisticLink()."
-    require(isinstance(loss.link, Link), f"{message} Got {loss.link!r}.")
-    require(not probe.lacks_symmetry(loss), probe.asymmetric(loss))
+    message = probe.unfit_link(loss)
+    require(not message, message)
 
 
 def check_value(loss: Loss) -> None:

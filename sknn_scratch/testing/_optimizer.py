@@ -13,7 +13,7 @@ from sknn_scratch.testing._common import is_plain_dict, leaves, name, require, s
 
 RATES = (1e-3, 1e-2, 0.1, 0.5, 1.0)
 Gradient = Callable[[Array], Array]
-#: What has a state and changes a direction.
+#: A component that changes a direction, with a state.
 Rule = Optimizer | Transform
 
 
