@@ -548,10 +548,8 @@ class Loss(Component):
 
         Parameters
         ----------
-        raw : (rows, n_raw)
-            Raw outputs of the network.
-        out : (rows, n_raw)
-            Array to write the predictions into.
+        raw, out
+            As for :meth:`Link.predict`.
         """
         return self.link.predict(raw, out)
 

@@ -146,14 +146,15 @@ def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
     _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
     _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
     _check_sum(loss, "value", loss.value(y, raw, None))
-    writer = link_writer(loss)
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
+        writer = link_writer(loss, verb)
         _check_out(writer, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
 
 
-def link_writer(loss: Loss) -> Loss | Link:
-    """Return the component that computes the predictions of a loss: its link, or itself."""
-    return loss if type(loss).predict is not Loss.predict else loss.link
+def link_writer(loss: Loss, verb: str = "predict") -> Loss | Link:
+    """Return the component that computes ``predict`` or ``log_predict``: the link, or the loss."""
+    has_own = any(getattr(type(loss), own) is not getattr(Loss, own) for own in ("predict", verb))
+    return loss if has_own else loss.link
 
 
 def unfit_link(loss: Loss) -> str:
@@ -283,7 +284,7 @@ def predicted(loss: Loss, verb: str, raw: Array) -> Array:
     y_pred = getattr(loss, verb)(raw, raw)
     if not isinstance(y_pred, np.ndarray) or y_pred.shape != raw.shape:
         must_be = f"an array of shape {raw.shape}"
-        raise _wrong_result(link_writer(loss), verb, must_be, _form(y_pred))
+        raise _wrong_result(link_writer(loss, verb), verb, must_be, _form(y_pred))
     return y_pred
 
 
