@@ -40,8 +40,8 @@ class Stretch(NamedTuple):
 
     @property
     def loss(self) -> float:
-        """Mean of the objective over rows."""
-        return self.total / self.rows
+        """Mean of the objective over rows; 0 if none has weight."""
+        return self.total / (self.rows or 1)
 
 
 class Steps(Protocol):
