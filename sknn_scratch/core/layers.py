@@ -124,7 +124,8 @@ class ScaledDense(Dense):
     ) -> None:
         """As for :class:`Dense`; with G = xᵀ δ, ∂J/∂W = diag(s) G and ∂J/∂s = Σ W ∘ G (units)."""
         W, b, s = params
-        super().backward((W * s[:, None], b), grads[:2], x, slot, dx)
+        scaled = W if dx is None else W * s[:, None]  # only ∂J/∂x needs it
+        super().backward((scaled, b), grads[:2], x, slot, dx)
         np.einsum("iu,iu->i", W, grads[0], out=grads[2])
         np.multiply(grads[0], s[:, None], grads[0])
 

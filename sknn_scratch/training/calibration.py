@@ -25,21 +25,21 @@ def scaled_log_loss(raw: Array, codes: Array, weight: Array | None) -> float:
     """
     z = np.array(raw.T, order="C")
     z -= z.max(axis=0)
-    own = np.take_along_axis(z, codes[None], axis=0)[0]
+    own = np.take_along_axis(z, codes[None], axis=0)
     base = np.exp(STEP * z)
-    power, best = np.ones_like(base), np.inf
-    for j in range(1, MULTIPLES + 1):
+    power, sums = np.ones_like(base), np.empty((MULTIPLES, len(raw)), raw.dtype)
+    for out in sums:
         power *= base
-        losses = np.log(power.sum(axis=0)) - STEP * j * own
-        best = min(best, _mean(losses, weight))
-    return best
+        np.add.reduce(power, 0, out=out)
+    factors = STEP * np.arange(1, MULTIPLES + 1, dtype=raw.dtype)
+    return float(_means(np.log(sums) - factors[:, None] * own, weight).min())
 
 
-def _mean(values: Array, weight: Array | None) -> float:
-    """Return the weighted mean; 0 if all weights are 0."""
+def _means(values: Array, weight: Array | None) -> Array:
+    """Return weighted means along the last axis; 0 if all weights are 0."""
     if weight is None:
-        return float(values.mean())
-    return float((values * weight).sum() / (weight.sum() or 1.0))
+        return np.asarray(values.mean(axis=-1))
+    return np.asarray((values * weight).sum(axis=-1) / (weight.sum() or 1.0))
 
 
 def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
@@ -51,7 +51,7 @@ def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float
     def value(log_factor: Any) -> float:
         factor = exp(log_factor)
         losses = np.log(np.exp(factor * z).sum(axis=1)) - factor * own
-        return _mean(losses, weight) + PRIOR / n_rows * log_factor**2
+        return float(_means(losses, weight)) + PRIOR / n_rows * log_factor**2
 
     low, high = map(log, BOUNDS)
     return exp(minimize_scalar(value, bounds=(low, high), method="bounded").x)
