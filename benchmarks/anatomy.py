@@ -20,26 +20,26 @@ from benchmarks._frame import ENGINES, Row, Settings, engine, one_run
 from benchmarks._peers import Work, ours, products
 from benchmarks._tables import Table
 from benchmarks.step import DTYPES, KINDS, SHAPES
-from sknn_scratch.training.minibatch import Loop
+from sknn_scratch.training.steps import BatchSteps
 
 PARTS = ["batch", "forward", "loss", "backward", "penalty", "adam", "rest", "step", "bare products"]
 
 
-def loop_of(work: Work) -> Loop:
+def loop_of(work: Work) -> BatchSteps:
     """Return the loop of a fit that is over."""
-    made: list[Loop] = []
-    run_epoch = Loop.run_epoch
+    made: list[BatchSteps] = []
+    begin_epoch = BatchSteps.begin_epoch
 
-    def keep(loop: Loop) -> Any:
-        made.append(loop)
-        return run_epoch(loop)
+    def keep(steps: BatchSteps) -> Any:
+        made.append(steps)
+        return begin_epoch(steps)
 
-    with mock.patch.object(Loop, "run_epoch", keep):
+    with mock.patch.object(BatchSteps, "begin_epoch", keep):
         ours(work)(0)
     return made[0]
 
 
-def actions(loop: Loop) -> dict[str, Callable[[], object]]:
+def actions(loop: BatchSteps) -> dict[str, Callable[[], object]]:
     """Return what does each part of a step, in the order of PARTS but for the rest."""
     objective, params, grads = loop.objective, loop.params, loop.grads
     batch = next(loop.batches.in_order(loop.order))
@@ -53,7 +53,7 @@ def actions(loop: Loop) -> dict[str, Callable[[], object]]:
         "backward": lambda: network.backward(params, grads, batch.x, rows.slots),
         "penalty": lambda: objective.penalty(params, grads, batch.weight_sum),
         "adam": lambda: update(grads.vector, state.optimizer, state.theta, 0.0, loop.scratch),
-        "rest": loop.run_epoch,
+        "rest": lambda: loop.run(loop.begin_epoch()),
     }
 
 

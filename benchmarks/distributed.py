@@ -47,7 +47,7 @@ def sums(n: int) -> tuple[Callable[[], Any], Callable[[], Any], int]:
     """Return an evaluation on partitions, one in this process, and the number of parameters."""
     from sknn_scratch.fitting._types import Rows
     from sknn_scratch.interop import _distributed
-    from sknn_scratch.training.lbfgs import RowSum
+    from sknn_scratch.training.steps import BlockTotal
 
     X, y = data(n)
     model = MLPClassifier((100,), solver="lbfgs", random_state=0)
@@ -56,9 +56,9 @@ def sums(n: int) -> tuple[Callable[[], Any], Callable[[], Any], int]:
     plan, theta = job.plan, job.state.theta
     layout = plan.network.layout
     params, total = (layout.params(np.array(theta)) for _ in range(2))
-    there = _distributed.PartitionSum(plan.objective, job.data, theta.dtype)  # type: ignore[arg-type]
+    there = job.source.total(plan.objective, theta.dtype)
     _, rows = model.fit(X[:1000].compute(), y[:1000].compute())._problem(X.compute(), y.compute())
-    here = RowSum(plan.objective, rows, theta.dtype)
+    here = BlockTotal(plan.objective, rows, theta.dtype)
     factor = 1.0 / (PARTITIONS * n)
     return (
         lambda: there(params, total, factor),

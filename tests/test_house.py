@@ -59,7 +59,7 @@ RULES = {
     "preprocessing": Rule(
         "_floats _warning _sample_weights _tables", "sklearn scipy joblib narwhals"
     ),
-    "fitting": Rule(f"{LAYERS} config", "sklearn scipy"),
+    "fitting": Rule(f"{LAYERS} config", "sklearn scipy joblib"),
     "estimators": Rule(f"{LAYERS} fitting", "sklearn scipy joblib"),
     "fitting._blas_limits": Rule("core", "threadpoolctl"),
     "inspection": Rule("_floats contracts core", "matplotlib"),

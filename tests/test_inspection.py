@@ -50,6 +50,7 @@ from sknn_scratch.inspection import (
     summary,
     trace,
 )
+from sknn_scratch.training.steps import BatchSteps
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 4))
@@ -324,9 +325,8 @@ def test_summary_counts_the_workspace(case, dtype, monkeypatch):
         steps.append((batch, rows))
         return step(self, batch, rows, is_last)
 
-    loop = sys.modules["sknn_scratch.training.minibatch"].Loop
-    step = loop.step
-    monkeypatch.setattr(loop, "step", spy)
+    step = BatchSteps.step
+    monkeypatch.setattr(BatchSteps, "step", spy)
     est, _ = fit(case, X.astype(dtype))
     batch, rows = steps[0]
     arrays = [a for s in rows.slots for a in (s.a, s.z, s.delta, s.ones)]

@@ -1,4 +1,4 @@
-"""Members trained together: the same as each one alone, and as the plain trainer's network."""
+"""Members of an ensemble: each is the plain trainer's network of its rows, seed and checks."""
 
 from math import inf
 
@@ -18,29 +18,23 @@ from sknn_scratch.components import (
     SquaredError,
     WeightEMA,
 )
-from sknn_scratch.core import stack
 from sknn_scratch.core.data import Batch, Data
+from sknn_scratch.core.folding import folded
+from sknn_scratch.core.inference import Inference
+from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.core.workspace import Workspace
-from sknn_scratch.estimators._tabular_members import (
-    draw,
-    draw_member,
-    folded,
-    folds,
-    make_network,
-    train,
-)
-from sknn_scratch.estimators._tabular_scores import (
-    class_judge,
-    inverse_temperature,
-    loss_judge,
-    scaled_log_loss,
-)
-from sknn_scratch.training.members import Member, Task, Together, raw_of_members
+from sknn_scratch.fitting._ensemble import train
+from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._start import draw, sites
+from sknn_scratch.fitting._types import Job
+from sknn_scratch.training.calibration import inverse_temperature, scaled_log_loss
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.selection import Validation, class_score, is_lost, kept, loss_score
 from sknn_scratch.training.state import Plan, TrainingState
-from sknn_scratch.training.stopping import Patience
+from sknn_scratch.training.steps import InMemory
+from sknn_scratch.training.stopping import Patience, StepPatience
 
 N, N_IN, K = 90, 6, 3
 
@@ -50,6 +44,10 @@ def as_in_a_fit():
     """Estimators ignore flags of BLAS kernels, some of which mean nothing."""
     with np.errstate(over="ignore", invalid="ignore"):
         yield
+
+
+def make_network(n_in, hidden, n_raw, activations, scaled):
+    return Network.dense(n_in, hidden, n_raw, activations, scaled=scaled)
 
 
 def rates(network):
@@ -74,53 +72,47 @@ def data(seed=0, weight=None):
     return Data(X, codes, np.eye(3, dtype=np.float32), weight)
 
 
-def members(network, seeds=(1, 2, 3)):
-    held_out = folds(N, 5, None, np.random.RandomState(0))
-    return [
-        draw_member(network, SpreadBiases(), seed, rows, np.delete(np.arange(N), rows))
-        for seed, rows in zip(seeds, held_out, strict=False)
-    ]
+def strategy(network, optimizer=None, patience=inf, max_iter=6, least=0, n_checks=48):
+    return MiniBatch(
+        optimizer or rates(network),
+        CosLog4(),
+        StepPatience(patience, least),
+        0.02,
+        20,
+        max_iter,
+        n_checks=n_checks,
+    )
 
 
-def task(network, rows=None):
+def members(network, how=None, rows=None, seeds=(1, 2, 3), score=None, held_out=None):
+    """Return the jobs of members that hold out a fold each."""
     rows = rows or data()
-    return Task(network, LogLoss(), rows, rows, class_judge(rows))
+    parts = folds(N, 5, None, np.random.RandomState(0)) if held_out is None else [held_out] * K
+    made = []
+    for seed, part in zip(seeds, parts, strict=False):
+        layers = [f.activation for f in network.layers[:-1]]
+        plan = Plan(
+            Objective(network, LogLoss(), 0.0),
+            network,
+            how or strategy(network),
+            sites=sites([*layers, layers[-1]]),
+            early_stopping=len(part) > 0,
+        )
+        rng = np.random.RandomState(seed)
+        theta = draw(plan, SpreadBiases(), rng, np.float32)
+        if len(part):
+            judge = Validation(plan, rows, part, score or class_score(rows, part))
+            plan = Plan(**{**vars(plan), "judge": judge})
+        state = TrainingState(theta, rng, order=np.delete(np.arange(N), part))
+        made.append(Job(plan, InMemory(rows), state, None, {}))
+    return made
 
 
-def together(network, **how):
-    usual = {"learning_rate_init": 0.02, "batch_size": 20, "max_iter": 6}
-    return Together(rates(network), CosLog4(), **(usual | how))
+def best_step(state):
+    return state.patience["step"]
 
 
-# --- A step: the same numbers as the plain network's.
-
-
-@pytest.mark.parametrize("network", networks())
-@pytest.mark.parametrize("weighted", [False, True])
-def test_stack_is_the_network_for_each(network, weighted):
-    rows, rng = data(), np.random.default_rng(1)
-    block = np.stack([draw(network, SpreadBiases(), np.random.RandomState(k)) for k in range(K)])
-    block += rng.normal(scale=0.1, size=block.shape).astype(np.float32)
-    index = rng.integers(0, N, (K, 20))
-    weight = rng.random(20).astype(np.float32) if weighted else None
-    buffers = stack.StackBuffers(network, K, 20, np.float32, trains=True)
-    params, grads = (stack.stack_params(network.layout, a) for a in (block, np.empty_like(block)))
-    x = rows.X[index]
-    raw = stack.forward(network, params, x, buffers)
-    y = rows.unit[rows.y[index.ravel()]]
-    tiled = None if weight is None else np.tile(weight, K)
-    LogLoss().value_and_grad(y, raw, tiled, buffers.grad)
-    np.copyto(buffers.slots[-1].delta, buffers.raw_of_each(buffers.grad))
-    stack.backward(network, params, grads, x, buffers)
-    objective, workspace = Objective(network, LogLoss(), 0.0), Workspace(network, 20, np.float32)
-    for k in range(K):
-        alone = network.layout.params(np.empty_like(block[k]))
-        batch = Batch(x[k], y[20 * k : 20 * k + 20], weight, 1.0)
-        theta = network.layout.params(block[k])
-        objective.data_term(theta, batch, workspace.rows(20), alone, 1.0)
-        for stacked, own in zip(grads, alone.layers, strict=True):
-            for a, b in zip(stacked, own, strict=True):
-                assert_allclose(a[k], b, rtol=2e-4, atol=2e-5)
+# --- A step of a layer with learned scales.
 
 
 @pytest.mark.parametrize("network", networks())
@@ -155,13 +147,13 @@ def test_names_of_parameters_count_for_themselves():
 @pytest.mark.parametrize("network", networks())
 @pytest.mark.parametrize("patience", [inf, 1.5])
 def test_a_member_is_the_one_trained_alone(network, patience):
-    how = together(network, patience=patience, max_iter=12)
-    crowd = train(how, task(network), members(network), n_jobs=1)
-    for k, member in enumerate(crowd):
-        (alone,) = train(how, task(network), members(network)[k : k + 1], n_jobs=1)
-        assert alone.step == member.step
-        assert alone.best_step == member.best_step
-        assert_allclose(member.kept, alone.kept, rtol=1e-4, atol=1e-5)
+    how = strategy(network, patience=patience, max_iter=12)
+    crowd = train(members(network, how), n_jobs=1)
+    for k, state in enumerate(crowd):
+        (alone,) = train(members(network, how)[k : k + 1], n_jobs=1)
+        assert alone.step == state.step
+        assert best_step(alone) == best_step(state)
+        assert_array_equal(state.best_theta, alone.best_theta)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -169,73 +161,78 @@ def test_a_member_is_the_one_trained_alone(network, patience):
 def test_a_member_is_what_the_plain_trainer_makes_of_it(network, weighted):
     weight = np.random.default_rng(3).random(N).astype(np.float32) if weighted else None
     rows = data(weight=weight)
-    crowd = members(network)
-    train(together(network), task(network, rows), crowd, n_jobs=1)
-    fresh = members(network)
+    crowd = train(members(network, rows=rows), n_jobs=1)
     plan = Plan(
         Objective(network, LogLoss(), 0.0),
         network,
         MiniBatch(rates(network), CosLog4(), Patience(0.0, inf), 0.02, 20, 6),
     )
-    for member, start in zip(crowd, fresh, strict=True):
-        state = TrainingState(start.theta, start.rng, order=start.order)
-        plan.strategy.solve(plan, rows, state, FitRun(plan, state))
-        assert state.step == member.step
-        assert_allclose(member.theta, state.theta, rtol=2e-3, atol=2e-4)
+    for state, start in zip(crowd, members(network, rows=rows), strict=True):
+        alone = start.state
+        plan.strategy.solve(plan, InMemory(rows), alone, FitRun(plan, alone))
+        assert alone.step == state.step
+        assert_array_equal(state.theta, alone.theta)
+
+
+def test_checks_are_at_equal_distances():
+    network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
+    seen = []
+    jobs = members(network, strategy(network, n_checks=5), seeds=(0,))
+    jobs[0].plan.judge.score = lambda theta, raw, loss: seen.append(jobs[0].state.step) or 0.0
+    train(jobs, n_jobs=1)
+    assert seen == [5, 10, 15, 20, 24]  # of 6 epochs of 4 steps
 
 
 def test_members_stop_for_themselves():
     network = make_network(N_IN, (8,), 3, [Relu()], scaled=True)
-    how = together(network, patience=1.3, max_iter=40)
-    crowd = train(how, task(network), members(network), n_jobs=1)
-    assert {member.stop_reason for member in crowd} >= {"stalled"}
-    assert all(m.step >= 1.3 * m.best_step for m in crowd if m.stop_reason == "stalled")
-    assert all(m.best_step in dict(m.scores) for m in crowd)
+    how = strategy(network, patience=1.3, max_iter=40, least=26)
+    crowd = train(members(network, how), n_jobs=1)
+    assert {state.stop_reason for state in crowd} >= {"stalled"}
+    stalled = [state for state in crowd if state.stop_reason == "stalled"]
+    assert all(state.step >= max(26, 1.3 * best_step(state)) for state in stalled)
+    assert all(state.step < 160 for state in stalled)
 
 
 def test_the_last_of_equal_checks_is_kept():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
-    rows = data()
-    constant = Task(network, LogLoss(), rows, rows, lambda raw, index: np.zeros(len(raw)))
-    for member in train(together(network), constant, members(network), n_jobs=1):
-        assert member.best_step == member.step
-        assert_array_equal(member.kept, member.theta)
+    jobs = members(network, score=lambda theta, raw, loss: 0.0)
+    for state in train(jobs, n_jobs=1):
+        assert best_step(state) == state.step
+        assert_array_equal(state.best_theta, state.theta)
 
 
 def test_averages_are_judged_and_kept():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
-    how = Together(WeightEMA(Adam(), 0.9), CosLog4(), 0.02, 20, 4)
-    crowd = train(how, task(network), members(network), n_jobs=1)
-    assert not np.allclose(crowd[0].kept, crowd[0].theta)
+    how = strategy(network, WeightEMA(Adam(), 0.9), max_iter=4)
+    for part in (None, np.empty(0, int)):
+        jobs = members(network, how, held_out=part)
+        train(jobs, n_jobs=1)
+        assert not np.allclose(kept(jobs[0].plan, jobs[0].state), jobs[0].state.theta)
 
 
 def test_a_member_that_diverges_leaves_the_others_alone():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
     crowd, alone = members(network), members(network)[:2]
-    crowd[2].theta[:] = 3e38
-    train(together(network), task(network), crowd, n_jobs=1)
-    train(together(network), task(network), alone, n_jobs=1)
-    assert [member.stop_reason for member in crowd] == ["max_iter", "max_iter", "diverged"]
-    assert_allclose(crowd[1].kept, alone[1].kept, rtol=1e-4, atol=1e-5)
+    crowd[2].state.theta[:] = 3e38
+    states, others = train(crowd, n_jobs=1), train(alone, n_jobs=1)
+    assert [state.stop_reason for state in states] == ["max_iter", "max_iter", "diverged"]
+    assert [is_lost(job.plan, job.state) for job in crowd] == [False, False, True]
+    assert_array_equal(states[1].best_theta, others[1].best_theta)
 
 
 def test_processes_change_nothing():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
-    one = train(together(network), task(network), members(network), n_jobs=1)
-    rows = data()
-    picklable = Task(network, SquaredError(), Data(rows.X, rows.X.T[:3].copy()), rows, _zeros)
-    one, two = (
-        train(together(network), picklable, members(network), n_jobs=jobs) for jobs in (1, 2)
-    )
+    one, two = (train(members(network), n_jobs=jobs) for jobs in (1, 2))
     for a, b in zip(one, two, strict=True):
-        assert_allclose(a.kept, b.kept, rtol=1e-5, atol=1e-6)
-
-
-def _zeros(raw, index):
-    return np.zeros(len(raw))
+        assert_allclose(a.best_theta, b.best_theta, rtol=1e-5, atol=1e-6)
 
 
 # --- What becomes of members.
+
+
+def raw_of(network, theta, X):
+    blocks = Inference(network, len(X), X.dtype).raw_blocks(network.layout.params(theta), X)
+    return np.concatenate([raw.copy() for _, raw in blocks])
 
 
 @pytest.mark.parametrize("scaled", [True, False])
@@ -245,9 +242,8 @@ def test_folding(scaled):
     rng = np.random.default_rng(0)
     theta = rng.normal(size=network.layout.size).astype(np.float32)
     factor, shift = np.array([2.0, 0.5]), np.array([1.0, -3.0])
-    X, index = data().X, np.arange(N)[None]
-    raw = raw_of_members(network, X, [theta], index)[0]
-    of_plain = raw_of_members(plain, X, [folded(network, theta, factor, shift)], index)[0]
+    raw = raw_of(network, theta, data().X)
+    of_plain = raw_of(plain, folded(network, theta, factor, shift), data().X)
     assert_allclose(of_plain, raw * factor + shift, rtol=1e-4, atol=1e-4)
 
 
@@ -268,10 +264,10 @@ def test_few_rows_hold_nothing_out():
 
 def test_a_member_without_held_out_rows_keeps_its_last_weights():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
-    start = draw_member(network, SpreadBiases(), 0, np.empty(0, int), np.arange(N))
-    (member,) = train(together(network), task(network), [start], n_jobs=1)
-    assert member.scores == []
-    assert_array_equal(member.kept, member.theta)
+    for job in members(network, held_out=np.empty(0, int)):
+        (state,) = train([job], n_jobs=1)
+        assert "validation_score" not in state.history[-1]
+        assert_array_equal(kept(job.plan, state), state.theta)
 
 
 # --- Scores.
@@ -289,7 +285,8 @@ def test_scaled_log_loss(weighted):
         )
         for z, c, w in zip(raw, codes, weight if weighted else [None] * 2, strict=True)
     ]
-    assert_allclose(scaled_log_loss(raw, codes, weight), expected)
+    weights = [None] * 2 if weight is None else weight
+    assert_allclose(list(map(scaled_log_loss, raw, codes, weights)), expected)
 
 
 def test_the_temperature_is_found():
@@ -311,16 +308,10 @@ def test_few_rows_that_are_right_prove_little():
 
 def test_losses_judge():
     rng = np.random.default_rng(0)
-    y, raw = rng.normal(size=(1, 20)), rng.normal(size=(2, 4, 1))
-    index = np.array([[0, 1, 2, 3], [4, 5, 6, 7]])
-    weight = rng.random(20)
-    scores = loss_judge(SquaredError(), SquaredError(), Data(np.empty((20, 0)), y, None, weight))(
-        raw, index
-    )
-    expected = -0.5 * np.average((raw[..., 0] - y[0, index]) ** 2, axis=1, weights=weight[index])
-    assert_allclose(scores, expected)
-
-
-def test_a_member_is_plain_data():
-    member = Member(np.zeros(2), np.random.RandomState(0), np.arange(3), np.arange(2))
-    assert member.kept is member.theta
+    y, raw = rng.normal(size=(1, 20)), rng.normal(size=(4, 1))
+    rows, weight = np.array([4, 5, 6, 7]), rng.random(20)
+    expected = -0.5 * np.average((raw[:, 0] - y[0, rows]) ** 2, weights=weight[rows])
+    own, another = SquaredError(), SquaredError()
+    whole = Data(np.empty((20, 0)), y, None, weight)
+    assert_allclose(loss_score(another, own, whole, rows)(None, raw, np.nan), expected)
+    assert loss_score(own, own, whole, rows)(None, raw, 3.0) == -3.0

@@ -95,9 +95,9 @@ def test_is_mapped(folder, kind):
 )
 def test_nothing_grows_with_the_size_of_X(folder, kind, params, monkeypatch):
     from sknn_scratch.core import inference
-    from sknn_scratch.training import lbfgs
+    from sknn_scratch.training import steps
 
-    monkeypatch.setattr(lbfgs, "BLOCK_ELEMENTS", 2**12)
+    monkeypatch.setattr(steps, "BLOCK_ELEMENTS", 2**12)
     monkeypatch.setattr(inference, "BLOCK_ELEMENTS", 2**12)
     X = mapped(folder, kind)
     # The order of an epoch, classes and the split take some bytes for each row.

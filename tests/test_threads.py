@@ -81,10 +81,10 @@ def test_predictions(monkeypatch):
 
 
 def test_members(monkeypatch):
-    from sknn_scratch.training.members import Together
+    from sknn_scratch.training.minibatch import MiniBatch
 
-    solve = Together.solve
-    monkeypatch.setattr(Together, "solve", lambda *a: SEEN.append(now()) or solve(*a))
+    solve = MiniBatch.solve
+    monkeypatch.setattr(MiniBatch, "solve", lambda *a: SEEN.append(now()) or solve(*a))
     TabularMLPClassifier("fast", max_iter=1, random_state=0).fit(X, y)
     assert SEEN
     assert {1} == set.union(*SEEN)

@@ -24,6 +24,10 @@ class Inference:
         self.size = max(1, min(n, BLOCK_ELEMENTS // max(network.units[1:])))
         self._slots = {self.size: inference_slots(network, self.size, dtype)}
 
+    def __reduce__(self) -> Any:
+        """Leave out the buffers, since views would be separate arrays in another process."""
+        return type(self), (self.network, self.size, self.dtype)
+
     def raw_blocks(
         self, params: Params, X: Any, index: Array | None = None
     ) -> Iterator[tuple[slice, Array]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sknn_scratch.contracts import Activation, Array
+from sknn_scratch.contracts import Activation, Array, Initializer, Site
 from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Shapes
 from sknn_scratch.core.linalg import row_runs
@@ -66,6 +66,13 @@ class Dense:
         """Return the shapes of the parameters."""
         return {"W": (n_in, self.units), "b": (self.units,)}
 
+    def fill(
+        self, params: tuple[Array, ...], initializer: Initializer, rng: Any, site: Site
+    ) -> None:
+        """Write initial weights and biases."""
+        W, b = params
+        initializer.fill(W, b, rng, site)
+
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Return f(x W + b), in ``slot.a``."""
         W, b = params
@@ -99,6 +106,14 @@ class ScaledDense(Dense):
         """Return the shapes of the parameters."""
         return super().shapes(n_in) | {"s": (n_in,)}
 
+    def fill(
+        self, params: tuple[Array, ...], initializer: Initializer, rng: Any, site: Site
+    ) -> None:
+        """Write initial weights and biases, and scales of 1."""
+        W, b, s = params
+        super().fill((W, b), initializer, rng, site)
+        s.fill(1.0)
+
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Return f((x ∘ s) W + b), in ``slot.a``."""
         W, b, s = params
@@ -109,7 +124,8 @@ class ScaledDense(Dense):
     ) -> None:
         """As for :class:`Dense`; with G = xᵀ δ, ∂J/∂W = diag(s) G and ∂J/∂s = Σ W ∘ G (units)."""
         W, b, s = params
-        super().backward((W * s[:, None], b), grads[:2], x, slot, dx)
+        scaled = W if dx is None else W * s[:, None]  # only ∂J/∂x needs it
+        super().backward((scaled, b), grads[:2], x, slot, dx)
         np.einsum("iu,iu->i", W, grads[0], out=grads[2])
         np.multiply(grads[0], s[:, None], grads[0])
 
@@ -128,6 +144,11 @@ class Dropout:
     def shapes(self, n_in: int) -> Shapes:
         """Return an empty dict, as dropout has no parameters."""
         return {}
+
+    def fill(
+        self, params: tuple[Array, ...], initializer: Initializer, rng: Any, site: Site
+    ) -> None:
+        """Do nothing, as dropout has no parameters."""
 
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Draw a mask from the numpy Generator ``rng`` and apply it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sknn_scratch.contracts import Activation, Array
-from sknn_scratch.core.layers import Dense, Dropout, Layer, Slot
+from sknn_scratch.core.layers import Dense, Dropout, Layer, ScaledDense, Slot
 from sknn_scratch.core.layout import Layout, Params
 
 
@@ -34,19 +34,23 @@ class Network:
         n_raw: int,
         activations: Sequence[Activation],
         dropout: Sequence[float] = (),
+        scaled: bool = False,
     ) -> Network:
         """Return a network of dense hidden layers and ``n_raw`` linear outputs.
 
         ``dropout`` holds a rate for each hidden layer.  Dropout layers have no parameters, so
-        networks with and without them share one vector.
+        networks with and without them share one vector.  With ``scaled``, the first layer has
+        learned scales of its inputs.
         """
         layers: list[Layer] = []
-        rates = dropout or [0.0] * len(hidden)
-        for units, f, rate in zip(hidden, activations, rates, strict=True):
-            layers.append(Dense(units, f))
+        each = [*zip(hidden, activations, strict=True), (n_raw, None)]
+        rates = [*(dropout or [0.0] * len(hidden)), 0.0]
+        for (units, f), rate in zip(each, rates, strict=True):
+            kind = ScaledDense if scaled and not layers else Dense
+            layers.append(kind(units, f))
             if rate:
                 layers.append(Dropout(units, rate))
-        return cls(n_in, [*layers, Dense(n_raw)])
+        return cls(n_in, layers)
 
     def forward(self, params: Params, x: Any, slots: Sequence[Slot], rng: Any = None) -> Array:
         """Return the raw outputs (rows, n_raw) for x (rows, n_in); ``rng`` is for dropout."""

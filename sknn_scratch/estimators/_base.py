@@ -27,6 +27,7 @@ from sknn_scratch.fitting._start import check_plugins, make_plan, start, warn_if
 from sknn_scratch.fitting._types import CallMode, Job, Rows
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.steps import InMemory
 
 #: partial_fit keeps this many entries of the curves.
 CURVE_LENGTH = 10_000
@@ -87,7 +88,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             check_params(self)
             job = self._prepare(rows, self._how(one_pass), given, classes)
             self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.data)
+            advice = _advice.at_end(self, job.state, job.source.sample)
         # Last, so that no result is lost if warnings are turned into errors.
         _advice.warn_of(advice)
         return self
@@ -99,7 +100,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             check_params(self)
             job = self._prepare(rows, CallMode(is_new=True, one_pass=False), given, path=path)
             self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.data)
+            advice = _advice.at_end(self, job.state, job.source.sample)
         _resume.warn_lost_curvature(self)
         _advice.warn_of(advice)
         return self
@@ -128,19 +129,19 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
         plan = with_judge(self, plan, data, state, targets, held)
         warn_if_clipped(self, plan, data, state)
-        return Job(plan, data, state, targets, header)
+        return Job(plan, InMemory(data), state, targets, header)
 
     # Not around _fit: after an error, unchanged_on_error would remove the callbacks to tear down.
     @with_callbacks
     def _solve(self, job: Job, given: Rows) -> None:
         """Train and set fitted attributes, even if Ctrl-C ends training."""
-        plan, data, state, targets, header = job
+        plan, source, state, targets, header = job
         listener = listen(self, job, given)
         run = FitRun(plan, state, header, listener)
         try:
-            rows = getattr(plan.strategy, "batch_size", data.n_samples)
+            rows = getattr(plan.strategy, "batch_size", source.n_samples)
             with _blas_limits.suited(plan.network, rows):
-                plan.strategy.solve(plan, data, state, run)
+                plan.strategy.solve(plan, source, state, run)
         except KeyboardInterrupt:
             state.stop_reason = "interrupted"
             if state.epoch or state.step:  # before that, there is nothing new

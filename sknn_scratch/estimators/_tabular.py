@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 from math import inf, sqrt
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -13,14 +15,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
-from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
+from sknn_scratch.components import Adam, Chain, GroupRates, Identity, SpreadBiases, WeightEMA
 from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
+from sknn_scratch.core.folding import folded
 from sknn_scratch.core.network import Network
-from sknn_scratch.estimators import _tabular_members, _tabular_presets, _tabular_scores
+from sknn_scratch.core.objective import Objective
+from sknn_scratch.estimators import _tabular_presets
 from sknn_scratch.estimators._base import unchanged_on_error
 from sknn_scratch.fitting import _advice, _aliases, _validation
+from sknn_scratch.fitting._ensemble import train
+from sknn_scratch.fitting._holdout import folds
 from sknn_scratch.fitting._params import (
     ComponentOrName,
     Interval,
@@ -29,17 +35,23 @@ from sknn_scratch.fitting._params import (
     invalid,
     positive,
 )
-from sknn_scratch.fitting._start import own_seed, plan_without_data
+from sknn_scratch.fitting._start import check_plugins, draw, own_seed, plan_without_data, sites
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
-from sknn_scratch.fitting._types import Rows
+from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._columns import read
-from sknn_scratch.training.members import Member, Task, Together
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.training.selection import Score, Validation, is_lost, kept
+from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.steps import InMemory
+from sknn_scratch.training.stopping import StepPatience
 
 #: Factors on the learning rate of learned feature scales and of biases.
 SCALE_RATE, BIAS_RATE = 6.0, 0.1
 LARGEST_SEED = np.iinfo(np.int32).max
+#: Number of checks of the held-out rows, and the part of all steps, 1 in so many, that every member
+#: makes.
+N_CHECKS, LEAST_PART = 48, 6
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "effort": [StrOptions({"fast", "balanced", "best"})],
@@ -71,17 +83,16 @@ class Problem(NamedTuple):
     loss: Loss
     data: Data
     validation: Data  #: data that held-out row numbers refer to: ``data``, unless given
-    judge: _tabular_scores.Judge
+    score: Callable[[Array], Score]  #: from held-out row numbers
     targets: ClassTargets | NumericTargets
-    factor: float = 1.0  #: factor on the raw outputs of members in ``estimators_``
 
 
-class Trained(NamedTuple):
-    """Trained member with its network and problem."""
+class Member(NamedTuple):
+    """Job of a member, with its held-out rows, and the factor on its raw outputs."""
 
-    network: Network
-    problem: Problem
-    member: Member
+    job: Job
+    held_out: Array
+    factor: float = 1.0
 
 
 class BaseTabularMLP(_aliases.ComponentParams, ABC):
@@ -102,9 +113,9 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         X is preprocessed and y is checked; ``given`` is all None without validation data.
         """
 
-    @abstractmethod
-    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        """Return the problem with the factor for the weights of plain networks."""
+    def _factor(self, problem: Problem, members: list[Member]) -> float:
+        """Return the factor on the raw outputs of trained members."""
+        return 1.0
 
     # --- Fitting.
 
@@ -186,33 +197,28 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             self._float_weight(weight, "the validation data")
         return Rows(Z, y, weight)
 
-    def _train(self, problems: list[Problem], splits: bool) -> list[Trained]:
+    def _train(self, problems: list[Problem], splits: bool) -> list[Member]:
         """Train members, which alternate between problems; with ``splits`` they hold out folds."""
-        members = self._draw(problems[0], splits)
-        trained: dict[int, Trained] = {}
+        deals = self._deal(problems[0], splits)
+        members = [
+            self._member(problems[k % len(problems)], seed, held_out, splits)
+            for k, (seed, held_out) in enumerate(deals)
+        ]
+        for member, problem in zip(members, problems, strict=False):
+            check_plugins(member.job.plan, problem.data)
+        states = train([member.job for member in members], self.n_jobs)
+        members = [
+            member._replace(job=member.job._replace(state=state))
+            for member, state in zip(members, states, strict=True)
+        ]
         for k, problem in enumerate(problems):
-            places = range(k, len(members), len(problems))
-            own = [members[place] for place in places]
-            if own:
-                task = Task(self._network(problem), *problem[:4])
-                how = self._together(task.network, len(own[0].order))
-                some = problem.data.targets(slice(0, 2))
-                probe.check(task.network, task.loss, some, (how.optimizer, how.schedule))
-                own = _tabular_members.train(how, task, own, self.n_jobs)
-                problem = self._finish(problem, task, own)
-                for place, member in zip(places, own, strict=True):
-                    trained[place] = Trained(task.network, problem, member)
-        return self._usable([trained[place] for place in range(len(members))])
+            own = members[k :: len(problems)]
+            factor = self._factor(problem, own) if own else 1.0
+            members[k :: len(problems)] = [member._replace(factor=factor) for member in own]
+        return self._usable(members)
 
-    def _network(self, problem: Problem) -> Network:
-        hidden, data = self._hidden(), problem.data
-        n_raw = probe.n_raw(problem.loss, data.n_targets)
-        activations = self._activations(len(hidden))
-        shape = (data.X.shape[1], hidden, n_raw, activations)
-        return _tabular_members.make_network(*shape, self.input_scaling)
-
-    def _draw(self, problem: Problem, splits: bool) -> list[Member]:
-        """Return untrained members, each holding out the next fold, over repeated splits."""
+    def _deal(self, problem: Problem, splits: bool) -> list[tuple[int, Array]]:
+        """Return seed and held-out rows of each member, which are folds of repeated splits."""
         n, k = problem.data.n_samples, int(self._setting("n_ensemble"))
         rng = np.random.RandomState(own_seed(self.random_state))
         # Two generators, so that the first members do not depend on the number of members.
@@ -221,31 +227,51 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         held_out = [] if splits else [np.arange(problem.validation.n_samples)] * k
         strata = problem.data.y if problem.data.unit is not None else None
         while len(held_out) < k:
-            held_out += _tabular_members.folds(n, self.n_folds, strata, dealer)
-        network = self._network(problem)
-        everything = np.arange(n)
-        return [
-            _tabular_members.draw_member(
-                network,
-                SpreadBiases(),
-                seed,
-                rows,
-                np.delete(everything, rows) if splits else everything.copy(),
-            )
-            for seed, rows in zip(seeds, held_out, strict=False)
-        ]
+            held_out += folds(n, self.n_folds, strata, dealer)
+        return list(zip(seeds, held_out, strict=False))
 
-    def _together(self, network: Network, n: int) -> Together:
-        """Return the strategy for ``n`` training rows of each member."""
+    def _member(self, problem: Problem, seed: int, held_out: Array, splits: bool) -> Member:
+        """Return an untrained member; its generator draws weights first, then orders of rows."""
+        order = np.arange(problem.data.n_samples)
+        order = np.delete(order, held_out) if splits else order
+        plan = self._plan(problem, len(order))
+        rng = np.random.RandomState(seed)
+        theta = draw(plan, SpreadBiases(), rng, np.float32)
+        if len(held_out):
+            score = problem.score(held_out)
+            judge = Validation(plan, problem.validation, held_out, score)
+            plan = replace(plan, judge=judge, early_stopping=True)
+        state = TrainingState(theta, rng, order=order)
+        return Member(Job(plan, InMemory(problem.data), state, problem.targets, {}), held_out)
+
+    def _plan(self, problem: Problem, n: int) -> Plan:
+        """Return the plan of a member with ``n`` training rows."""
+        hidden, data = self._hidden(), problem.data
+        n_raw = probe.n_raw(problem.loss, data.n_targets)
+        activations = self._activations(len(hidden))
+        shape = (data.X.shape[1], hidden, n_raw, activations)
+        network = Network.dense(*shape, scaled=bool(self.input_scaling))
+        return Plan(
+            Objective(network, problem.loss, 0.0),
+            network,
+            self._strategy(network, n),
+            sites=sites([*activations, *(activations[-1:] or [Identity()])]),
+        )
+
+    def _strategy(self, network: Network, n: int) -> MiniBatch:
+        """Return the strategy for ``n`` training rows."""
         batch_size = self._rows_per_step(n)
         epochs, steps = int(self._setting("max_iter")), int(self._setting("min_steps"))
-        return Together(
+        max_iter = _tabular_presets.enough_epochs(epochs, steps, n, batch_size)
+        n_steps = max_iter * -(-n // batch_size)
+        return MiniBatch(
             self._optimizer(network),
             self._component("schedule", "learning_rate"),
+            StepPatience(float(self.patience), n_steps // LEAST_PART),
             float(self._setting("learning_rate_init")),
             batch_size,
-            _tabular_presets.enough_epochs(epochs, steps, n, batch_size),
-            patience=float(self.patience),
+            max_iter,
+            n_checks=N_CHECKS,
         )
 
     def _rows_per_step(self, n: int) -> int:
@@ -281,50 +307,43 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             raise invalid(self, "activation", must_be, value)
         return [_aliases.resolved(self, "activation", "activation", one) for one in values]
 
-    def _usable(self, trained: list[Trained]) -> list[Trained]:
+    def _usable(self, members: list[Member]) -> list[Member]:
         """Return the members with finite weights; raise ValueError if there are none."""
-        usable = [one for one in trained if not one.member.is_lost]
+        usable = [one for one in members if not is_lost(one.job.plan, one.job.state)]
         if not usable:
-            epoch = max(one.member.epoch for one in trained)
+            epoch = max(one.job.state.epoch for one in members)
             raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
-        if len(usable) < len(trained):
+        if len(usable) < len(members):
             warn(
-                f"{len(trained) - len(usable)} of {len(trained)} members diverged and are left "
+                f"{len(members) - len(usable)} of {len(members)} members diverged and are left "
                 "out: lower learning_rate_init."
             )
         return usable
 
     # --- Fitted attributes.
 
-    def _publish(self, trained: list[Trained]) -> None:
-        self.estimators_ = [self._plain(*one) for one in trained]
-        self.held_out_ = [one.member.held_out for one in trained]
-        self.n_iter_ = max(one.member.epoch for one in trained)
+    def _publish(self, members: list[Member]) -> None:
+        self.estimators_ = [self._plain(one) for one in members]
+        self.held_out_ = [one.held_out for one in members]
+        self.n_iter_ = max(one.job.state.epoch for one in members)
 
-    def _plain(self, network: Network, problem: Problem, member: Member) -> Any:
+    def _plain(self, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""
-        theta = _tabular_members.folded(network, member.kept, problem.factor)
+        plan, _, state, targets, _ = member.job
+        theta = folded(plan.network, kept(plan, state), member.factor)
         plain = self._plain_class(
             hidden_layer_sizes=self._hidden(),
             activation=self._setting("activation"),
-            loss=problem.loss,
+            loss=plan.objective.loss,
             batch_size=self.batch_size,
             dtype="float32",
         )
-        n_in = network.n_in
-        plan = plan_without_data(plain, n_in, problem.targets, np.float32)
-        state = TrainingState(
-            theta,
-            member.rng,
-            epoch=member.epoch,
-            step=member.step,
-            stop_reason=member.stop_reason,
-            history=[
-                {"epoch": k + 1, "step": step, "validation_score": score}
-                for k, (step, score) in enumerate(member.scores)
-            ],
-        )
-        vars(plain).update(plain._fitted_attributes(plan, state, problem.targets, theta))
+        n_in = plan.network.n_in
+        own = plan_without_data(plain, n_in, targets, np.float32)
+        own = replace(own, early_stopping=plan.early_stopping)
+        # The optimizer's state is about weights without folding.
+        ended = replace(state, theta=theta, optimizer={}, patience={})
+        vars(plain).update(plain._fitted_attributes(own, ended, targets, theta))
         plain.n_features_in_ = n_in
         return plain
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,18 +11,14 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._classifier import MLPClassifier
 from sknn_scratch.estimators._scores import ClassifierScore
-from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
-from sknn_scratch.estimators._tabular_scores import (
-    class_judge,
-    inverse_temperature,
-    loss_judge,
-)
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Member, Problem
 from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._class_weight import row_weights
 from sknn_scratch.fitting._params import CLASS_WEIGHT
 from sknn_scratch.fitting._targets import ClassTargets
-from sknn_scratch.fitting._types import Rows
-from sknn_scratch.training.members import Member, Task, raw_of_members
+from sknn_scratch.fitting._types import Job, Rows
+from sknn_scratch.training.calibration import inverse_temperature
+from sknn_scratch.training.selection import class_score, kept, loss_score
 
 
 class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
@@ -367,8 +364,10 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             with _validation.naming("sample_weight_val", self):
                 validation = self._data(given, train.y, targets, loss, "the validation data")
         self.classes_, self._loss, self._targets = targets.classes, loss, targets
-        judge = class_judge(validation) if loss.one_hot else loss_judge(loss, loss, validation)
-        return [Problem(loss, data, validation, judge, targets)]
+        score: Any = partial(loss_score, loss, loss, validation)
+        if loss.one_hot:
+            score = partial(class_score, validation)
+        return [Problem(loss, data, validation, score, targets)]
 
     def _data(
         self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss, part: str
@@ -382,32 +381,36 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             weight = of_class if weight is None else weight * of_class
         return Data(rows.X, codes, unit, self._float_weight(weight, part))
 
-    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
+    def _factor(self, problem: Problem, members: list[Member]) -> float:
         """Fit one temperature for all members to their held-out rows."""
         factor = 1.0
         if self.calibrate and len(members[0].held_out):
-            index = np.stack([member.held_out for member in members])
-            thetas = [member.kept for member in members]
-            raw = raw_of_members(task.network, problem.validation.X, thetas, index)
-            factor = self._inverse_temperature(problem, raw, index)
+            factor = self._inverse_temperature(problem, members)
         self.temperature_ = 1.0 / factor
-        return problem._replace(factor=factor)
+        return factor
 
-    def _inverse_temperature(self, problem: Problem, raw: Array, index: Array) -> float:
-        data, flat = problem.validation, raw.reshape(-1, raw.shape[2])
-        usable = np.isfinite(flat).all(axis=1)
+    def _inverse_temperature(self, problem: Problem, members: list[Member]) -> float:
+        data, rows = problem.validation, np.concatenate([one.held_out for one in members])
+        raw = np.concatenate([_raw(one.job) for one in members])
+        usable = np.isfinite(raw).all(axis=1)
         if len(self.classes_) < 2 or not usable.any():
             return 1.0
         if not problem.loss.one_hot:
-            flat = 0.5 * problem.loss.link.per_class(flat)  # logistic(z) is softmax(-z/2, z/2)
-        rows = index.ravel()[usable]
+            raw = 0.5 * problem.loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
+        raw, rows = raw[usable], rows[usable]
         codes = data.y[rows] if data.unit is not None else data.y[0][rows].astype(np.intp)
         weight = None if data.weight is None else data.weight[rows]
         if weight is not None and not weight.any():
             return 1.0
-        return inverse_temperature(flat[usable], codes, weight)
+        return inverse_temperature(raw, codes, weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
+
+
+def _raw(job: Job) -> Array:
+    """Return a copy of a member's raw outputs for its held-out rows."""
+    judge: Any = job.plan.judge
+    return np.array(judge.raw_at(kept(job.plan, job.state)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,12 +14,11 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._regressor import MLPRegressor
 from sknn_scratch.estimators._scores import RegressorScore, in_powers_of_two
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
-from sknn_scratch.estimators._tabular_scores import loss_judge
 from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._params import invalid
 from sknn_scratch.fitting._targets import NumericTargets
 from sknn_scratch.fitting._types import Rows
-from sknn_scratch.training.members import Member, Task
+from sknn_scratch.training.selection import loss_score
 
 #: Range of targets whose squares, summed over rows, do not overflow.
 LARGEST = TargetRange(-1e150, 1e150)
@@ -351,8 +351,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             with _validation.naming("y_val", self):
                 validation = self._data(given, own, targets)
         criterion = own if type(own) is type(criterion) else criterion
-        judge = loss_judge(criterion, own, validation)
-        return Problem(own, data, validation, judge, targets)
+        score = partial(loss_score, criterion, own, validation)
+        return Problem(own, data, validation, score, targets)
 
     def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
         y, unit = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
@@ -378,9 +378,6 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
                     f"The targets y of {type(self).__name__} must be {wanted} with "
                     f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
                 )
-
-    def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
-        return problem
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

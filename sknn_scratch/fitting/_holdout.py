@@ -11,6 +11,9 @@ from sklearn.model_selection import train_test_split
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 
+#: Minimum number of rows in a fold; with less, nothing is held out.
+SMALLEST_FOLD = 5
+
 
 def n_held_out(n: int, fraction: float) -> int:
     """Return the number of validation rows among n."""
@@ -68,3 +71,17 @@ def _plain(
 ) -> tuple[Array, Array]:
     train, held_out = train_test_split(rows, random_state=rng, test_size=fraction, **how)
     return train, held_out
+
+
+def folds(n: int, n_folds: int, strata: Array | None, rng: np.random.RandomState) -> list[Array]:
+    """Return ``n_folds`` disjoint lists of row numbers of equal length.
+
+    Rows are distributed class by class; up to ``n_folds`` - 1 rows remain.
+    """
+    n_folds = min(n_folds, n // SMALLEST_FOLD)
+    if n_folds < 2:
+        return [np.empty(0, dtype=np.intp)]
+    dealt = rng.permutation(n)
+    if strata is not None:
+        dealt = dealt[np.argsort(strata[dealt], kind="stable")]
+    return [np.sort(dealt[k::n_folds][: n // n_folds]) for k in range(n_folds)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable
 from dataclasses import replace
 from numbers import Real
 from typing import Any
@@ -15,38 +14,9 @@ from sklearn.metrics import check_scoring
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
-from sknn_scratch.core.inference import Inference
 from sknn_scratch.fitting import _holdout, _validation
+from sknn_scratch.training.selection import Score, Validation
 from sknn_scratch.training.state import Plan, TrainingState
-
-#: (theta, raw outputs, loss) -> score
-Score = Callable[[Array, Array, float], float]
-
-
-class Judge:
-    """Function from a vector of parameters to (score, mean loss) on validation rows."""
-
-    def __init__(self, plan: Plan, data: Data, rows: Array, score: Score) -> None:
-        self.network, self.loss = plan.network, plan.objective.loss
-        self.data, self.rows, self.score = data, rows, score
-        self.inference = Inference(plan.network, len(rows), data.dtype)
-        self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
-        weight = data.weight
-        self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
-
-    def __call__(self, theta: Array) -> tuple[float, float]:
-        """Return score and loss at theta; the score is nan if outputs are not finite."""
-        params = self.network.layout.params(theta)
-        total = 0.0
-        for block, raw in self.inference.raw_blocks(params, self.data.X, self.rows):
-            rows = self.rows[block]
-            weight = None if self.data.weight is None else self.data.weight[rows]
-            total += self.loss.value(self.data.targets(rows), raw, weight)
-            self.raw[block] = raw
-        loss = total / self.weight_sum
-        if not np.isfinite(self.raw).all():
-            return float("nan"), loss
-        return self.score(theta, self.raw, loss), loss
 
 
 def stops_early(estimator: Any) -> bool:
@@ -75,7 +45,7 @@ def with_judge(
     else:
         rows = np.arange(given.n_samples)
     score = _score(estimator, plan, given, rows, targets)
-    return replace(plan, judge=Judge(plan, given, rows, score), early_stopping=wanted)
+    return replace(plan, judge=Validation(plan, given, rows, score), early_stopping=wanted)
 
 
 def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:

@@ -72,7 +72,7 @@ class Subject:
         """Return True if outputs are finite; else a scorer would raise before the fit does."""
         network, loss = self.job.plan.network, self.job.plan.objective.loss
         blocks = Inference(network, ROWS_LOOKED_AT, theta.dtype).raw_blocks(
-            network.layout.params(theta), self.job.data.X[:ROWS_LOOKED_AT]
+            network.layout.params(theta), self.job.source.sample.X[:ROWS_LOOKED_AT]
         )
         return bool(np.isfinite(theta).all()) and all(
             np.isfinite(raw).all() and np.isfinite(loss.predict(raw, raw)).all()

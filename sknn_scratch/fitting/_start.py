@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils import check_random_state
 
 from sknn_scratch._warning import warn
 from sknn_scratch.components import PrintProgress, WeightEMA
-from sknn_scratch.contracts import Loss, Optimizer, Site
+from sknn_scratch.contracts import Activation, Array, Initializer, Loss, Optimizer, Site
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
@@ -43,10 +44,13 @@ def make_plan(estimator: Any, data: Data, loss: Loss, how: CallMode) -> Plan:
         _strategy(estimator),
         (*(estimator.callbacks or ()), *printing),
         one_pass=how.one_pass,
-        sites=tuple(
-            Site(k, len(network.layers), f) for k, f in enumerate([*activations, seen_by_output])
-        ),
+        sites=sites([*activations, seen_by_output]),
     )
+
+
+def sites(activations: Sequence[Activation]) -> tuple[Site, ...]:
+    """Return the position of each layer, for the initializer."""
+    return tuple(Site(k, len(activations), f) for k, f in enumerate(activations))
 
 
 def check_plugins(plan: Plan, data: Data) -> None:
@@ -134,15 +138,21 @@ def start(estimator: Any, plan: Plan, data: Data, how: CallMode) -> TrainingStat
 
 def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
     """Return a state with new initial weights."""
-    layout = plan.network.layout
-    theta = np.full(layout.size, np.nan, data.dtype)
-    state = TrainingState(theta, own_stream(estimator.random_state))
     initializer = _aliases.component(estimator, "initializer", "initializer")
     probe.check_names([initializer])
-    for arrays, site in zip(layout.params(theta).layers, plan.sites, strict=True):
-        initializer.fill(*arrays, state.rng, site)
+    rng = own_stream(estimator.random_state)
+    return TrainingState(draw(plan, initializer, rng, data.dtype), rng)
+
+
+def draw(plan: Plan, initializer: Initializer, rng: Any, dtype: Any) -> Array:
+    """Return new initial parameters of a plan's network."""
+    network = plan.network
+    theta = np.full(network.layout.size, np.nan, dtype)
+    params = network.layout.params(theta)
+    for layer, arrays, site in zip(network.layers, params.layers, plan.sites, strict=True):
+        layer.fill(arrays, initializer, rng, site)
         probe.check_filled(initializer, arrays, site)
-    return state
+    return theta
 
 
 def _go_on(estimator: Any, plan: Plan, how: CallMode) -> TrainingState:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from sknn_scratch.contracts import State
-from sknn_scratch.core.data import Data
 from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.steps import Source
 
 
 class Rows(NamedTuple):
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     """Inputs of a fit that is ready to run."""
 
     plan: Plan
-    data: Data
+    source: Source
     state: TrainingState
     targets: Any
     header: State  #: identification of this fit in checkpoints

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
-from math import isfinite, nan
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,6 @@ from sklearn.base import clone, is_classifier
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
-from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
@@ -43,9 +41,9 @@ from sknn_scratch.interop._partitions import (
     summarise,
     warn_of_lonely_classes,
 )
-from sknn_scratch.training.lbfgs import LBFGS, RowSum
-from sknn_scratch.training.minibatch import Loop, MiniBatch
-from sknn_scratch.training.state import Plan, Row, TrainingState
+from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.training.steps import AllRowsSteps, BatchSteps, BlockTotal, Steps, Stretch
 
 #: Number of partial sums that one task adds.
 FAN_IN = 8
@@ -84,16 +82,22 @@ class Partitions(NamedTuple):
     sizes: Sequence[int]
     weight_sum: float
     sample: Data  #: one row
+    average_every: int | None  #: number of local steps; None: one step on all rows
 
     @property
     def n_samples(self) -> int:
         """Number of rows."""
         return sum(self.sizes)
 
-    @property
-    def X(self) -> Any:
-        """One row, which represents X on the client."""
-        return self.sample.X
+    def steps(self, how: MiniBatch, plan: Plan, state: TrainingState) -> Steps:
+        """Return steps over all rows, or local steps whose results are averaged."""
+        if self.average_every is None:
+            return AllRowsSteps(how, plan, self, state)
+        return AveragedSteps(self.average_every * how.batch_size, how, plan, self, state)
+
+    def total(self, objective: Objective, dtype: Any) -> PartitionTotal:
+        """Return the sum over all partitions."""
+        return PartitionTotal(objective, self)
 
 
 def fit(
@@ -164,7 +168,7 @@ def fit(
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
         estimator._solve(job, data)
-        advice = _advice.at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
+        advice = _advice.at_end(estimator, job.state, job.source.sample)
     _advice.warn_of(advice)
     return estimator
 
@@ -222,12 +226,11 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     kept = agreed(found)
     coding, how, y = _learn(estimator, [found[k] for k in kept], asked)
     sample = _encoded(coding, found[kept[0]].head, y[:1], None)
-    parts = _encode(coding, [raw[k] for k in kept], sample)
+    parts = _encode(coding, [raw[k] for k in kept], sample, asked.average_every)
     plan = make_plan(estimator, sample, coding.loss, how)
     check_plugins(plan, sample)
     weigher = _with_weights_of(estimator, coding)
     held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
-    plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
     origin = None if asked.resume is None else _resume.load(asked.resume)
     is_watched = bool(plan.callbacks) or origin is not None
     header = _header(estimator, held, parts, coding) if is_watched else {}
@@ -237,7 +240,7 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     else:
         state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
-    return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
+    return Job(plan, parts, state, coding.targets, header)
 
 
 def _learn(
@@ -266,7 +269,9 @@ def _with_weights_of(estimator: Any, coding: Coding) -> Any:
     return twin
 
 
-def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Partitions:
+def _encode(
+    coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data, average_every: int | None
+) -> Partitions:
     """Encode partitions on the workers, and keep them there."""
     import dask
 
@@ -275,7 +280,7 @@ def _encode(coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data) -> Par
     sizes, weights = zip(*dask.compute(*(dask.delayed(_size)(p) for p in parts)), strict=True)
     total = float(sum(weights))
     _validation.check_weight_sum(coding.estimator, np.array([total]), "all partitions")
-    return Partitions(parts, sizes, total, sample)
+    return Partitions(parts, sizes, total, sample, average_every)
 
 
 @quiet_floats()
@@ -303,16 +308,8 @@ def _size(data: Data) -> tuple[int, float]:
 def _header(estimator: Any, held: Data | None, parts: Partitions, coding: Coding) -> State:
     """Return what says of which fit a checkpoint is: its first row stands for the data."""
     tree = _resume.header(estimator, parts.sample, coding.targets, held)
-    tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.X.shape[1]}"
+    tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.sample.X.shape[1]}"
     return tree
-
-
-def _on_partitions(strategy: LBFGS | MiniBatch, asked: Options) -> LBFGS | MiniBatch:
-    """Return the same strategy, with rows on the workers."""
-    if isinstance(strategy, LBFGS):
-        return replace(strategy, row_sum=PartitionSum)
-    loop = partial(AveragingLoop, asked.average_every) if asked.average_every else AllRowsLoop
-    return replace(strategy, loop=loop)
 
 
 # --- Sums over partitions.
@@ -328,10 +325,10 @@ def reduced(terms: Sequence[Any], add: Callable[[list[Any]], Any]) -> Any:
     return terms[0]
 
 
-class PartitionSum:
-    """Data term and its gradient over all partitions, as a replacement of :class:`RowSum`."""
+class PartitionTotal:
+    """Sum of the losses over all partitions, and its gradient."""
 
-    def __init__(self, objective: Objective, data: Partitions, dtype: Any) -> None:
+    def __init__(self, objective: Objective, data: Partitions) -> None:
         import dask
 
         self._objective = dask.delayed(objective, traverse=False)
@@ -355,7 +352,7 @@ def _data_term(objective: Objective, data: Data, theta: Array, factor: float) ->
     """Return the data term of one partition and its gradient."""
     layout = objective.network.layout
     total = layout.params(np.empty_like(theta))
-    value = RowSum(objective, data, theta.dtype)(layout.params(theta), total, factor)
+    value = BlockTotal(objective, data, theta.dtype)(layout.params(theta), total, factor)
     return value, total.vector
 
 
@@ -365,34 +362,7 @@ def _added(terms: list[Any]) -> Any:
     return sum(value for value, _ in terms), np.sum([grad for _, grad in terms], axis=0)
 
 
-# --- Epochs over partitions.
-
-
-class AllRowsLoop:
-    """Epoch loop with one step per epoch, on the gradient over all rows."""
-
-    def __init__(self, how: MiniBatch, plan: Plan, data: Any, state: TrainingState) -> None:
-        self.how, self.state, self.objective = how, state, plan.objective
-        self.row_sum, self.n = PartitionSum(plan.objective, data, state.theta.dtype), data.n_samples
-        layout = plan.objective.network.layout
-        self.params = layout.params(state.theta)
-        self.grads = layout.params(np.empty_like(state.theta))
-        self.scratch = np.empty_like(state.theta)
-
-    def run_epoch(self) -> Row:
-        """Make the step; return the objective before it."""
-        state, how, weight_sum = self.state, self.how, self.row_sum.weight_sum
-        rate = how.learning_rate_init * how.schedule(how.progress(state, 0.0))
-        value = self.row_sum(self.params, self.grads, 1.0 / weight_sum)
-        value += self.objective.penalty(self.params, self.grads, weight_sum)
-        direction = self.grads.vector
-        norm = linalg.norm(direction)
-        if isfinite(value):
-            how.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
-            linalg.add_scaled(1.0, direction, state.theta)
-            state.step += 1
-        state.samples += self.n
-        return {"loss": value, "learning_rate": rate, "gradient_norm": norm}
+# --- Local steps.
 
 
 class Turn(NamedTuple):
@@ -404,34 +374,38 @@ class Turn(NamedTuple):
     last: int
 
 
-class AveragingLoop:
-    """Epoch loop of local SGD: each partition makes ``every`` steps, then all are averaged.
+class AveragedSteps:
+    """Local SGD: each partition makes the steps of ``stride`` rows, then all are averaged.
 
     Weights and the moments of the optimizer are averaged by rows.  A turn is a pure function of
     data on the client, so that Dask can compute a lost partition again.
     """
 
     def __init__(
-        self, every: int, how: MiniBatch, plan: Plan, data: Any, state: TrainingState
+        self, stride: int, how: MiniBatch, plan: Plan, data: Partitions, state: TrainingState
     ) -> None:
-        self.how, self.state, self.data = replace(how, loop=None), state, data
+        self.how, self.state, self.data, self.stride = how, state, data, stride
         self.plan = replace(plan, callbacks=(), judge=None, strategy=None)
-        self.stride = every * how.batch_size
+        self.seed = self.turn = self.seen = 0
 
-    def run_epoch(self) -> Row:
-        """Run through all partitions; return the mean loss by rows."""
-        seed = int(self.state.rng.randint(np.iinfo(np.int32).max))
-        total, counted = 0.0, 0
-        for first in range(0, max(self.data.sizes), self.stride):
-            sums = self._turn(seed, first)
-            total, counted = total + sums.loss, counted + sums.rows
-            if not isfinite(total):
+    def begin_epoch(self) -> int:
+        """Draw the seed of the epoch; return the number of turns."""
+        self.seed = int(self.state.rng.randint(np.iinfo(np.int32).max))
+        self.turn = self.seen = 0
+        return -(-max(self.data.sizes) // self.stride)
+
+    def run(self, n_batches: int) -> Stretch:
+        """Run the next turns of all partitions."""
+        whole = Stretch()
+        for _ in range(n_batches):
+            sums = self._turn(self.seed, self.turn * self.stride)
+            whole = whole.then(Stretch(sums.loss, sums.rows))
+            self.turn += 1
+            self.seen += sums.rows
+            if not isfinite(whole.total):
                 break
             self._take(sums)
-        self.state.samples += self.data.n_samples
-        now = self.how.progress(self.state, 0.0)
-        rate = self.how.learning_rate_init * self.how.schedule(now)
-        return {"loss": total / counted, "learning_rate": rate, "gradient_norm": nan}
+        return whole._replace(learning_rate=self.how.rate(self.state, 0.0))
 
     def _turn(self, seed: int, first: int) -> Sums:
         """Run the steps of every partition that has rows left."""
@@ -484,9 +458,10 @@ def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
         state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])
     rng = np.random.default_rng([turn.seed, turn.partition])
     order = rng.permutation(data.n_samples) if how.shuffle else np.arange(data.n_samples)
-    row = Loop(how, plan, data, state).run(order[turn.first : turn.last], seen=turn.first)
+    steps = BatchSteps(how, plan, data, state)
+    steps.begin(order[turn.first : turn.last], seen=turn.first)
     n = turn.last - turn.first
-    return Sums(n, row["loss"] * n, state.theta * n, _scaled(state.optimizer, n), state.step)
+    return Sums(n, steps.run().loss * n, state.theta * n, _scaled(state.optimizer, n), state.step)
 
 
 def _is_real(value: Any) -> bool:

@@ -67,7 +67,8 @@ def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.For
     count = form.whole()
     rows = form.nothing if at_rest else form.optional(_row_numbers)
     row = form.record({"epoch": count}, form.any_number)
-    patience = {"best": form.number(), "count": count, "of": form.text("loss", "score")}
+    criterion = form.text("loss", "score")
+    patience = {"best": form.number(), "step": count, "count": count, "of": criterion}
     return form.record(
         {
             "theta": form.optional(weights) if at_rest else weights,

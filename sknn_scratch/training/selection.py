@@ -1,0 +1,87 @@
+"""Which weights are kept: scores on validation rows, and the parameters with the best one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.data import Data
+from sknn_scratch.core.inference import Inference
+from sknn_scratch.training.calibration import scaled_log_loss
+from sknn_scratch.training.state import Plan, TrainingState
+
+#: (theta, raw outputs, loss) -> score
+Score = Callable[[Array, Array, float], float]
+
+
+class Validation:
+    """Function from a vector of parameters to (score, mean loss) on validation rows."""
+
+    def __init__(self, plan: Plan, data: Data, rows: Array, score: Score) -> None:
+        self.network, self.loss = plan.network, plan.objective.loss
+        self.data, self.rows, self.score = data, rows, score
+        self.inference = Inference(plan.network, len(rows), data.dtype)
+        self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
+        weight = data.weight
+        self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
+
+    def __call__(self, theta: Array) -> tuple[float, float]:
+        """Return score and loss at theta; the score is nan if outputs are not finite."""
+        total = 0.0
+        for block, raw in self._blocks(theta):
+            rows = self.rows[block]
+            weight = None if self.data.weight is None else self.data.weight[rows]
+            total += self.loss.value(self.data.targets(rows), raw, weight)
+        loss = total / (self.weight_sum or 1.0)
+        if not np.isfinite(self.raw).all():
+            return float("nan"), loss
+        return self.score(theta, self.raw, loss), loss
+
+    def raw_at(self, theta: Array) -> Array:
+        """Return the raw outputs (rows, n_raw) at theta, valid until the next call."""
+        for _ in self._blocks(theta):
+            pass
+        return self.raw
+
+    def _blocks(self, theta: Array) -> Iterator[tuple[slice, Array]]:
+        """Yield raw outputs block by block, and keep them."""
+        params = self.network.layout.params(theta)
+        for block, raw in self.inference.raw_blocks(params, self.data.X, self.rows):
+            self.raw[block] = raw
+            yield block, raw
+
+
+def loss_score(criterion: Loss, loss: Loss, data: Data, rows: Array) -> Score:
+    """Return the negated loss, either the one in training or one on predictions, as a score."""
+    if criterion is loss:
+        return lambda theta, raw, value: -value
+    y, weight = data.targets(rows), None if data.weight is None else data.weight[rows]
+    weight_sum = float(len(rows) if weight is None else weight.sum()) or 1.0
+
+    def score(theta: Array, raw: Array, value: float) -> float:
+        return -criterion.value(y, loss.predict(raw, np.empty_like(raw)), weight) / weight_sum
+
+    return score
+
+
+def class_score(data: Data, rows: Array) -> Score:
+    """Return the negated log-loss at the best temperature, to ignore overconfidence."""
+    codes, weight = data.y[rows], None if data.weight is None else data.weight[rows]
+    return lambda theta, raw, value: -scaled_log_loss(raw, codes, weight)
+
+
+def kept(plan: Plan, state: TrainingState) -> Array:
+    """Return the parameters to keep: the best with early stopping, otherwise the last."""
+    if plan.early_stopping and state.best_row and state.best_theta is not None:
+        return state.best_theta
+    optimizer = plan.strategy.optimizer
+    return state.theta if optimizer is None else optimizer.readout(state.theta, state.optimizer)
+
+
+def is_lost(plan: Plan, state: TrainingState) -> bool:
+    """Return True if training has left no parameters that can be used."""
+    failed = plan.early_stopping or state.stop_reason == "diverged"
+    has_best = plan.early_stopping and bool(state.best_row)
+    return (failed and not has_best) or not np.isfinite(kept(plan, state)).all()
