@@ -19,6 +19,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _convert
+from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _blame, _blas_limits, _resume, _validation
 from sknn_scratch.fitting._judge import with_judge
 from sknn_scratch.fitting._listener import listen
@@ -59,7 +60,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
+class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
     """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS

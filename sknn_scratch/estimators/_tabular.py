@@ -20,6 +20,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _tabular_members, _tabular_presets, _tabular_scores
 from sknn_scratch.estimators._base import unchanged_on_error
+from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _validation
 from sknn_scratch.fitting._params import (
     ComponentOrName,
@@ -84,7 +85,7 @@ class Trained(NamedTuple):
     member: Member
 
 
-class BaseTabularMLP(_aliases.ComponentParams, ABC):
+class BaseTabularMLP(ComponentParams, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from sklearn.base import BaseEstimator
+
 from sknn_scratch.contracts import State
 from sknn_scratch.core.data import Data
 from sknn_scratch.training.state import Plan, TrainingState
+
+
+class Known(BaseEstimator):
+    """Base of all estimators of this package, by which a traceback tells them from others."""
 
 
 class Rows(NamedTuple):
