@@ -6,10 +6,10 @@ from typing import Any
 
 from sknn_scratch.contracts import Component
 from sknn_scratch.fitting._aliases import FLAT
-from sknn_scratch.fitting._types import Known
+from sknn_scratch.fitting._types import OwnEstimator
 
 
-class ComponentParams(Known):
+class ComponentParams(OwnEstimator):
     """Mixin for parameters ``a__b``, the parameter b of the component ``a`` of an estimator."""
 
     def set_params(self, **params: Any) -> Any:

@@ -30,6 +30,8 @@ from sknn_scratch.fitting._params import (
     invalid,
     positive,
 )
+from sknn_scratch.fitting._publish import attributes
+from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import own_seed, plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Rows
@@ -147,7 +149,7 @@ class BaseTabularMLP(ComponentParams, ABC):
     def _hidden(self) -> tuple[int, ...]:
         """Return the sizes of hidden layers."""
         if self.hidden_layer_sizes is not None:
-            return hidden_sizes(self)
+            return hidden_sizes(self, self.hidden_layer_sizes)
         sizes: tuple[int, ...] = self._setting("hidden_layer_sizes")
         return sizes
 
@@ -170,7 +172,7 @@ class BaseTabularMLP(ComponentParams, ABC):
         loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
             return probe.for_task(loss, task)
-        raise _aliases.unfit_loss(self, loss, task)
+        raise _aliases.unfit_loss(self, self.loss, self._usual_loss, loss, task)
 
     def _float_weight(self, weight: Array | None, part: str) -> Array | None:
         """Return the weights of rows in float32, after checking their sum."""
@@ -313,7 +315,7 @@ class BaseTabularMLP(ComponentParams, ABC):
             dtype="float32",
         )
         n_in = network.n_in
-        plan = plan_without_data(plain, n_in, problem.targets, np.float32)
+        plan = plan_without_data(settings_of(plain), n_in, problem.targets, np.float32)
         state = TrainingState(
             theta,
             member.rng,
@@ -325,7 +327,7 @@ class BaseTabularMLP(ComponentParams, ABC):
                 for k, (step, score) in enumerate(member.scores)
             ],
         )
-        vars(plain).update(plain._fitted_attributes(plan, state, problem.targets, theta))
+        vars(plain).update(attributes(plan, state, problem.targets, theta))
         plain.n_features_in_ = n_in
         return plain
 
