@@ -14,8 +14,11 @@ from sknn_scratch._floats import quiet_floats
 _NO_NUMBERS = (str, bytes, dict, set, complex, np.complexfloating, np.datetime64, np.timedelta64)
 
 
-def as_weight(sample_weight: Any, X: Any) -> NDArray[Any]:
-    """Return weights as floats, one for each row of X, not negative."""
+def as_weight(sample_weight: Any, X: Any, is_part: bool = False) -> NDArray[Any]:
+    """Return weights as floats, one for each row of X, not negative.
+
+    All of them may be 0 if X ``is_part`` of the rows.
+    """
     given = np.asarray(sample_weight)
     kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
     found = sorted(kind.__name__ for kind in kinds if issubclass(kind, _NO_NUMBERS))
@@ -24,7 +27,9 @@ def as_weight(sample_weight: Any, X: Any) -> NDArray[Any]:
             f"sample_weight must be a number for each sample. Got {' and '.join(found)}: "
             "pass floats."
         )
-    weight: NDArray[Any] = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+    weight: NDArray[Any] = _check_sample_weight(
+        sample_weight, X, ensure_non_negative=True, allow_all_zero_weights=is_part
+    )
     return weight
 
 

@@ -27,7 +27,7 @@ from campaign._watch import Case, Hang, limited
 from sknn_scratch import MLPClassifier, MLPRegressor, components, registry
 from sknn_scratch.contracts import Component
 from sknn_scratch.estimators import _base
-from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting import _settings, _validation
 from sknn_scratch.fitting._params import check_params
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,7 @@ def keeps_all(estimator):
 FAULTS = {
     "a size check removed": (_validation, "check_consistent_length", lambda *_: None, "machine"),
     "an errstate removed": (_base, "quiet_floats", contextlib.nullcontext, "calls"),
-    "a check of parameters removed": (_base, "check_params", lambda estimator: None, "calls"),
+    "a check of parameters removed": (_settings, "check_params", lambda estimator: None, "calls"),
     "a parameter renamed in a message": (Component, "require", without_field_names, "calls"),
     "an estimator changed by an error": (_base, "unchanged_on_error", keeps_all, "machine"),
     "an error without a note": (_base._blame, "add_notes", lambda *_, **__: None, "plugins"),

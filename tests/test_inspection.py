@@ -39,7 +39,7 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise
-from sknn_scratch.fitting import _start
+from sknn_scratch.fitting import _settings
 from sknn_scratch.inspection import (
     LossCurveDisplay,
     SearchCurveDisplay,
@@ -391,7 +391,7 @@ def test_summary_of_a_pipeline_and_of_a_search():
 
 
 def test_auto_batch_size_is_the_estimators():
-    assert _summary.AUTO_BATCH_SIZE == _start.AUTO_BATCH_SIZE
+    assert _summary.AUTO_BATCH_SIZE == _settings.AUTO_BATCH_SIZE
 
 
 @pytest.mark.parametrize("batch_size", [0, 2.5, "auto"])

@@ -29,7 +29,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
 import sknn_scratch
-from sknn_scratch.estimators import _base
+from sknn_scratch.fitting import _publish
 from sknn_scratch.training import lbfgs
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -216,7 +216,7 @@ def test_size_of_a_pickle(lib):
 @defect(13, "loss_curve_ grows for ever with partial_fit")
 def test_length_of_the_curve(lib):
     model = small(lib.MLPRegressor)
-    with mock.patch.object(_base, "CURVE_LENGTH", 20):  # 10,000 calls take too long for a test
+    with mock.patch.object(_publish, "CURVE_LENGTH", 20):  # 10,000 calls take too long for a test
         for _ in range(25):
             model.partial_fit(X, Y)
     assert len(model.loss_curve_) == 20

@@ -104,7 +104,7 @@ def members(network, how=None, rows=None, seeds=(1, 2, 3), score=None, held_out=
             judge = Validation(plan, rows, part, score or class_score(rows, part))
             plan = Plan(**{**vars(plan), "judge": judge})
         state = TrainingState(theta, rng, order=np.delete(np.arange(N), part))
-        made.append(Job(plan, InMemory(rows), state, None, {}))
+        made.append(Job(None, plan, InMemory(rows), state, None, {}))
     return made
 
 

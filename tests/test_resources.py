@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.contracts import Callback
 from sknn_scratch.core import inference
-from sknn_scratch.fitting import _start
+from sknn_scratch.fitting import _settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -147,7 +147,7 @@ BATCH, HIDDEN = 200, (256, 128)
 @pytest.fixture
 def peaks(monkeypatch):
     """A list that gets one number from each epoch of every fit with verbose=True."""
-    monkeypatch.setattr(_start, "PrintProgress", Watch)
+    monkeypatch.setattr(_settings, "PrintProgress", Watch)
     PEAKS.clear()
     yield PEAKS
     tracemalloc.stop()
@@ -229,7 +229,7 @@ class Weigh(Callback):
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_1000_epochs_do_not_grow_the_process(params, container, slack, peaks, monkeypatch):
-    monkeypatch.setattr(_start, "PrintProgress", Weigh)
+    monkeypatch.setattr(_settings, "PrintProgress", Weigh)
     some = slice(0, 40)
     estimator = model("classes", hidden_layer_sizes=5, max_iter=1000, verbose=True, **params)
     estimator.fit(container(X[some]), TASKS["classes"][2][some])

@@ -13,24 +13,22 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch import registry
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, Loss, State
-from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _convert
-from sknn_scratch.fitting import _advice, _aliases, _blame, _blas_limits, _resume, _validation
-from sknn_scratch.fitting._judge import with_judge
-from sknn_scratch.fitting._listener import listen
-from sknn_scratch.fitting._params import CONSTRAINTS, check_params
-from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin, with_callbacks
-from sknn_scratch.fitting._start import check_plugins, make_plan, start, warn_if_clipped
-from sknn_scratch.fitting._types import CallMode, Job, Rows
-from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import Plan, TrainingState
-from sknn_scratch.training.steps import InMemory
+from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume, _validation
+from sknn_scratch.fitting._coding import Coding, check_weights, checked, encoded
+from sknn_scratch.fitting._params import CONSTRAINTS, is_lbfgs
+from sknn_scratch.fitting._prepare import prepare
+from sknn_scratch.fitting._publish import fitted, goes_on_from
+from sknn_scratch.fitting._settings import settings_of
+from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
+from sknn_scratch.fitting._solve import solve
+from sknn_scratch.fitting._types import Call, Rows
+from sknn_scratch.training.state import TrainingState
 
-#: partial_fit keeps this many entries of the curves.
-CURVE_LENGTH = 10_000
 #: Number of the layout of pickles; raised whenever an older version could not read them.
 FORMAT = 1
 _VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
@@ -60,7 +58,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
+class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
     """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -70,210 +68,30 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     theta_: Array
     _state: TrainingState
 
-    # --- Hooks each estimator implements.
+    # --- Hook each estimator implements.
 
+    @staticmethod
     @abstractmethod
-    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> Any:
-        """Return the encoder of y."""
-
-    @abstractmethod
-    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+    def _score(loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
 
     # --- Fitting.
 
-    def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
-        """Implement fit and, with ``one_pass``, partial_fit."""
+    def _fit(self, rows: Rows, call: Call) -> Any:
+        """Implement fit, and partial_fit and resume, which ``call`` tells from it."""
         with quiet_floats(), unchanged_on_error(self):
-            check_params(self)
-            job = self._prepare(rows, self._how(one_pass), given, classes)
-            self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.source.sample)
+            settings = settings_of(self)
+            before = goes_on_from(self, settings, call)
+            X, given = _validation.check_features(self, rows.X, call.given, reset=before is None)
+            call = call._replace(before=before, given=given)
+            job = prepare(settings, rows._replace(X=X), call)
+            solve(self, job, rows)
+            advice = _advice.at_end(job, job.source.sample)
         # Last, so that no result is lost if warnings are turned into errors.
+        if call.path is not None:
+            _resume.warn_lost_curvature(settings)
         _advice.warn_of(advice)
         return self
-
-    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
-        """Implement resume: fit from the state in a file."""
-        path = _resume.check_path(path)
-        with quiet_floats(), unchanged_on_error(self):
-            check_params(self)
-            job = self._prepare(rows, CallMode(is_new=True, one_pass=False), given, path=path)
-            self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.source.sample)
-        _resume.warn_lost_curvature(self)
-        _advice.warn_of(advice)
-        return self
-
-    def _prepare(
-        self, rows: Rows, how: CallMode, given: Rows, classes: Any = None, path: str | None = None
-    ) -> Job:
-        """Check and encode all arguments; draw weights, or load them from a checkpoint."""
-        _aliases.check_names(self)
-        X = _validation.check_X(self, rows.X, reset=how.is_new)
-        y = _validation.check_y(self, rows.y, X, self._y_is_numeric)
-        targets = self._read_targets(y, how, _validation.check_classes(self, classes))
-        loss, dtype = self._resolve_loss(targets.task), self._dtype(X, how)
-        checked = _validation.check_weight(self, rows.sample_weight, X)
-        weight = self._weigh(checked, y, targets, how)
-        data = self._encode(X, y, weight, targets, loss, dtype)
-        held = self._encode_given(given, y, targets, loss, how, dtype)
-        plan = make_plan(self, data, loss, how)
-        check_plugins(plan, data)
-        origin = None if path is None else _resume.load(path)
-        is_watched = bool(plan.callbacks) or origin is not None
-        header = _resume.header(self, data, targets, held) if is_watched else {}
-        if origin is None:
-            state = start(self, plan, data, how)
-        else:
-            state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
-        plan = with_judge(self, plan, data, state, targets, held)
-        warn_if_clipped(self, plan, data, state)
-        return Job(plan, InMemory(data), state, targets, header)
-
-    # Not around _fit: after an error, unchanged_on_error would remove the callbacks to tear down.
-    @with_callbacks
-    def _solve(self, job: Job, given: Rows) -> None:
-        """Train and set fitted attributes, even if Ctrl-C ends training."""
-        plan, source, state, targets, header = job
-        listener = listen(self, job, given)
-        run = FitRun(plan, state, header, listener)
-        try:
-            rows = getattr(plan.strategy, "batch_size", source.n_samples)
-            with _blas_limits.suited(plan.network, rows):
-                plan.strategy.solve(plan, source, state, run)
-        except KeyboardInterrupt:
-            state.stop_reason = "interrupted"
-            if state.epoch or state.step:  # before that, there is nothing new
-                self._publish(plan, state, targets)
-            raise
-        self._publish(plan, state, targets)
-        if listener is not None:
-            listener.on_published()
-
-    def _how(self, one_pass: bool) -> CallMode:
-        """Return how a call starts; the only place that uses ``warm_start``."""
-        goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
-        return CallMode(is_new=not goes_on, one_pass=one_pass)
-
-    def _dtype(self, X: Any, how: CallMode) -> Any:
-        """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
-        if not how.is_new:
-            return self.theta_.dtype
-        own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
-        return own if self.dtype is None else np.dtype(self.dtype)
-
-    def _weigh(
-        self, weight: Array | None, y: Any, targets: Any, how: CallMode, reference: Any = None
-    ) -> Array | None:
-        """Return the weights of rows, which the classifier multiplies by class weights.
-
-        ``reference`` is the y whose classes are balanced; None is y itself.
-        """
-        return weight
-
-    def _encode(
-        self, X: Any, y: Any, weight: Array | None, targets: Any, loss: Loss, dtype: Any
-    ) -> Data:
-        y, unit = self._encode_y(y, targets, loss, dtype)
-        weight = _validation.encode_weight(self, weight, dtype, "all samples")
-        return Data(_validation.cast_X(self, X, dtype), y, unit, weight)
-
-    def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
-        with _validation.naming("y", self):
-            encoded, unit = targets.encode(y, loss, dtype)
-        if unit is not None:
-            return encoded, unit
-        _validation.check_finite(self, "y", encoded)
-        if not loss.target_range.contains(encoded):
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
-                f"{y.max():g}: choose another loss or transform y."
-            )
-        return encoded, unit
-
-    def _encode_given(
-        self, given: Rows, train_y: Any, targets: Any, loss: Loss, how: CallMode, dtype: Any
-    ) -> Data | None:
-        """Return the given validation data, checked like training data."""
-        if not _validation.is_given(self, *given):
-            return None
-        with _validation.naming("X_val", self):
-            X = _validation.check_X(self, given.X, reset=False)
-            X = _validation.cast_X(self, X, dtype)
-        with _validation.naming("y_val", self):
-            y = _validation.check_y(self, given.y, X, self._y_is_numeric)
-            targets.check_validation(y)
-            encoded, unit = self._encode_y(y, targets, loss, dtype)
-        with _validation.naming("sample_weight_val", self):
-            weight = _validation.check_weight(self, given.sample_weight, X)
-            weight = self._weigh(weight, y, targets, how, reference=train_y)
-            weight = _validation.encode_weight(self, weight, dtype, "the validation data")
-        return Data(X, encoded, unit, weight)
-
-    def _resolve_loss(self, task: str) -> Loss:
-        loss: Loss = _aliases.component(self, "loss", "loss")
-        if task in loss.tasks:
-            return probe.for_task(loss, task)
-        if task == "multiclass" and "binary" in loss.tasks:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is multiclass "
-                f"and loss={self.loss!r} fits two classes: use loss='log_loss' instead."
-            )
-        raise _aliases.unfit_loss(self, loss, task)
-
-    # --- Fitted attributes.
-
-    def _publish(self, plan: Plan, state: TrainingState, targets: Any) -> None:
-        """Set all fitted attributes; the only place that does so."""
-        theta = self._final_theta(plan, state)
-        del state.history[:-CURVE_LENGTH]
-        for name, value in self._fitted_attributes(plan, state, targets, theta).items():
-            setattr(self, name, value)
-
-    def _final_theta(self, plan: Plan, state: TrainingState) -> Array:
-        """Return the parameters to keep: the best with early stopping, otherwise the last."""
-        optimizer = getattr(plan.strategy, "optimizer", None)
-        theta = state.theta
-        last = probe.readout(optimizer, theta, state.optimizer) if optimizer else theta
-        if not np.isfinite(last).all():
-            state.stop_reason = "diverged"
-        if plan.early_stopping and state.best_row and state.best_theta is not None:
-            return state.best_theta
-        if state.stop_reason == "diverged":
-            raise ValueError(_advice.diverged(self, state.epoch))
-        return last
-
-    def _fitted_attributes(
-        self, plan: Plan, state: TrainingState, targets: Any, theta: Array
-    ) -> dict[str, Any]:
-        network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
-        kept = state.best_row if plan.early_stopping else {}
-        scores = state.curve("validation_score")
-        # True if partial_fit resumes from other weights than theta_.
-        goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
-        return {
-            "theta_": theta,
-            "history_": state.history,
-            "loss_": kept.get("loss", curve[-1] if curve else float("nan")),
-            "loss_curve_": curve,
-            "best_loss_": None if plan.early_stopping else min(curve, default=float("nan")),
-            "validation_scores_": scores or None,
-            "validation_loss_curve_": state.curve("validation_loss") or None,
-            "best_validation_score_": _best(scores),
-            "n_iter_": state.epoch,
-            "best_n_iter_": int(kept.get("epoch", state.epoch)),
-            "t_": state.samples,
-            "n_layers_": len(network.units),
-            "n_outputs_": network.units[-1],
-            "out_activation_": loss.out_activation,
-            "_network": network,
-            "_loss": loss,
-            "_targets": targets,
-            "_optimizer": getattr(plan.strategy, "optimizer", None),
-            "_state": state.at_rest(keep_theta=goes_on),
-        }
 
     # --- The fitted network.
 
@@ -412,14 +230,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return the objective of training on these rows, without dropout, and the rows."""
         check_is_fitted(self)
-        how = CallMode(is_new=False, one_pass=True)
+        settings = settings_of(self)
         X = _validation.check_X(self, X, reset=False)
-        y = _validation.check_y(self, y, X, self._y_is_numeric)
-        targets = self._read_targets(y, how, None)
-        checked = _validation.check_weight(self, sample_weight, X)
-        weight = self._weigh(checked, y, targets, CallMode(is_new=False, one_pass=False))
-        data = self._encode(X, y, weight, targets, self._loss, self.theta_.dtype)
-        return Objective(self._network, self._loss, float(self.alpha), float(self.l1_ratio)), data
+        rows = checked(settings, Rows(X, y, sample_weight))
+        with _validation.naming("y", self):
+            self._targets.check_validation(rows.y)
+        data = encoded(Coding(settings, self._targets, self._loss, self.theta_.dtype), rows)
+        check_weights(settings, data.weight, "all samples")
+        return Objective(self._network, self._loss, settings.alpha, settings.l1_ratio), data
 
     def get_state(self) -> State:
         """Return weights and training state as nested dicts of arrays, numbers and strings.
@@ -432,7 +250,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             State for :meth:`set_state`.
         """
         check_is_fitted(self)
-        return _resume.get_state(self)
+        return _resume.tree_of(type(self).__name__, fitted(self))
 
     def set_state(self, state: State) -> Any:
         """Restore the weights and training state that ``get_state`` returned.
@@ -453,9 +271,8 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             If the state is of another estimator, another network or another optimizer; the
             estimator is left as it was.
         """
-        check_params(self)
         with unchanged_on_error(self):
-            _resume.set_state(self, state)
+            self.__dict__.update(_resume.attributes_of(settings_of(self), state))
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -482,16 +299,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         return tags
 
 
-def _best(scores: list[float]) -> float | None:
-    """Return the highest score that is not nan; nan if all are, None without scores."""
-    if not scores:
-        return None
-    return max((score for score in scores if score == score), default=float("nan"))
-
-
 def is_stochastic(estimator: Any) -> bool:
     """Return True if partial_fit is available; raise AttributeError for L-BFGS."""
-    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+    if is_lbfgs(estimator.solver):
         raise AttributeError(
             "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
         )

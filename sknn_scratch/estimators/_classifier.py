@@ -12,13 +12,10 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.core import probe
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._scores import ClassifierScore
-from sknn_scratch.fitting import _aliases
-from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.fitting import _resume
+from sknn_scratch.fitting._aliases import loss_if_valid
 from sknn_scratch.fitting._params import CLASS_WEIGHT, CONSTRAINTS
-from sknn_scratch.fitting._targets import ClassTargets
-from sknn_scratch.fitting._types import CallMode, Rows
-from sknn_scratch.fitting._validation import naming
-from sknn_scratch.training.state import Plan, TrainingState
+from sknn_scratch.fitting._types import Call, Rows
 
 
 class MLPClassifier(ClassifierScore, BaseMLP):
@@ -350,7 +347,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
+        return self._fit(Rows(X, y, sample_weight), Call(given))
 
     def resume(
         self,
@@ -390,7 +387,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             estimator is then unchanged.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._resume(path, Rows(X, y, sample_weight), given)
+        call = Call(given, path=_resume.check_path(path))
+        return self._fit(Rows(X, y, sample_weight), call)
 
     @available_if(is_stochastic)
     def partial_fit(
@@ -430,7 +428,8 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), True, given, classes)
+        call = Call(given, one_pass=True, classes=classes)
+        return self._fit(Rows(X, y, sample_weight), call)
 
     def predict(self, X: Any) -> Any:
         """Predict the most probable class, or all labels with a probability above ½.
@@ -509,44 +508,10 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             raw = self._loss.link.per_class(raw)
         return probe.predicted(self._loss, verb, raw)
 
-    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> ClassTargets:
-        if how.is_new and how.one_pass and classes is None:
-            hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
-            raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
-        with naming("y", self):
-            if how.is_new:
-                return ClassTargets.read(y, classes)
-            targets: ClassTargets = self._targets
-            targets.check_same(classes)
-            targets.check_known(y, all_of_them=not how.one_pass)
-            return targets
-
-    def _weigh(
-        self, weight: Array | None, y: Any, targets: Any, how: CallMode, reference: Any = None
-    ) -> Array | None:
-        if self.class_weight is None:
-            return weight
-        if how.one_pass and not isinstance(self.class_weight, dict | list):
-            raise ValueError(
-                "class_weight='balanced' is not supported by partial_fit, which gets only a part "
-                "of the data: pass a dict, for example from "
-                "sklearn.utils.class_weight.compute_class_weight."
-            )
-        with naming("class_weight", self):
-            of_class = row_weights(
-                self.class_weight, y, y if reference is None else reference, targets
-            )
-        return of_class if weight is None else weight * of_class
-
-    def _fitted_attributes(
-        self, plan: Plan, state: TrainingState, targets: Any, theta: Array
-    ) -> dict[str, Any]:
-        attributes = super()._fitted_attributes(plan, state, targets, theta)
-        return attributes | {"classes_": targets.classes}
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tasks = _aliases.tasks(self)
+        loss = loss_if_valid(self)
+        tasks = () if loss is None else loss.tasks
         tags.classifier_tags.multi_label = "multilabel" in tasks
         tags.classifier_tags.multi_class = "multiclass" in tasks
         return tags

@@ -15,6 +15,9 @@ from sknn_scratch import components
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._params import Parameters
+from sknn_scratch.fitting._publish import attributes
+from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import own_stream, plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.state import TrainingState
@@ -58,10 +61,10 @@ def from_sklearn(cls: type, model: Any) -> Any:
         params["loss"] = "binary_log_loss"
     ours, targets = cls(**params), _targets(model)
     theta = np.concatenate([np.ravel(a) for a in [*model.coefs_, *model.intercepts_]])
-    plan = plan_without_data(ours, model.n_features_in_, targets, theta.dtype)
+    plan = plan_without_data(settings_of(ours), model.n_features_in_, targets, theta.dtype)
     state = _state(model, theta, ours.random_state)
     plan = replace(plan, early_stopping=bool(state.best_row))
-    vars(ours).update(ours._fitted_attributes(plan, state, targets, theta))
+    vars(ours).update(attributes(plan, state, targets, theta))
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(ours, name, getattr(model, name))
@@ -184,10 +187,12 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
             params |= {flat_name: getattr(value, field) for field, flat_name in fields.items()}
         elif value not in _aliases.OWN_NAMES[name]:
             raise ValueError(_impossible(f"{name}={value!r}"))
-    if params["solver"] == "adam" and not isinstance(_aliases.schedule(ours), components.Constant):
+    if params["solver"] == "adam" and not isinstance(
+        _aliases.schedule(Parameters.read(ours)), components.Constant
+    ):
         raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} and solver='adam'"))
     # scikit-learn has a single kind of shuffling.
-    params["shuffle"] = bool(_aliases.shuffle(ours))
+    params["shuffle"] = bool(ours.shuffle)
     return {name: params[name] for name in cls().get_params()}
 
 

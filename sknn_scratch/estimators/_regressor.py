@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._scores import RegressorScore
-from sknn_scratch.fitting import _aliases
-from sknn_scratch.fitting._targets import NumericTargets
-from sknn_scratch.fitting._types import CallMode, Rows
+from sknn_scratch.fitting import _resume
+from sknn_scratch.fitting._aliases import loss_if_valid
+from sknn_scratch.fitting._types import Call, Rows
 
 #: Number of different values of y in a dtype below which rounding hides what is to be learned.
 FEWEST_VALUES = 100
@@ -333,7 +332,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), one_pass=False, given=given)
+        return self._fit(Rows(X, y, sample_weight), Call(given))
 
     def resume(
         self,
@@ -373,7 +372,8 @@ class MLPRegressor(RegressorScore, BaseMLP):
             estimator is then unchanged.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._resume(path, Rows(X, y, sample_weight), given)
+        call = Call(given, path=_resume.check_path(path))
+        return self._fit(Rows(X, y, sample_weight), call)
 
     @available_if(is_stochastic)
     def partial_fit(
@@ -409,7 +409,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), one_pass=True, given=given)
+        return self._fit(Rows(X, y, sample_weight), Call(given, one_pass=True))
 
     def predict(self, X: Any) -> Array:
         """Predict targets.
@@ -428,32 +428,9 @@ class MLPRegressor(RegressorScore, BaseMLP):
             X, lambda raw: self._targets.decode(self._targets.predict(raw, self._loss))
         )
 
-    def _read_targets(self, y: Any, how: CallMode, classes: Any) -> NumericTargets:
-        n_targets = 1 if y.ndim == 1 else y.shape[1]
-        # Existing weights have a scale; with another number of targets, they are rejected later.
-        keeps = not how.is_new and self._targets.n_targets == n_targets
-        return self._targets if keeps else NumericTargets(n_targets)
-
-    def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
-        encoded, unit = super()._encode_y(y, targets, loss, dtype)
-        if dtype == np.float32 and targets.scale is None:
-            _warn_if_blurred(self, y)
-        return encoded, unit
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.positive_only = _aliases.needs_positive_targets(self)
+        loss = loss_if_valid(self)
+        rejects = loss is not None and not loss.target_range.contains(np.array(-1.0))
+        tags.target_tags.positive_only = rejects
         return tags
-
-
-def _warn_if_blurred(estimator: Any, y: Array) -> None:
-    """Warn if float32 has only a few numbers between the lowest and the highest y."""
-    low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
-    largest = np.maximum(np.abs(low), np.abs(high))
-    n_values = (high - low) / np.spacing(largest.astype(np.float32))
-    if np.any((n_values > 0) & (n_values < FEWEST_VALUES)):
-        warn(
-            f"y of {type(estimator).__name__} lies between {low} and {high}, where float32 has "
-            f"fewer than {FEWEST_VALUES} different numbers: set dtype='float64' and scale y, for "
-            "example with sklearn.compose.TransformedTargetRegressor, or use TabularMLPRegressor."
-        )

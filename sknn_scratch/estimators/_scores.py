@@ -34,7 +34,8 @@ class ClassifierScore(ClassifierMixin):
         """
         return checked_score(self, X, y, sample_weight)
 
-    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+    @staticmethod
+    def _score(loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
         return float(accuracy_score(truth, y_pred, sample_weight=weight))
 
@@ -61,7 +62,8 @@ class RegressorScore(RegressorMixin):
         """
         return checked_score(self, X, y, sample_weight)
 
-    def _score(self, loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
+    @staticmethod
+    def _score(loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
         truth, y_pred, weight = _comparable(truth, y_pred, weight)
         if not np.isfinite(y_pred).all():  # on the scale of y, errors overflow

@@ -24,6 +24,7 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _tabular_presets
 from sknn_scratch.estimators._base import unchanged_on_error
+from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _validation
 from sknn_scratch.fitting._ensemble import train
 from sknn_scratch.fitting._holdout import folds
@@ -35,6 +36,8 @@ from sknn_scratch.fitting._params import (
     invalid,
     positive,
 )
+from sknn_scratch.fitting._publish import attributes
+from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import check_plugins, draw, own_seed, plan_without_data, sites
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Job, Rows
@@ -95,7 +98,7 @@ class Member(NamedTuple):
     factor: float = 1.0
 
 
-class BaseTabularMLP(_aliases.ComponentParams, ABC):
+class BaseTabularMLP(ComponentParams, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -157,7 +160,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
     def _hidden(self) -> tuple[int, ...]:
         """Return the sizes of hidden layers."""
         if self.hidden_layer_sizes is not None:
-            return hidden_sizes(self)
+            return hidden_sizes(self, self.hidden_layer_sizes)
         sizes: tuple[int, ...] = self._setting("hidden_layer_sizes")
         return sizes
 
@@ -180,7 +183,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
         loss: Loss = self._component("loss", "loss")
         if task in loss.tasks:
             return probe.for_task(loss, task)
-        raise _aliases.unfit_loss(self, loss, task)
+        raise _aliases.unfit_loss(self, self.loss, self._usual_loss, loss, task)
 
     def _float_weight(self, weight: Array | None, part: str) -> Array | None:
         """Return the weights of rows in float32, after checking their sum."""
@@ -242,7 +245,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             judge = Validation(plan, problem.validation, held_out, score)
             plan = replace(plan, judge=judge, early_stopping=True)
         state = TrainingState(theta, rng, order=order)
-        return Member(Job(plan, InMemory(problem.data), state, problem.targets, {}), held_out)
+        return Member(Job(None, plan, InMemory(problem.data), state, problem.targets, {}), held_out)
 
     def _plan(self, problem: Problem, n: int) -> Plan:
         """Return the plan of a member with ``n`` training rows."""
@@ -329,7 +332,7 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
 
     def _plain(self, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""
-        plan, _, state, targets, _ = member.job
+        plan, state, targets = member.job.plan, member.job.state, member.job.targets
         theta = folded(plan.network, kept(plan, state), member.factor)
         plain = self._plain_class(
             hidden_layer_sizes=self._hidden(),
@@ -339,11 +342,11 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             dtype="float32",
         )
         n_in = plan.network.n_in
-        own = plan_without_data(plain, n_in, targets, np.float32)
+        own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
         own = replace(own, early_stopping=plan.early_stopping)
         # The optimizer's state is about weights without folding.
         ended = replace(state, theta=theta, optimizer={}, patience={})
-        vars(plain).update(plain._fitted_attributes(own, ended, targets, theta))
+        vars(plain).update(attributes(own, ended, targets, theta))
         plain.n_features_in_ = n_in
         return plain
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.base import RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.sparsefuncs import min_max_axis
 
@@ -14,8 +13,10 @@ from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array, Progress
 from sknn_scratch.core.data import Data
-from sknn_scratch.fitting import _aliases
+from sknn_scratch.fitting._params import Owner, name_of
+from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import LINEAR
+from sknn_scratch.fitting._types import Job
 from sknn_scratch.training.state import TrainingState
 
 #: Factor of a schedule, at the end of training, that is negligible.
@@ -42,30 +43,35 @@ def divergence(epoch: int, learning_rate_init: float | None) -> str:
     )
 
 
-def diverged(estimator: Any, epoch: int) -> str:
-    """Return the message for an estimator whose weights are not finite."""
-    return divergence(epoch, None if _is_lbfgs(estimator) else float(estimator.learning_rate_init))
+def diverged(settings: Settings, epoch: int) -> str:
+    """Return the message for weights that are not finite after a fit with these settings."""
+    return divergence(epoch, None if settings.solver is None else settings.learning_rate_init)
 
 
-def too_large(estimator: Any) -> str:
+def too_large(owner: Owner) -> str:
     """Return the message for predictions that are not finite."""
     return (
-        f"X of {type(estimator).__name__} must be scaled as in training. Got values for which "
+        f"X of {name_of(owner)} must be scaled as in training. Got values for which "
         "the outputs of the network are not finite: scale X, for example in a Pipeline with "
         "StandardScaler."
     )
 
 
-def at_end(estimator: Any, state: TrainingState, data: Data) -> str | None:
-    """Return a remedy if training ended at a limit or diverged, or None."""
+def at_end(job: Job, data: Data) -> str | None:
+    """Return a remedy if training ended at a limit or diverged, or None.
+
+    ``data`` is that of the job, or some of its rows.
+    """
+    settings, state = job.settings, job.state
     reason = state.stop_reason
-    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(estimator, state)):
+    if reason in _GOOD_ENDS or (reason == "max_iter" and _is_planned(settings, state)):
         return None
     if reason == "diverged":
         kept = " The weights of the best validation score are kept."
-        return diverged(estimator, estimator.n_iter_) + kept
-    ended = _lbfgs_ended(estimator, reason) if _is_lbfgs(estimator) else _epochs_ended(estimator)
-    return ended + scaling_hint(estimator, data)
+        return diverged(settings, state.epoch) + kept
+    is_lbfgs = settings.solver is None
+    ended = _lbfgs_ended(settings, state) if is_lbfgs else _epochs_ended(settings)
+    return ended + _features_hint(data) + _target_hint(job, data)
 
 
 def warn_of(advice: str | None) -> None:
@@ -74,20 +80,16 @@ def warn_of(advice: str | None) -> None:
         warn(advice, ConvergenceWarning)
 
 
-def _is_lbfgs(estimator: Any) -> bool:
-    return isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
-
-
 @quiet_floats()
-def _is_planned(estimator: Any, state: TrainingState) -> bool:
+def _is_planned(settings: Settings, state: TrainingState) -> bool:
     """Return True if a schedule decreases to nearly 0 at max_iter, where training then ends.
 
     Only its dependence on the fraction counts: a schedule that decreases with epochs, rows or
     stalls is not designed for ``max_iter`` epochs.
     """
-    if _is_lbfgs(estimator):
+    if settings.solver is None:
         return False
-    schedule = _aliases.schedule(estimator)
+    schedule = settings.learning_rate
     end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)
     try:
         return schedule(end) <= REST < schedule(end._replace(fraction=0.5))
@@ -95,49 +97,55 @@ def _is_planned(estimator: Any, state: TrainingState) -> bool:
         return False
 
 
-def _lbfgs_ended(estimator: Any, reason: str) -> str:
-    limits = f"max_iter (it is {estimator.max_iter}) or max_fun (it is {estimator.max_fun})"
-    if reason == "max_iter":
+def _lbfgs_ended(settings: Settings, state: TrainingState) -> str:
+    limits = f"max_iter (it is {settings.max_iter}) or max_fun (it is {settings.max_fun})"
+    if state.stop_reason == "max_iter":
         why, remedy = "the limit max_iter or max_fun was reached", f"Increase {limits}"
     else:
-        why, remedy = reason, "Scale the data"
+        why, remedy = state.stop_reason, "Scale the data"
     return (
-        f"lbfgs failed to converge after {estimator.n_iter_} iteration(s) ({why}). "
+        f"lbfgs failed to converge after {state.epoch} iteration(s) ({why}). "
         f"{remedy}, or raise tol."
     )
 
 
-def _epochs_ended(estimator: Any) -> str:
-    patience, last = estimator.n_iter_no_change, "or raise tol"
-    if patience >= estimator.max_iter:  # no value of tol can stop training
+def _epochs_ended(settings: Settings) -> str:
+    patience, last = settings.n_iter_no_change, "or raise tol"
+    if patience >= settings.max_iter:  # no value of tol can stop training
         last = f"or lower n_iter_no_change (it is {patience})"
     return (
-        f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+        f"Stochastic Optimizer: Maximum iterations ({settings.max_iter}) reached and the "
         "optimization hasn't converged yet. Increase max_iter, raise learning_rate_init (it is "
-        f"{float(estimator.learning_rate_init):g}), {last}."
+        f"{settings.learning_rate_init:g}), {last}."
     )
 
 
 @quiet_floats()
-def scaling_hint(estimator: Any, data: Data) -> str:
-    """Return the advice to scale if the scales of features, or of targets, differ too much."""
-    features, hint = _ranges(data.X[:SAMPLE_ROWS]), ""
-    if len(features) and features.max() > SCALE_RATIO * features.min():
-        hint += (
-            " The ranges of the features differ by a factor of "
-            f"{features.max() / features.min():.2g}: training may converge in fewer epochs if you "
-            "scale them, for example with sklearn.preprocessing.StandardScaler."
-        )
-    # Losses with the log link need no scaling of targets.
-    if isinstance(estimator, RegressorMixin) and isinstance(estimator._loss.link, LINEAR):
-        deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
-        odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
-        if odd:
-            hint += (
-                f" The target has a standard deviation of {odd[0]:.2g}: scale it, for example "
-                "with sklearn.compose.TransformedTargetRegressor."
-            )
-    return hint
+def _features_hint(data: Data) -> str:
+    """Return the advice to scale features whose ranges differ too much."""
+    ranges = _ranges(data.X[:SAMPLE_ROWS])
+    if not len(ranges) or ranges.max() <= SCALE_RATIO * ranges.min():
+        return ""
+    return (
+        " The ranges of the features differ by a factor of "
+        f"{ranges.max() / ranges.min():.2g}: training may converge in fewer epochs if you "
+        "scale them, for example with sklearn.preprocessing.StandardScaler."
+    )
+
+
+@quiet_floats()
+def _target_hint(job: Job, data: Data) -> str:
+    """Return the advice to scale targets; losses with the log link need no scaling."""
+    if not job.settings.is_numeric or not isinstance(job.plan.objective.loss.link, LINEAR):
+        return ""
+    deviations = np.std(data.y[:, :SAMPLE_ROWS], axis=1, dtype=np.float64)
+    odd = [s for s in _usable(deviations) if not 1 <= s * SCALE_RATIO <= 1e4]
+    if not odd:
+        return ""
+    return (
+        f" The target has a standard deviation of {odd[0]:.2g}: scale it, for example "
+        "with sklearn.compose.TransformedTargetRegressor."
+    )
 
 
 def _ranges(columns: Any) -> Array:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sknn_scratch.contracts import Component
 from sknn_scratch.core import probe
-from sknn_scratch.fitting._aliases import ComponentParams
+from sknn_scratch.fitting._types import OwnEstimator
 
 START = "Raised by the "
 
@@ -95,7 +95,7 @@ def _called(frame: FrameType | None) -> str:
     while frame is not None:
         if not frame.f_code.co_name.startswith("_"):
             owner = _first_argument(frame)
-            if isinstance(owner, ComponentParams):
+            if isinstance(owner, OwnEstimator):
                 call = f"{frame.f_code.co_name} of {type(owner).__name__}"
         frame = frame.f_back
     return call

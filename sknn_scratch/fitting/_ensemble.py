@@ -26,7 +26,8 @@ def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
 @noting_components()  # here, for a traceback does not leave a process
 def _trained(jobs: list[Job]) -> list[TrainingState]:
     with quiet_floats():
-        for plan, source, state, _, header in jobs:
+        for job in jobs:
+            plan, state = job.plan, job.state
             with _blas_limits.suited(plan.network, plan.strategy.batch_size):
-                plan.strategy.solve(plan, source, state, FitRun(plan, state, header))
+                plan.strategy.solve(plan, job.source, state, FitRun(plan, state, job.header))
     return [job.state for job in jobs]

@@ -14,22 +14,18 @@ from sklearn.metrics import check_scoring
 from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.core.data import Data
-from sknn_scratch.fitting import _holdout, _validation
+from sknn_scratch.fitting import _holdout
+from sknn_scratch.fitting._coding import Coding, check_weights
 from sknn_scratch.training.selection import Score, Validation
 from sknn_scratch.training.state import Plan, TrainingState
 
 
-def stops_early(estimator: Any) -> bool:
-    """Return True if the validation score decides when to stop."""
-    return bool(estimator.early_stopping) and estimator.solver != "lbfgs"
-
-
 def with_judge(
-    estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any, given: Data | None
+    coding: Coding, plan: Plan, data: Data, state: TrainingState, given: Data | None
 ) -> Plan:
     """Return the plan with a judge, if there are validation rows; split after drawing weights."""
-    wanted = stops_early(estimator)
-    if estimator.early_stopping and not wanted:
+    settings, wanted = coding.settings, coding.settings.stops_early
+    if settings.early_stopping and not wanted:
         warn("early_stopping is ignored with solver='lbfgs'.")
     if given is None and not wanted:
         return plan
@@ -40,21 +36,22 @@ def with_judge(
                 "X_val and y_val, set early_stopping=False, or call fit."
             )
         if state.held_out is None:
-            _hold_out(estimator, plan, data, state, targets)
+            _hold_out(coding, data, state)
         rows, given = state.held_out, data
     else:
         rows = np.arange(given.n_samples)
-    score = _score(estimator, plan, given, rows, targets)
+    score = _score(coding, plan, given, rows)
     return replace(plan, judge=Validation(plan, given, rows, score), early_stopping=wanted)
 
 
-def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targets: Any) -> None:
+def _hold_out(coding: Coding, data: Data, state: TrainingState) -> None:
     """Split off validation rows; the other rows become the order of training."""
-    is_plain = isinstance(plan.strategy.shuffle, bool)
+    settings = coding.settings
+    is_plain = isinstance(settings.shuffle, bool)
     # Stratification needs about 100 bytes per row, too many for rows that stay on disk.
-    strata = targets.strata(data.y) if is_plain else None
+    strata = coding.targets.strata(data.y) if is_plain else None
     state.order, state.held_out = _holdout.split(
-        data.n_samples, float(estimator.validation_fraction), state.rng, strata
+        data.n_samples, settings.validation_fraction, state.rng, strata
     )
     if not is_plain:
         state.order.sort()
@@ -62,22 +59,22 @@ def _hold_out(estimator: Any, plan: Plan, data: Data, state: TrainingState, targ
     if data.weight is not None:
         for part, rows in (("training", state.order), ("validation", state.held_out)):
             name = f"the {part} part of the early-stopping split"
-            _validation.check_weight_sum(estimator, data.weight[rows], name)
+            check_weights(settings, data.weight[rows], name)
 
 
-def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) -> Score:
+def _score(coding: Coding, plan: Plan, data: Data, rows: Array) -> Score:
     """Return the metric ``scoring`` as a function of parameters, raw outputs and loss."""
-    loss_function = plan.objective.loss
-    if isinstance(estimator.scoring, str) and estimator.scoring == "loss":
+    settings, targets, loss_function = coding.settings, coding.targets, plan.objective.loss
+    if isinstance(settings.scoring, str) and settings.scoring == "loss":
         return lambda theta, raw, loss: -loss
     truth = targets.truth(data.y[..., rows])
     weight = None if data.weight is None else data.weight[rows]
-    if estimator.scoring is None:
-        return lambda theta, raw, loss: estimator._score(
+    if settings.scoring is None:
+        return lambda theta, raw, loss: settings.metric(
             loss_function, truth, targets.predict(raw, loss_function), weight
         )
-    stand_in = _evaluation_copy(estimator, plan, targets)
-    scorer = check_scoring(stand_in, estimator.scoring)
+    stand_in = _evaluation_copy(settings.stand_in, plan, targets)
+    scorer = check_scoring(stand_in, settings.scoring)
     X, y = data.X[rows], targets.decode(truth)
     more = {"sample_weight": weight} if weight is not None and _takes_weight(scorer) else {}
 
@@ -87,11 +84,11 @@ def _score(estimator: Any, plan: Plan, data: Data, rows: Array, targets: Any) ->
             value = scorer(stand_in, X, y, **more)
         except ValueError as error:
             raise ValueError(
-                f"scoring={estimator.scoring!r} failed on the validation data: "
+                f"scoring={settings.scoring!r} failed on the validation data: "
                 f"{str(error).rstrip('.')}. {_remedy(targets.absent(truth))}"
             ) from error
         if not isinstance(value, Real | np.generic):
-            raise ValueError(f"scoring={estimator.scoring!r} must return a number. Got {value!r}.")
+            raise ValueError(f"scoring={settings.scoring!r} must return a number. Got {value!r}.")
         return float(value)
 
     return score
@@ -116,18 +113,18 @@ def _takes_weight(scorer: Any) -> bool:
     return "sample_weight" in parameters
 
 
-def _evaluation_copy(estimator: Any, plan: Plan, targets: Any) -> Any:
+def _evaluation_copy(stand_in: Any, plan: Plan, targets: Any) -> Any:
     """Return a fitted copy for scorers, whose weights are set before each call."""
-    stand_in = copy.copy(estimator)
-    vars(stand_in).pop("feature_names_in_", None)  # validation rows have been converted to arrays
-    vars(stand_in).update(
+    twin = copy.copy(stand_in)
+    vars(twin).update(
         theta_=np.empty(0),
         _network=plan.network,
         _loss=plan.objective.loss,
         _targets=targets,
+        n_features_in_=plan.network.n_in,
         n_outputs_=plan.network.units[-1],
         out_activation_=plan.objective.loss.out_activation,
     )
     if hasattr(targets, "classes"):
-        stand_in.classes_ = targets.classes
-    return stand_in
+        twin.classes_ = targets.classes
+    return twin

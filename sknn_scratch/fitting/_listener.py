@@ -15,7 +15,7 @@ from sklearn.utils import _safe_indexing
 
 from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.inference import Inference
-from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting import _publish, _validation
 from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.training.run import FitRun
 
@@ -39,7 +39,7 @@ class Subject:
         checked = _validation.check_X(estimator, X, reset=False)
         # Keep column names, because fitted_estimator warns about X without them.
         X = X if hasattr(estimator, "feature_names_in_") else checked
-        y = _validation.check_y(estimator, y, checked, estimator._y_is_numeric)
+        y = _validation.check_y(estimator, y, checked, self.job.settings.is_numeric)
         whole = Rows(X, y, _validation.check_weight(estimator, weight, checked))
         if order is None or len(order) == checked.shape[0]:
             return whole
@@ -62,11 +62,8 @@ class Subject:
         if not self._can_predict(theta):
             return None
         now = replace(state.wake(theta), best_row=state.history[-1] if state.history else {})
-        last = now.theta if theta is state.theta else now.best_theta
-        attributes: dict[str, Any] = self.estimator._fitted_attributes(
-            plan, now, self.job.targets, last
-        )
-        return attributes
+        last: Any = now.theta if theta is state.theta else now.best_theta
+        return _publish.attributes(plan, now, self.job.targets, last)
 
     def _can_predict(self, theta: Array) -> bool:
         """Return True if outputs are finite; else a scorer would raise before the fit does."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn import get_config
+from sklearn.base import BaseEstimator
 from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import InvalidParameterError, Options, StrOptions
 
 from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Callback, Component, Transform, as_float
 from sknn_scratch.registry import KINDS, names
+
+#: The solver that is no optimizer.
+LBFGS_NAME = "lbfgs"
 
 
 class Interval(_param_validation.Interval):
@@ -81,7 +86,7 @@ def positive(kind: type = Real) -> Interval:
 CONSTRAINTS: dict[str, list[Any]] = {
     "hidden_layer_sizes": ["array-like", positive(Integral)],
     "activation": [OnePerLayer("activation")],
-    "solver": [ComponentOrName("optimizer", ["lbfgs"])],
+    "solver": [ComponentOrName("optimizer", [LBFGS_NAME])],
     "alpha": [Interval(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), positive(Integral)],
     "learning_rate": [ComponentOrName("schedule")],
@@ -116,31 +121,65 @@ CONSTRAINTS: dict[str, list[Any]] = {
 CLASS_WEIGHT: dict[str, list[Any]] = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
 
 
+#: Whom a message is about: an estimator, or the name of its class.
+Owner: TypeAlias = str | BaseEstimator
+
+
+def name_of(owner: Owner) -> str:
+    """Return the name of the estimator's class, for messages."""
+    return owner if isinstance(owner, str) else type(owner).__name__
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of an estimator by name, as the user wrote them."""
+
+    cls: type[BaseEstimator]
+    given: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, estimator: Any) -> Parameters:
+        """Return the parameters of an estimator."""
+        names = type(estimator)._parameter_constraints
+        return cls(type(estimator), {name: getattr(estimator, name) for name in names})
+
+    @property
+    def owner(self) -> str:
+        """Name of the estimator's class."""
+        return self.cls.__name__
+
+    def __getitem__(self, name: str) -> Any:
+        return self.given[name]
+
+
+def is_lbfgs(solver: Any) -> bool:
+    """Return True for the value of ``solver`` that is no optimizer."""
+    return isinstance(solver, str) and solver == LBFGS_NAME
+
+
 def check_params(estimator: Any) -> None:
-    """Raise ValueError for the first invalid parameter."""
+    """Raise ValueError for the first parameter that violates its constraint."""
     if not get_config()["skip_parameter_validation"]:
         estimator._validate_params()
-    hidden_sizes(estimator)
 
 
-def invalid(estimator: Any, name: str, must_be: str, value: Any, hint: str = "") -> ValueError:
+def invalid(owner: Owner, name: str, must_be: str, value: Any, hint: str = "") -> ValueError:
     """Return the error for an invalid parameter, in the form of all error messages."""
     return InvalidParameterError(
-        f"The {name!r} parameter of {type(estimator).__name__} must be {must_be}. "
+        f"The {name!r} parameter of {name_of(owner)} must be {must_be}. "
         f"Got {value!r} instead.{hint}"
     )
 
 
-def hidden_sizes(estimator: Any) -> tuple[int, ...]:
+def hidden_sizes(owner: Owner, given: Any) -> tuple[int, ...]:
     """Return ``hidden_layer_sizes`` as a tuple; empty for a linear model."""
-    given = estimator.hidden_layer_sizes
     sizes = [given] if isinstance(given, Integral) else given
     is_row = isinstance(sizes, Sequence | np.ndarray) and np.ndim(np.asarray(sizes, object)) == 1
     if not is_row or not all(
         isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes
     ):
         raise invalid(
-            estimator,
+            owner,
             "hidden_layer_sizes",
             "an integer > 0, or a sequence of these, one for each hidden layer",
             given,

@@ -18,10 +18,13 @@ from sknn_scratch.contracts import Array, Component, Optimizer, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
-from sknn_scratch.fitting import _aliases
-from sknn_scratch.fitting._judge import stops_early
+from sknn_scratch.fitting import _publish
+from sknn_scratch.fitting._coding import Coding
+from sknn_scratch.fitting._params import LBFGS_NAME
+from sknn_scratch.fitting._settings import Settings, identity, written
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Fitted
 from sknn_scratch.fitting._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint, form
 from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
@@ -33,35 +36,36 @@ _ORIGIN = {
     "parameters": form.mapping(form.text()),
     "data": form.mapping(form.text()),
 }
-#: Parameters that may differ between a checkpoint and the estimator that resumes from it.
-FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_state")
 
 
 # numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
-def header(estimator: Any, data: Data, targets: Any, held: Data | None) -> State:
-    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data."""
-    params = estimator.get_params(deep=False).items()
+def header(coding: Coding, data: Data, held: Data | None, n_far: int = 0) -> State:
+    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data.
+
+    ``n_far`` is the number of rows on other machines, which the first of ``data`` stands for.
+    """
+    settings = coding.settings
     own: State = {
-        "estimator": type(estimator).__name__,
-        "parameters": {name: _written(value) for name, value in params if name not in FREE},
+        "estimator": settings.owner,
+        "parameters": identity(settings),
         "data": {
-            "shape of X": f"{data.X.shape[0]} x {data.X.shape[1]}",
+            "shape of X": f"{n_far or data.X.shape[0]} x {data.X.shape[1]}",
             "dtype": str(data.dtype),
             **_digests(data, ""),
-            "classes": _written(getattr(targets, "classes", None)),
-            "kind of validation data": _kind(estimator, held),
+            "classes": written(getattr(coding.targets, "classes", None)),
+            "kind of validation data": _kind(settings, held),
             **({} if held is None else _digests(held, "_val")),
         },
     }
-    seed = repr(estimator.random_state)
+    seed = repr(settings.random_state)
     return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
 
 
-def _kind(estimator: Any, held: Data | None) -> str:
+def _kind(settings: Settings, held: Data | None) -> str:
     if held is not None:
         return "given"
-    return "held out of X" if stops_early(estimator) else "not given"
+    return "held out of X" if settings.stops_early else "not given"
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
@@ -88,19 +92,6 @@ def _digest(buffers: Iterable[Any]) -> str:
     return code.hexdigest()
 
 
-def _written(value: Any) -> str:
-    """Return a parameter as text, equal in every process and for numpy's scalars."""
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return f"({', '.join(map(_written, value))})"
-    if isinstance(value, np.generic):
-        value = value.item()
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
-
-
 def check_path(path: Any) -> str:
     """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
@@ -125,7 +116,7 @@ def load(path: str) -> State:
 
 
 def stored_state(
-    estimator: Any, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
+    settings: Settings, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
 ) -> TrainingState:
     """Return the training state of a checkpoint, after checking it against this fit.
 
@@ -137,14 +128,14 @@ def stored_state(
         check_same(origin, wanted, path)
         dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
         tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
-        if tree["noise"] is None and any(_aliases.dropout_rates(estimator)):
+        if tree["noise"] is None and any(settings.dropout):
             raise form.MisfitError("noise", "dict, which dropout needs", None)
         if (tree["held_out"] is None) == (kind == "held out of X"):
             raise form.MisfitError("held_out", f"value for validation data {kind}", None)
     except form.MisfitError as error:
         raise checkpoint.damaged(path, f"its {error}") from error
     state = restore(tree)
-    check_epoch(estimator, state, path)
+    check_epoch(settings.max_iter, state, path)
     return state
 
 
@@ -163,12 +154,12 @@ def check_same(stored: State, wanted: State, path: str) -> None:
                 raise ValueError(_refusal(path, name, before, now))
 
 
-def check_epoch(estimator: Any, state: TrainingState, path: str) -> None:
+def check_epoch(max_iter: int, state: TrainingState, path: str) -> None:
     """Raise ValueError if training is already past ``max_iter``."""
-    if state.epoch > estimator.max_iter:
+    if state.epoch > max_iter:
         raise ValueError(
             f"The checkpoint {path!r} is of epoch {state.epoch}, past max_iter="
-            f"{estimator.max_iter}: raise max_iter to continue."
+            f"{max_iter}: raise max_iter to continue."
         )
 
 
@@ -179,9 +170,9 @@ def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     )
 
 
-def warn_lost_curvature(estimator: Any) -> None:
+def warn_lost_curvature(settings: Settings) -> None:
     """Warn that a checkpoint of L-BFGS does not store the curvature history."""
-    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+    if settings.solver is None:
         warn(
             "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
             "curvature is lost, as it is not saved: steps differ from those without interruption."
@@ -195,27 +186,27 @@ STATE_FORMAT = 1
 _PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
 
 
-def get_state(estimator: Any) -> State:
-    """Return weights, training state and targets as nested dicts of plain data."""
-    names = getattr(estimator, "feature_names_in_", None)
+def tree_of(owner: str, fitted: Fitted) -> State:
+    """Return a fitted network of the estimator ``owner`` as nested dicts of plain data."""
+    names = fitted.feature_names
     tree: State = {
         "format": STATE_FORMAT,
-        "estimator": type(estimator).__name__,
-        "n_features": estimator.n_features_in_,
+        "estimator": owner,
+        "n_features": fitted.n_features,
         "feature_names": None if names is None else names.tolist(),
-        "targets": _targets_tree(estimator._targets),
-        "optimizer": _classes(estimator._optimizer) or "lbfgs",
-        "theta": np.array(estimator.theta_),
-        "state": snapshot(estimator._state),
+        "targets": _targets_tree(fitted.targets),
+        "optimizer": _classes(fitted.optimizer) or LBFGS_NAME,
+        "theta": np.array(fitted.theta),
+        "state": snapshot(fitted.state),
     }
     return deepcopy(tree)
 
 
-def set_state(estimator: Any, tree: State) -> None:
-    """Restore the fitted attributes of an estimator with the same parameters."""
-    _check_origin(estimator, tree)
+def attributes_of(settings: Settings, tree: State) -> dict[str, Any]:
+    """Return the fitted attributes that a result of :func:`tree_of` describes."""
+    _check_origin(settings.owner, tree)
     try:
-        read = _read_state(estimator, tree)
+        return _read_state(settings, tree)
     except form.MisfitError as error:
         raise ValueError(_no_state(error, tree)) from error
     except (RecursionError, MemoryError) as error:
@@ -223,28 +214,26 @@ def set_state(estimator: Any, tree: State) -> None:
             "state must be a result of get_state, but reading it fails with "
             f"{type(error).__name__}: call get_state again."
         ) from error
-    vars(estimator).update(read)
 
 
-def check_fitted(estimator: Any) -> None:
-    """Raise MisfitError unless the fitted attributes of an estimator are consistent."""
-    network, theta = estimator._network, form.vector(estimator.theta_, "theta_")
-    again = Network(form.whole(1, theta.size)(estimator.n_features_in_, "n_in"), network.layers)
+def check_fitted(fitted: Fitted, is_numeric: bool) -> None:
+    """Raise MisfitError unless the parts of a fitted network are consistent."""
+    network, theta = fitted.network, form.vector(fitted.theta, "theta_")
+    again = Network(form.whole(1, theta.size)(fitted.n_features, "n_in"), network.layers)
     layout = again.layout
     if vars(network.layout) != vars(layout) or network.units != again.units:
         raise form.MisfitError("_network", "network of its layers", network)
     form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
-    _targets_from(estimator, _targets_tree(estimator._targets), theta.size)
-    state, optimizer = estimator._state, estimator._optimizer
+    _targets_from(is_numeric, _targets_tree(fitted.targets), theta.size)
+    state, optimizer = fitted.state, fitted.optimizer
     check_snapshot(snapshot(state), layout, optimizer, theta.dtype)
     # Training by mini-batches begins both states together.
     if optimizer is not None and state.patience and not state.optimizer:
         raise form.MisfitError("optimizer", f"dict of {type(optimizer).__name__}", {})
 
 
-def _check_origin(estimator: Any, tree: Any) -> None:
-    """Raise ValueError unless a state is from an estimator of this class."""
-    name = type(estimator).__name__
+def _check_origin(name: str, tree: Any) -> None:
+    """Raise ValueError unless a state is from an estimator of the class ``name``."""
     missing = _PARTS - (tree.keys() if isinstance(tree, Mapping) else set())
     if missing:
         raise ValueError(
@@ -260,27 +249,27 @@ def _check_origin(estimator: Any, tree: Any) -> None:
         )
 
 
-def _read_state(estimator: Any, tree: State) -> State:
+def _read_state(settings: Settings, tree: State) -> State:
     """Return the attributes of the fitted estimator that a state describes."""
     theta = form.vector(tree["theta"], "theta")
     n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
     names = form.optional(form.sequence(form.text(), n_features))
     feature_names = names(tree["feature_names"], "feature_names")
-    targets = _targets_from(estimator, tree["targets"], theta.size)
-    plan = plan_without_data(estimator, n_features, targets, theta.dtype)
+    targets = _targets_from(settings.is_numeric, tree["targets"], theta.size)
+    plan = plan_without_data(settings, n_features, targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
-            f"{type(estimator).__name__} make a network of {plan.network.layout.size}: "
+            f"{settings.owner} make a network of {plan.network.layout.size}: "
             "set hidden_layer_sizes and loss to their original values."
         )
-    _check_optimizer(estimator, tree["optimizer"], plan)
+    _check_optimizer(settings.owner, tree["optimizer"], plan)
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
-    plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
+    plan = replace(plan, early_stopping=settings.early_stopping and bool(state.best_row))
     read: State = {"n_features_in_": n_features}
     if feature_names is not None:
         read["feature_names_in_"] = np.array(feature_names, dtype=object)
-    return estimator._fitted_attributes(plan, state, targets, theta) | read | {"_state": state}
+    return _publish.attributes(plan, state, targets, theta) | read | {"_state": state}
 
 
 def _no_state(error: form.MisfitError, tree: State) -> str:
@@ -296,12 +285,12 @@ def _no_state(error: form.MisfitError, tree: State) -> str:
     )
 
 
-def _check_optimizer(estimator: Any, stored: Any, plan: Plan) -> None:
+def _check_optimizer(owner: str, stored: Any, plan: Plan) -> None:
     """Raise ValueError unless parameters give the optimizer whose state is stored."""
-    made = _classes(getattr(plan.strategy, "optimizer", None)) or "lbfgs"
+    made = _classes(getattr(plan.strategy, "optimizer", None)) or LBFGS_NAME
     if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
-            f"state must come from get_state of a {type(estimator).__name__} with the same "
+            f"state must come from get_state of a {owner} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
             "set them to their original values, and change them after set_state."
         )
@@ -326,9 +315,9 @@ def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
     return {"task": targets.task, "classes": classes, "sparse": targets.sparse}
 
 
-def _targets_from(estimator: Any, tree: Any, most: int) -> ClassTargets | NumericTargets:
+def _targets_from(is_numeric: bool, tree: Any, most: int) -> ClassTargets | NumericTargets:
     """Return the targets that a state describes; ``most`` is a bound of their number."""
-    if estimator._y_is_numeric:
+    if is_numeric:
         return _numeric_targets(tree, most)
     is_object = isinstance(tree, dict) and "labels" in tree
     task = form.text("binary", "multiclass", "multilabel")

@@ -1,4 +1,4 @@
-"""Start of a fit: from parameters to a plan and an initial state."""
+"""Start of a fit: from settings to a plan and an initial state."""
 
 from __future__ import annotations
 
@@ -9,42 +9,39 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sknn_scratch._warning import warn
-from sknn_scratch.components import PrintProgress, WeightEMA
-from sknn_scratch.contracts import Activation, Array, Initializer, Loss, Optimizer, Site
+from sknn_scratch.contracts import Activation, Array, Initializer, Loss, Site
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.fitting import _aliases
-from sknn_scratch.fitting._params import count, hidden_sizes
-from sknn_scratch.fitting._types import CallMode
+from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Fitted
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.stopping import Patience
 
-AUTO_BATCH_SIZE = 200
 
-
-def make_plan(estimator: Any, data: Data, loss: Loss, how: CallMode) -> Plan:
-    """Return the plan of a fit, with parameters converted to components."""
-    activations, seen_by_output = _aliases.activations(estimator)
+def make_plan(settings: Settings, data: Data, loss: Loss, one_pass: bool) -> Plan:
+    """Return the plan of a fit."""
+    activations = settings.activation
     shape = (
         data.X.shape[1],
-        hidden_sizes(estimator),
+        settings.hidden_layer_sizes,
         probe.n_raw(loss, data.n_targets),
         activations,
     )
     network = Network.dense(*shape)
-    training = Network.dense(*shape, _aliases.dropout_rates(estimator))
-    printing = (PrintProgress(),) if estimator.verbose else ()
+    training = Network.dense(*shape, settings.dropout)
+    before_layers = (*activations, settings.seen_by_output)
     return Plan(
-        Objective(training, loss, float(estimator.alpha), float(estimator.l1_ratio)),
+        Objective(training, loss, settings.alpha, settings.l1_ratio),
         network,
-        _strategy(estimator),
-        (*(estimator.callbacks or ()), *printing),
-        one_pass=how.one_pass,
-        sites=sites([*activations, seen_by_output]),
+        _strategy(settings),
+        settings.callbacks,
+        one_pass=one_pass,
+        sites=sites(before_layers),
     )
 
 
@@ -61,87 +58,62 @@ def check_plugins(plan: Plan, data: Data) -> None:
     probe.check(plan.network, plan.objective.loss, some, [*rules, *plan.callbacks])
 
 
-def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any) -> Plan:
+def plan_without_data(
+    settings: Settings, n_features: int, targets: ClassTargets | NumericTargets, dtype: Any
+) -> Plan:
     """Return the plan for data of a known form, without rows."""
-    loss = estimator._resolve_loss(targets.task)
+    loss = settings.loss_for(targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
-    return make_plan(estimator, data, loss, CallMode(is_new=False, one_pass=True))
+    return make_plan(settings, data, loss, one_pass=True)
 
 
-def _strategy(estimator: Any) -> LBFGS | MiniBatch:
-    max_iter = count(estimator.max_iter)
-    if estimator.solver == "lbfgs":
-        _reject_with_lbfgs(estimator)
-        return LBFGS(max_iter, count(estimator.max_fun), float(estimator.tol))
+def _strategy(settings: Settings) -> LBFGS | MiniBatch:
+    if settings.solver is None:
+        return LBFGS(settings.max_iter, settings.max_fun, settings.tol)
     return MiniBatch(
-        _optimizer(estimator),
-        _aliases.schedule(estimator),
-        Patience(float(estimator.tol), estimator.n_iter_no_change),
-        float(estimator.learning_rate_init),
-        _batch_size(estimator),
-        max_iter,
-        _aliases.shuffle(estimator),
+        settings.solver,
+        settings.learning_rate,
+        Patience(settings.tol, settings.n_iter_no_change),
+        settings.learning_rate_init,
+        settings.rows_per_step,
+        settings.max_iter,
+        settings.shuffle,
     )
 
 
-def _optimizer(estimator: Any) -> Optimizer:
-    optimizer: Optimizer = _aliases.component(estimator, "optimizer", "solver")
-    if estimator.ema_decay is None:
-        return optimizer
-    return WeightEMA(optimizer, float(estimator.ema_decay))
-
-
-def _reject_with_lbfgs(estimator: Any) -> None:
-    """Raise ValueError for parameters that require mini-batches."""
-    for name, neutral in (("dropout", 0.0), ("ema_decay", None), ("l1_ratio", 0.0)):
-        value = getattr(estimator, name)
-        if value is not neutral and np.any(value):
-            raise ValueError(
-                f"The {name!r} parameter of {type(estimator).__name__} must be {neutral} with "
-                f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r}: "
-                "choose another solver, such as 'adam'."
-            )
-
-
-def _batch_size(estimator: Any) -> int:
-    """Return the number of rows per step, which training clips to the number of rows."""
-    return AUTO_BATCH_SIZE if estimator.batch_size == "auto" else count(estimator.batch_size)
-
-
-def warn_if_clipped(estimator: Any, plan: Plan, data: Data, state: TrainingState) -> None:
+def warn_if_clipped(settings: Settings, plan: Plan, data: Data, state: TrainingState) -> None:
     """Warn if the batch size exceeds the number of rows, except for partial_fit."""
-    n = data.n_samples if state.order is None else len(state.order)
-    if plan.one_pass or estimator.solver == "lbfgs" or _batch_size(estimator) <= n:
-        return
-    if estimator.batch_size != "auto":
+    n, size = data.n_samples if state.order is None else len(state.order), settings.batch_size
+    if size is not None and size > n and settings.solver is not None and not plan.one_pass:
         warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
-            f"from {estimator.batch_size} to {n}."
+            f"from {size} to {n}."
         )
 
 
-def start(estimator: Any, plan: Plan, data: Data, how: CallMode) -> TrainingState:
+def initial_state(
+    settings: Settings, plan: Plan, data: Data, before: Fitted | None
+) -> TrainingState:
     """Return the state before the first step, with new or existing weights."""
-    if how.is_new:
-        state = _draw(estimator, plan, data)
+    if before is None:
+        state = _draw(settings, plan, data)
     else:
-        _check_fits(estimator, plan)
-        state = _go_on(estimator, plan, how)
-    if state.noise is None and any(_aliases.dropout_rates(estimator)):
+        _check_fits(settings.owner, plan, before)
+        state = _go_on(settings, plan, before)
+    if state.noise is None and any(settings.dropout):
         state.noise = np.random.default_rng(state.rng.randint(np.iinfo(np.int32).max))
     # Other orders are drawn from the original order, so that none needs to be stored.
-    if _aliases.shuffle(estimator) is True and estimator.solver != "lbfgs":
+    if settings.shuffle is True and settings.solver is not None:
         state.order = np.arange(data.n_samples)
     return state
 
 
-def _draw(estimator: Any, plan: Plan, data: Data) -> TrainingState:
+def _draw(settings: Settings, plan: Plan, data: Data) -> TrainingState:
     """Return a state with new initial weights."""
-    initializer = _aliases.component(estimator, "initializer", "initializer")
-    probe.check_names([initializer])
-    rng = own_stream(estimator.random_state)
-    return TrainingState(draw(plan, initializer, rng, data.dtype), rng)
+    probe.check_names([settings.initializer])
+    rng = own_stream(settings.random_state)
+    return TrainingState(draw(plan, settings.initializer, rng, data.dtype), rng)
 
 
 def draw(plan: Plan, initializer: Initializer, rng: Any, dtype: Any) -> Array:
@@ -155,24 +127,24 @@ def draw(plan: Plan, initializer: Initializer, rng: Any, dtype: Any) -> Array:
     return theta
 
 
-def _go_on(estimator: Any, plan: Plan, how: CallMode) -> TrainingState:
+def _go_on(settings: Settings, plan: Plan, before: Fitted) -> TrainingState:
     """Return a state with a copy of the weights; partial_fit keeps the rest of the state, too."""
-    if not how.one_pass:
-        return TrainingState(np.array(estimator.theta_), own_stream(estimator.random_state))
-    state: TrainingState = estimator._state.wake(estimator.theta_)
-    before = estimator._optimizer
-    if before is None or not plan.strategy.optimizer.continues(before):
+    if not plan.one_pass:
+        return TrainingState(np.array(before.theta), own_stream(settings.random_state))
+    state = before.state.wake(before.theta)
+    had = before.optimizer
+    if had is None or not plan.strategy.optimizer.continues(had):
         state.optimizer = {}
     return state
 
 
-def _check_fits(estimator: Any, plan: Plan) -> None:
+def _check_fits(owner: str, plan: Plan, before: Fitted) -> None:
     """Raise ValueError if existing weights have another shape or inverse link."""
-    had = (estimator._network.units, estimator.out_activation_)
+    had = (before.network.units, before.loss.out_activation)
     wants = (plan.network.units, plan.objective.loss.out_activation)
     if had != wants:
         raise ValueError(
-            f"{type(estimator).__name__} was fitted with layers of {had[0]} units and {had[1]} "
+            f"{owner} was fitted with layers of {had[0]} units and {had[1]} "
             f"outputs, and cannot continue with {wants[0]} and {wants[1]}: keep "
             "hidden_layer_sizes, loss and the columns of y, or fit again with warm_start=False."
         )

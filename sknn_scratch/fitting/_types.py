@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sknn_scratch.contracts import State
+from sklearn.base import BaseEstimator
+
+from sknn_scratch.contracts import Array, Loss, Optimizer, State
+from sknn_scratch.core.network import Network
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import Source
+
+
+class OwnEstimator(BaseEstimator):
+    """Base of all estimators of this package, by which a traceback tells them from others."""
 
 
 class Rows(NamedTuple):
@@ -17,16 +24,33 @@ class Rows(NamedTuple):
     sample_weight: Any = None
 
 
-class CallMode(NamedTuple):
-    """Mode of a call."""
+class Fitted(NamedTuple):
+    """A fitted network, from which training can go on."""
 
-    is_new: bool  #: draw new weights, and determine classes and features again
-    one_pass: bool  #: partial_fit
+    theta: Array
+    state: TrainingState
+    optimizer: Optimizer | None  #: None for L-BFGS
+    network: Network
+    loss: Loss
+    targets: Any
+    n_features: int
+    feature_names: Array | None
+
+
+class Call(NamedTuple):
+    """Arguments of a call of ``fit`` or ``partial_fit``, beside the rows."""
+
+    given: Rows = Rows()  #: validation data, whose X is checked
+    before: Fitted | None = None  #: what training goes on from; None: from new weights
+    one_pass: bool = False  #: partial_fit
+    classes: Any = None
+    path: str | None = None  #: path of the checkpoint to resume from
 
 
 class Job(NamedTuple):
     """Inputs of a fit that is ready to run."""
 
+    settings: Any  #: resolved parameters; None for a member of an ensemble
     plan: Plan
     source: Source
     state: TrainingState

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from functools import partial
 from numbers import Number
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
+from sklearn.base import BaseEstimator
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
@@ -24,7 +26,9 @@ from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
+from sknn_scratch.fitting._params import Owner, name_of
 from sknn_scratch.fitting._targets import as_labels
+from sknn_scratch.fitting._types import Rows
 
 FLOATS = (np.float64, np.float32)
 #: Number of rows of a mapped X that are checked together.
@@ -32,13 +36,13 @@ CHUNK_ROWS = 2**10
 
 
 @contextmanager
-def naming(name: str, estimator: Any) -> Iterator[None]:
+def naming(name: str, owner: Owner) -> Iterator[None]:
     """Add the names of argument and estimator to messages of other packages that lack them.
 
     The outermost call decides: an error of "y" inside is reported as one of "y_val".
     Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
-    own = type(estimator).__name__
+    own = name_of(owner)
     try:
         with quiet_floats(), config_context(array_api_dispatch=False):
             yield
@@ -47,6 +51,8 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
             f"{name} of {own} must be within the range of float64. Got more ({error}): scale it."
         ) from error
     except (ValueError, TypeError) as error:
+        if "value of NA is ambiguous" in str(error):  # pandas, where it should be a missing value
+            raise ValueError(f"Input contains NaN (in {name} of {own})") from error
         message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
         if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
             raise
@@ -64,34 +70,50 @@ def is_mapped(X: Any) -> bool:
     return False
 
 
-def check_X(estimator: Any, X: Any, reset: bool) -> Any:
+def check_X(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     """Return X as float32 or float64, dense or CSR; ``reset`` sets the features.
+
+    scikit-learn keeps number and names of features on the estimator.
+    """
+    check = partial(validate_data, estimator, y="no_validation", reset=reset)
+    return _checked_X(type(estimator).__name__, X, check)
+
+
+def check_rows(owner: str, X: Any) -> Any:
+    """Return X like :func:`check_X`, for rows whose features are known to be those of others."""
+    return _checked_X(owner, X, partial(check_array, estimator=owner, input_name="X"))
+
+
+def _checked_X(owner: str, X: Any, check: Callable[..., Any]) -> Any:
+    """Return X after a check of scikit-learn.
 
     Integers that are mapped from a file are not cast here, because as floats they may not fit
     into memory: rows are cast when they are used.
     """
-    X = in_memory(X, type(estimator).__name__)
+    X = in_memory(X, owner)
     as_is = is_mapped(X) and X.dtype.kind in "biu"
-    with naming("X", estimator):
-        X = validate_data(
-            estimator,
-            X,
-            "no_validation",
-            accept_sparse=["csr", "csc"],
-            dtype=None if as_is else FLOATS,
-            reset=reset,
-        )
+    with naming("X", owner):
+        X = check(X, accept_sparse=["csr", "csc"], dtype=None if as_is else FLOATS)
     return X.tocsr() if issparse(X) else X
 
 
-def check_X_fitted(estimator: Any, X: Any) -> Any:
+def check_features(estimator: BaseEstimator, X: Any, given: Rows, reset: bool) -> tuple[Any, Rows]:
+    """Return X, and validation data with an X of the same features."""
+    X = check_X(estimator, X, reset=reset)
+    if is_given(estimator, *given):
+        with naming("X_val", estimator):
+            given = given._replace(X=check_X(estimator, given.X, reset=False))
+    return X, given
+
+
+def check_X_fitted(estimator: BaseEstimator, X: Any) -> Any:
     """Return X for a fitted estimator."""
     if not hasattr(estimator, "theta_"):
         check_is_fitted(estimator)
     return X if _is_valid(estimator, X) else check_X(estimator, X, reset=False)
 
 
-def _is_valid(estimator: Any, X: Any) -> bool:
+def _is_valid(estimator: BaseEstimator, X: Any) -> bool:
     """Return True if scikit-learn's checks would return X unchanged, at little cost.
 
     For few rows, these checks take longer than the network itself.  False if in doubt.
@@ -108,19 +130,18 @@ def _is_valid(estimator: Any, X: Any) -> bool:
         return bool(np.isfinite(X.sum()))
 
 
-def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
+def check_y(owner: Owner, y: Any, X: Any, numeric: bool) -> Any:
     """Return y as a vector, or as a matrix with one column per target."""
     if y is None:
         raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but the "
-            "target y is None."
+            f"This {name_of(owner)} estimator requires y to be passed, but the target y is None."
         )
     if isinstance(y, str | bytes | Mapping | Set | Number):
         raise TypeError(
-            f"The targets y of {type(estimator).__name__} must be an array, a list or a Series "
+            f"The targets y of {name_of(owner)} must be an array, a list or a Series "
             f"of one target for each sample. Got {type(y).__name__}: pass a list of its values."
         )
-    with naming("y", estimator):
+    with naming("y", owner):
         given = y
         y = check_array(
             y,
@@ -159,19 +180,19 @@ def _labels(y: Any, given: Any, name: str) -> Any:
     return as_labels(y, name)
 
 
-def check_weight(estimator: Any, sample_weight: Any, X: Any) -> Array | None:
-    """Return the weights as floats; None stays None."""
+def check_weight(owner: Owner, sample_weight: Any, X: Any, is_part: bool = False) -> Array | None:
+    """Return the weights as floats; None stays None.  All of them may be 0 in part of the rows."""
     if sample_weight is None:
         return None
-    with naming("sample_weight", estimator):
-        return _sample_weights.as_weight(sample_weight, X)
+    with naming("sample_weight", owner):
+        return _sample_weights.as_weight(sample_weight, X, is_part)
 
 
-def check_classes(estimator: Any, classes: Any) -> Array | None:
+def check_classes(owner: Owner, classes: Any) -> Array | None:
     """Return the sorted classes; None stays None."""
     if classes is None:
         return None
-    with naming("classes", estimator):
+    with naming("classes", owner):
         labels = _labels(column_or_1d(classes), classes, "classes")
         if labels.dtype.kind == "c" or (
             labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))
@@ -184,73 +205,76 @@ def check_classes(estimator: Any, classes: Any) -> Array | None:
 
 
 @quiet_floats()
-def cast(estimator: Any, name: str, a: Any, dtype: Any) -> Any:
+def cast(owner: Owner, name: str, a: Any, dtype: Any) -> Any:
     """Return a in ``dtype``; raise if values are too large for it."""
     if a.dtype == dtype:
         return a
     out = a.astype(dtype)
-    check_finite(estimator, name, out)
+    check_finite(owner, name, out)
     return out
 
 
-def check_finite(estimator: Any, name: str, a: Any) -> None:
+def check_finite(owner: Owner, name: str, a: Any) -> None:
     """Raise ValueError if values were too large for their new dtype."""
     if not np.isfinite(a.data if issparse(a) else a).all():
         raise ValueError(
-            f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "
+            f"{name} of {name_of(owner)} must be within the range of {a.dtype}, the "
             "dtype of its weights. Got larger values: scale them."
         )
 
 
-def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
+def cast_X(owner: Owner, X: Any, dtype: Any) -> Any:
     """Return X in ``dtype``, or unchanged if it is mapped from a file, see :class:`Data`."""
     if X.dtype == dtype or not is_mapped(X):
-        return cast(estimator, "X", X, dtype)
+        return cast(owner, "X", X, dtype)
     values = X.data if issparse(X) else X
     for start in range(0, len(values), CHUNK_ROWS):
-        cast(estimator, "X", values[start : start + CHUNK_ROWS], dtype)
+        cast(owner, "X", values[start : start + CHUNK_ROWS], dtype)
     return X
 
 
-def is_given(estimator: Any, X_val: Any, y_val: Any, weight: Any) -> bool:
+def is_given(owner: Owner, X_val: Any, y_val: Any, weight: Any) -> bool:
     """Return True if validation data is given; raise ValueError if it is incomplete."""
     if X_val is None and y_val is None:
         if weight is not None:
             raise ValueError(
-                f"sample_weight_val of {type(estimator).__name__} must come with X_val and y_val. "
+                f"sample_weight_val of {name_of(owner)} must come with X_val and y_val. "
                 "Got it alone: pass them as well."
             )
         return False
     if X_val is None or y_val is None:
         missing = "X_val" if X_val is None else "y_val"
         raise ValueError(
-            f"X_val and y_val of {type(estimator).__name__} must come together. {missing} is "
+            f"X_val and y_val of {name_of(owner)} must come together. {missing} is "
             "missing: pass both or none."
         )
     return True
 
 
-def check_weight_sum(estimator: Any, weight: Array | None, part: str) -> None:
-    """Raise ValueError unless the weights of a part of the data have a positive, finite sum."""
-    both = getattr(estimator, "class_weight", None) is not None
-    name = "sample_weight and class_weight" if both else "sample_weight"
-    _sample_weights.check_sum(weight, part, type(estimator).__name__, name)
+def check_weight_sum(owner: Owner, weight: Array | None, part: str, name: str = "") -> None:
+    """Raise ValueError unless the weights of a part of the data have a positive, finite sum.
+
+    ``name`` is that of the parameters that they are made of; those of an estimator if empty.
+    """
+    both = getattr(owner, "class_weight", None) is not None
+    name = name or ("sample_weight and class_weight" if both else "sample_weight")
+    _sample_weights.check_sum(weight, part, name_of(owner), name)
 
 
-def encode_weight(estimator: Any, weight: Array | None, dtype: Any, part: str) -> Array | None:
+def encode_weight(owner: Owner, weight: Array | None, dtype: Any, part: str) -> Array | None:
     """Return the weights of rows in ``dtype``, after checking their sum."""
     if weight is not None:
-        weight = np.asarray(cast(estimator, "sample_weight", weight, dtype))
-    check_weight_sum(estimator, weight, part)
+        weight = np.asarray(cast(owner, "sample_weight", weight, dtype))
+    check_weight_sum(owner, weight, part)
     return weight
 
 
 @contextmanager
-def speaking_for(estimator: Any, part: Any) -> Iterator[None]:
-    """Replace the name of a part in errors by that of the estimator, which the user called."""
+def speaking_for(owner: Owner, part: Owner) -> Iterator[None]:
+    """Replace the name of a part in errors by that of the estimator that the user called."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        inner, outer = type(part).__name__, type(estimator).__name__
+        inner, outer = name_of(part), name_of(owner)
         error.args = tuple(re.sub(rf"\b{inner}\b", outer, str(arg)) for arg in error.args)
         raise

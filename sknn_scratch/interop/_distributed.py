@@ -8,31 +8,38 @@ of its arguments, so that Dask can schedule and repeat it anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from dataclasses import replace
 from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone, is_classifier
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.contracts import Array, Loss, State
+from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators._base import unchanged_on_error
-from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
+from sknn_scratch.fitting import _advice, _resume, _validation
 from sknn_scratch.fitting._blame import noting_components
-from sknn_scratch.fitting._judge import with_judge
-from sknn_scratch.fitting._params import check_params
-from sknn_scratch.fitting._start import check_plugins, make_plan, start
-from sknn_scratch.fitting._types import CallMode, Job, Rows
+from sknn_scratch.fitting._coding import (
+    Coding,
+    check_weights,
+    checked,
+    encoded,
+    encoded_validation,
+    learn,
+)
+from sknn_scratch.fitting._prepare import begin, plan_of
+from sknn_scratch.fitting._publish import goes_on_from
+from sknn_scratch.fitting._settings import Settings, settings_of
+from sknn_scratch.fitting._solve import solve
+from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._partitions import (
     Summary,
     agreed,
-    as_targets,
     check_estimator,
     check_named,
     class_weight,
@@ -64,15 +71,6 @@ class Options(NamedTuple):
     def given(self) -> Rows:
         """Validation data."""
         return Rows(self.X_val, self.y_val, self.sample_weight_val)
-
-
-class Coding(NamedTuple):
-    """Encoding of partitions as rows of a fit."""
-
-    estimator: Any  #: unfitted, without callbacks, with a number for each class's weight
-    targets: Any
-    loss: Loss
-    dtype: Any
 
 
 class Partitions(NamedTuple):
@@ -163,12 +161,10 @@ def fit(
     check_estimator(estimator)
     asked = _checked_options(options)
     with quiet_floats(), unchanged_on_error(estimator):
-        check_params(estimator)
-        _check_possible(estimator, asked)
         data = Rows(X, y, sample_weight)
         job = _prepare(estimator, data, asked)
-        estimator._solve(job, data)
-        advice = _advice.at_end(estimator, job.state, job.source.sample)
+        solve(estimator, job, data)
+        advice = _advice.at_end(job, job.source.sample)
     _advice.warn_of(advice)
     return estimator
 
@@ -191,24 +187,22 @@ def _checked_options(options: dict[str, Any]) -> Options:
     )
 
 
-def _check_possible(estimator: Any, asked: Options) -> None:
+def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
     """Raise ValueError for settings that are not supported on partitions."""
-    name = type(estimator).__name__
-    is_lbfgs = isinstance(estimator.solver, str) and estimator.solver == "lbfgs"
-    if is_lbfgs and asked.average_every is not None:
+    if settings.solver is None and asked.average_every is not None:
         raise ValueError(
             "average_every of distributed.fit must be None with solver='lbfgs', whose steps need "
             f"the gradient of all rows. Got {asked.average_every}: choose another solver."
         )
-    if asked.average_every is None and np.any(estimator.dropout):
+    if asked.average_every is None and any(settings.dropout):
         raise ValueError(
-            f"The 'dropout' parameter of {name} must be 0 for steps over all rows. Got "
+            f"The 'dropout' parameter of {settings.owner} must be 0 for steps over all rows. Got "
             f"{estimator.dropout!r}: pass average_every to train on mini-batches."
         )
-    if estimator.early_stopping and not is_lbfgs and asked.X_val is None:
+    if settings.stops_early and asked.X_val is None:
         raise ValueError(
-            f"early_stopping of {name} requires X_val and y_val in distributed.fit, which holds no "
-            "rows out. Got none: pass them, or set early_stopping=False."
+            f"early_stopping of {settings.owner} requires X_val and y_val in distributed.fit, "
+            "which holds no rows out. Got none: pass them, or set early_stopping=False."
         )
 
 
@@ -217,56 +211,76 @@ def _check_possible(estimator: Any, asked: Options) -> None:
 
 def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     """Check and encode all parameters and data."""
+    settings = settings_of(estimator)
+    _check_possible(estimator, settings, asked)
+    raw, found = _looked_at(settings, rows)
+    call = Call(asked.given, classes=asked.classes, path=asked.resume)
+    coding, call, y = _learn(estimator, settings, found, call)
+    # Numbers in place of "balanced", which depends on all partitions.
+    weighing = coding._replace(settings=_with_class_weight(coding, found))
+    sample = _encoded(weighing, found[0].head, y[:1], None)
+    parts = _encode(weighing, raw, sample, asked.average_every)
+    held = encoded_validation(weighing, call.given, y)
+    plan = plan_of(coding, sample, call)
+    job = begin(coding, plan, sample, held, call, parts.n_samples)
+    return job._replace(source=parts)
+
+
+def _looked_at(settings: Settings, rows: Rows) -> tuple[list[Any], list[Summary]]:
+    """Return the partitions that have rows, delayed, and their summaries."""
     import dask
 
-    _aliases.check_names(estimator)
     raw = split(rows)
-    has_classes = is_classifier(estimator)
-    found = dask.compute(*(dask.delayed(summarise)(has_classes, *part) for part in raw))
+    shared = dask.delayed(settings.portable(), traverse=False)
+    looks = dask.compute(*(dask.delayed(_look)(shared, *part) for part in raw))
+    found, weights = zip(*looks, strict=True)
     kept = agreed(found)
-    coding, how, y = _learn(estimator, [found[k] for k in kept], asked)
-    sample = _encoded(coding, found[kept[0]].head, y[:1], None)
-    parts = _encode(coding, [raw[k] for k in kept], sample, asked.average_every)
-    plan = make_plan(estimator, sample, coding.loss, how)
-    check_plugins(plan, sample)
-    weigher = _with_weights_of(estimator, coding)
-    held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
-    origin = None if asked.resume is None else _resume.load(asked.resume)
-    is_watched = bool(plan.callbacks) or origin is not None
-    header = _header(estimator, held, parts, coding) if is_watched else {}
-    if origin is None:
-        state = start(estimator, plan, sample, how)
-        state.order = None  # partitions have orders of their own
-    else:
-        state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
-    plan = with_judge(estimator, plan, sample, state, coding.targets, held)
-    return Job(plan, parts, state, coding.targets, header)
+    # The sentence of ``fit`` if all weights of all partitions are 0.
+    _validation.check_weight(settings.owner, weights, np.empty((len(weights), 0)))
+    return [raw[k] for k in kept], [found[k] for k in kept]
+
+
+@quiet_floats()
+def _look(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summary, float]:
+    """Return the summary of a partition and its largest weight, after the checks of ``fit``."""
+    y, largest = _one_column(y), 1.0
+    if X.shape[0]:
+        checked_X = _validation.check_rows(settings.owner, X)
+        if len(y) == X.shape[0]:
+            rows = checked(settings, Rows(checked_X, y, sample_weight), is_part=True)
+            y = rows.y
+            largest = 1.0 if rows.sample_weight is None else float(rows.sample_weight.max())
+    if not settings.is_numeric and y.ndim > 1 and len(y):
+        with _validation.naming("y", settings.owner):
+            ClassTargets.read(y)
+    return summarise(not settings.is_numeric, X, y, sample_weight), largest
+
+
+def _one_column(y: Any) -> Any:
+    """Return the targets of a partition, with one column as a vector."""
+    return y.squeeze(axis=1) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def _learn(
-    estimator: Any, parts: Sequence[Summary], asked: Options
-) -> tuple[Coding, CallMode, Array]:
+    estimator: Any, settings: Settings, parts: Sequence[Summary], call: Call
+) -> tuple[Coding, Call, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
-    how = estimator._how(one_pass=False)
-    X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
+    before = goes_on_from(estimator, settings, call)
     y = read_targets(estimator, parts)
-    if asked.classes is None:
+    X, given = _validation.check_features(estimator, parts[0].head, call.given, before is None)
+    call = call._replace(given=given, before=before)
+    if call.classes is None:
         warn_of_lonely_classes(estimator, parts)
-    check_named(estimator, asked.classes, y)
-    targets = estimator._read_targets(y, how, _validation.check_classes(estimator, asked.classes))
-    stand_in = clone(estimator).set_params(callbacks=None, random_state=0)
-    if is_classifier(estimator):
-        stand_in.set_params(class_weight=class_weight(estimator, parts, targets))
-    loss = estimator._resolve_loss(targets.task)
-    return Coding(stand_in, targets, loss, estimator._dtype(X, how)), how, y
+    check_named(estimator, call.classes, y)
+    return learn(settings, X, y, call), call, y
 
 
-def _with_weights_of(estimator: Any, coding: Coding) -> Any:
-    """Return a shallow copy with the class weights of all partitions."""
-    twin = copy(estimator)
-    if is_classifier(estimator):
-        twin.class_weight = coding.estimator.class_weight
-    return twin
+def _with_class_weight(coding: Coding, parts: Sequence[Summary]) -> Settings:
+    """Return the settings with numbers for the weights of classes, from all partitions."""
+    if coding.settings.is_numeric:
+        return coding.settings
+    numbers = class_weight(coding.settings, parts, coding.targets)
+    return replace(coding.settings, class_weight=numbers)
 
 
 def _encode(
@@ -275,27 +289,21 @@ def _encode(
     """Encode partitions on the workers, and keep them there."""
     import dask
 
-    shared = dask.delayed(coding, traverse=False)
+    portable = coding._replace(settings=coding.settings.portable())
+    shared = dask.delayed(portable, traverse=False)
     parts = dask.persist(*(dask.delayed(_encoded)(shared, *part) for part in raw))
     sizes, weights = zip(*dask.compute(*(dask.delayed(_size)(p) for p in parts)), strict=True)
     total = float(sum(weights))
-    _validation.check_weight_sum(coding.estimator, np.array([total]), "all partitions")
+    check_weights(coding.settings, np.array([total]), "all samples")
     return Partitions(parts, sizes, total, sample, average_every)
 
 
 @quiet_floats()
 def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     """Return the rows of a partition, encoded as for training."""
-    estimator, targets, loss, dtype = coding
-    estimator = clone(estimator)
-    X = _validation.check_X(estimator, X, reset=True)
-    y = _validation.check_y(estimator, as_targets(y), X, estimator._y_is_numeric)
-    weight = _validation.check_weight(estimator, sample_weight, X)
-    weight = estimator._weigh(weight, y, targets, CallMode(is_new=True, one_pass=False))
-    codes, unit = estimator._encode_y(y, targets, loss, dtype)
-    if weight is not None:
-        weight = np.asarray(_validation.cast(estimator, "sample_weight", weight, dtype))
-    return Data(_validation.cast_X(estimator, X, dtype), codes, unit, weight)
+    X = _validation.check_rows(coding.owner, X)
+    rows = Rows(X, _one_column(y), sample_weight)
+    return encoded(coding, checked(coding.settings, rows, is_part=True))
 
 
 @quiet_floats()
@@ -303,13 +311,6 @@ def _size(data: Data) -> tuple[int, float]:
     """Return the number of rows and the sum of their weights."""
     n = data.n_samples
     return n, float(n if data.weight is None else data.weight.sum())
-
-
-def _header(estimator: Any, held: Data | None, parts: Partitions, coding: Coding) -> State:
-    """Return what says of which fit a checkpoint is: its first row stands for the data."""
-    tree = _resume.header(estimator, parts.sample, coding.targets, held)
-    tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.sample.X.shape[1]}"
-    return tree
 
 
 # --- Sums over partitions.

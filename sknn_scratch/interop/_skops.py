@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 
 from sknn_scratch import components
 from sknn_scratch.core.layers import Dense, Dropout
@@ -24,6 +24,7 @@ from sknn_scratch.estimators import (
     TabularMLPRegressor,
 )
 from sknn_scratch.estimators._base import BaseMLP
+from sknn_scratch.fitting._publish import fitted
 from sknn_scratch.fitting._resume import check_fitted
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.interop._extras import require
@@ -118,7 +119,7 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     with _naming(path):
         loaded = io.load(where, trusted=known)
         for network in _networks(loaded):
-            check_fitted(network)
+            check_fitted(fitted(network), is_regressor(network))
     return loaded
 
 

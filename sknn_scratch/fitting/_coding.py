@@ -1,0 +1,169 @@
+"""Encoding of rows for training: the same on one machine and on the workers of a cluster."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknn_scratch._warning import warn
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.data import Data
+from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Call, Fitted, Rows
+from sknn_scratch.fitting._validation import naming
+
+#: Fewer different numbers in float32 between the lowest and the highest y cause a warning.
+FEWEST_VALUES = 100
+
+
+class Coding(NamedTuple):
+    """Encoding of the rows of a fit, learnt from its training rows."""
+
+    settings: Settings
+    targets: ClassTargets | NumericTargets
+    loss: Loss
+    dtype: Any  #: to compute in
+
+    @property
+    def owner(self) -> str:
+        """Name of the estimator's class, for messages."""
+        return self.settings.owner
+
+
+def checked(settings: Settings, rows: Rows, is_part: bool = False) -> Rows:
+    """Return rows whose X is checked with checked y and weights.
+
+    All weights of a part of the rows, such as a partition, may be 0.
+    """
+    y = _validation.check_y(settings.owner, rows.y, rows.X, settings.is_numeric)
+    weight = _validation.check_weight(settings.owner, rows.sample_weight, rows.X, is_part)
+    return Rows(rows.X, y, weight)
+
+
+def learn(settings: Settings, X: Any, y: Any, call: Call) -> Coding:
+    """Return the encoding for checked rows, or that of the weights from which training goes on."""
+    targets = _targets(settings, y, call)
+    if call.one_pass and isinstance(settings.class_weight, str):
+        raise ValueError(
+            "class_weight='balanced' is not supported by partial_fit, which gets only a part "
+            "of the data: pass a dict, for example from "
+            "sklearn.utils.class_weight.compute_class_weight."
+        )
+    dtype = _dtype(settings, X, call.before)
+    return Coding(settings, targets, settings.loss_for(targets.task), dtype)
+
+
+def _targets(settings: Settings, y: Any, call: Call) -> ClassTargets | NumericTargets:
+    """Return the encoder of y."""
+    classes = _validation.check_classes(settings.owner, call.classes)
+    if settings.is_numeric:
+        return _numeric_targets(y, call.before)
+    if call.before is None and call.one_pass and classes is None:
+        hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
+        raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
+    with naming("y", settings.owner):
+        if call.before is None:
+            return ClassTargets.read(y, classes)
+        same: ClassTargets = call.before.targets
+        same.check_same(classes)
+        same.check_known(y, all_of_them=not call.one_pass)
+        return same
+
+
+def _numeric_targets(y: Array, before: Fitted | None) -> NumericTargets:
+    n_targets = 1 if y.ndim == 1 else y.shape[1]
+    # Existing weights have a scale; with another number of targets, they are rejected later.
+    if before is not None and before.targets.n_targets == n_targets:
+        same: NumericTargets = before.targets
+        return same
+    return NumericTargets(n_targets)
+
+
+def _dtype(settings: Settings, X: Any, before: Fitted | None) -> Any:
+    """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
+    if before is not None:
+        return before.theta.dtype
+    own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
+    return own if settings.dtype is None else settings.dtype
+
+
+def encoded(coding: Coding, rows: Rows) -> Data:
+    """Return checked rows, encoded for training."""
+    y, unit = encoded_y(coding, rows.y)
+    weight = _weight(coding, rows, rows.y)
+    return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, unit, weight)
+
+
+def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None:
+    """Return validation data, whose X is checked, encoded like training data."""
+    if given.X is None:
+        return None
+    owner = coding.owner
+    with naming("X_val", owner):
+        X = _validation.cast_X(owner, given.X, coding.dtype)
+    with naming("y_val", owner):
+        y = _validation.check_y(owner, given.y, X, coding.settings.is_numeric)
+        coding.targets.check_validation(y)
+        codes, unit = encoded_y(coding, y)
+    with naming("sample_weight_val", owner):
+        weight = _validation.check_weight(owner, given.sample_weight, X)
+        weight = _weight(coding, Rows(X, y, weight), train_y)
+        check_weights(coding.settings, weight, "the validation data")
+    return Data(X, codes, unit, weight)
+
+
+def encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
+    """Return encoded targets; raise ValueError for those that the loss rejects."""
+    owner, loss = coding.owner, coding.loss
+    with naming("y", owner):
+        encoded, unit = coding.targets.encode(y, loss, coding.dtype)
+    if unit is not None:
+        return encoded, unit
+    _validation.check_finite(owner, "y", encoded)
+    if not loss.target_range.contains(encoded):
+        raise ValueError(
+            f"The targets y of {owner} must be {loss.target_range} with "
+            f"loss={coding.settings.written_loss!r}, which accepts no others. Got values from "
+            f"{y.min():g} to {y.max():g}: choose another loss or transform y."
+        )
+    is_plain = isinstance(coding.targets, NumericTargets) and coding.targets.scale is None
+    if is_plain and coding.dtype == np.float32:
+        _warn_if_blurred(owner, y)
+    return encoded, unit
+
+
+def _warn_if_blurred(owner: str, y: Array) -> None:
+    """Warn if float32 has only a few numbers between the lowest and the highest y."""
+    low, high = y.min(axis=0).astype(np.float64), y.max(axis=0).astype(np.float64)
+    largest = np.maximum(np.abs(low), np.abs(high))
+    n_values = (high - low) / np.spacing(largest.astype(np.float32))
+    if np.any((n_values > 0) & (n_values < FEWEST_VALUES)):
+        warn(
+            f"y of {owner} lies between {low} and {high}, where float32 has "
+            f"fewer than {FEWEST_VALUES} different numbers: set dtype='float64' and scale y, for "
+            "example with sklearn.compose.TransformedTargetRegressor, or use TabularMLPRegressor."
+        )
+
+
+def _weight(coding: Coding, rows: Rows, reference: Any) -> Array | None:
+    """Return the weights of rows times those of their classes, in the dtype to compute in.
+
+    "balanced" uses the classes of ``reference``.
+    """
+    weight, class_weight, targets = rows.sample_weight, coding.settings.class_weight, coding.targets
+    if class_weight is not None and isinstance(targets, ClassTargets):
+        with naming("class_weight", coding.owner):
+            of_class = row_weights(class_weight, rows.y, reference, targets)
+        weight = of_class if weight is None else weight * of_class
+    if weight is None:
+        return None
+    return np.asarray(_validation.cast(coding.owner, "sample_weight", weight, coding.dtype))
+
+
+def check_weights(settings: Settings, weight: Array | None, part: str) -> None:
+    """Raise ValueError unless the weights of a part of the data have a positive, finite sum."""
+    _validation.check_weight_sum(settings.owner, weight, part, settings.weights_by_name)

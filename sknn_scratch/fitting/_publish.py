@@ -1,0 +1,98 @@
+"""Fitted attributes: the only place that sets them, and the one that reads them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.core import probe
+from sknn_scratch.fitting import _advice
+from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._types import Call, Fitted, Job
+from sknn_scratch.training.state import Plan, TrainingState
+
+#: partial_fit keeps this many entries of the curves.
+CURVE_LENGTH = 10_000
+
+
+def publish(estimator: Any, job: Job) -> None:
+    """Set all fitted attributes of an estimator."""
+    theta = _final_theta(job)
+    del job.state.history[:-CURVE_LENGTH]
+    vars(estimator).update(attributes(job.plan, job.state, job.targets, theta))
+
+
+def _final_theta(job: Job) -> Array:
+    """Return the parameters to keep: the best with early stopping, otherwise the last."""
+    plan, state = job.plan, job.state
+    optimizer = getattr(plan.strategy, "optimizer", None)
+    theta = state.theta
+    last = probe.readout(optimizer, theta, state.optimizer) if optimizer else theta
+    if not np.isfinite(last).all():
+        state.stop_reason = "diverged"
+    if plan.early_stopping and state.best_row and state.best_theta is not None:
+        return state.best_theta
+    if state.stop_reason == "diverged":
+        raise ValueError(_advice.diverged(job.settings, state.epoch))
+    return last
+
+
+def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> dict[str, Any]:
+    """Return the fitted attributes of a network with the parameters ``theta``, by name."""
+    network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
+    kept = state.best_row if plan.early_stopping else {}
+    scores = state.curve("validation_score")
+    # True if partial_fit resumes from other weights than theta_.
+    goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
+    return {
+        "theta_": theta,
+        "history_": state.history,
+        "loss_": kept.get("loss", curve[-1] if curve else float("nan")),
+        "loss_curve_": curve,
+        "best_loss_": None if plan.early_stopping else min(curve, default=float("nan")),
+        "validation_scores_": scores or None,
+        "validation_loss_curve_": state.curve("validation_loss") or None,
+        "best_validation_score_": _best(scores),
+        "n_iter_": state.epoch,
+        "best_n_iter_": int(kept.get("epoch", state.epoch)),
+        "t_": state.samples,
+        "n_layers_": len(network.units),
+        "n_outputs_": network.units[-1],
+        "out_activation_": loss.out_activation,
+        "_network": network,
+        "_loss": loss,
+        "_targets": targets,
+        "_optimizer": getattr(plan.strategy, "optimizer", None),
+        "_state": state.at_rest(keep_theta=goes_on),
+        **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
+    }
+
+
+def _best(scores: list[float]) -> float | None:
+    """Return the highest score that is not nan; nan if all are, None without scores."""
+    if not scores:
+        return None
+    return max((score for score in scores if score == score), default=float("nan"))
+
+
+def fitted(estimator: Any) -> Fitted:
+    """Return the fitted network of an estimator."""
+    return Fitted(
+        estimator.theta_,
+        estimator._state,
+        estimator._optimizer,
+        estimator._network,
+        estimator._loss,
+        estimator._targets,
+        estimator.n_features_in_,
+        getattr(estimator, "feature_names_in_", None),
+    )
+
+
+def goes_on_from(estimator: Any, settings: Settings, call: Call) -> Fitted | None:
+    """Return the weights from which a call goes on; the only place that uses ``warm_start``."""
+    goes_on = call.one_pass or (settings.warm_start and call.path is None)
+    return fitted(estimator) if goes_on and hasattr(estimator, "theta_") else None
