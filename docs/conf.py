@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib
+from docutils import nodes
 
 from sknn_scratch import __version__
 
@@ -91,6 +92,24 @@ html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
+# The blank line that keeps doctest from reading the closing fence as output is not shown.
+highlight_options = {"python": {"stripnl": True}}
+
+# ---------------------------------------------------------------------------------------- tables
+#: The first half of a range such as (4.52 - 4.65), the sizes of a network, a number with its unit.
+WHOLE = re.compile(r"(\([\d.]+ -|\d+(?:-\d+)+|[\d.,]+ (?:µs|ms|s|MB)\b)")
+
+
+def keep_whole(app, doctree):
+    """Let no line of a table's cell end within a network's sizes, or before a dash or a unit."""
+    for cell in doctree.findall(nodes.entry):
+        for text in list(cell.findall(nodes.Text)):
+            parts = WHOLE.split(text)
+            kept = [nodes.inline("", part, classes=["text-nowrap"]) for part in parts[1::2]]
+            if kept and not isinstance(text.parent, nodes.literal):
+                parts = [nodes.Text(part) for part in parts]
+                parts[1::2] = kept
+                text.parent.replace(text, parts)
 
 
 # ------------------------------------------------------------------------------ plain docstrings
@@ -117,5 +136,6 @@ def insert_usage(app, what, name, obj, options, lines):
 def setup(app):
     """Docstrings: run after numpydoc has made sections of them."""
     app.connect("source-read", add_terms)
+    app.connect("doctree-read", keep_whole)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", insert_usage, priority=901)
