@@ -98,18 +98,23 @@ highlight_options = {"python": {"stripnl": True}}
 # ---------------------------------------------------------------------------------------- tables
 #: The first half of a range such as (4.52 - 4.65), the sizes of a network, a number with its unit.
 WHOLE = re.compile(r"(\([\d.]+ -|\d+(?:-\d+)+|[\d.,]+ (?:µs|ms|s|MB)\b)")
+#: Where code may go on in the next line; site.css says where it has to.
+JOINT = re.compile(r"(?<=[\w)]_)(?=[a-z])|(?<=[=(.])(?=\w)")
 
 
-def keep_whole(app, doctree):
-    """Let no line of a table's cell end within a network's sizes, or before a dash or a unit."""
+def wrap_cells(app, doctree):
+    """Say where lines of a cell may end: not within a number, and in code at its joints."""
     for cell in doctree.findall(nodes.entry):
         for text in list(cell.findall(nodes.Text)):
-            parts = WHOLE.split(text)
-            kept = [nodes.inline("", part, classes=["text-nowrap"]) for part in parts[1::2]]
-            if kept and not isinstance(text.parent, nodes.literal):
-                parts = [nodes.Text(part) for part in parts]
-                parts[1::2] = kept
-                text.parent.replace(text, parts)
+            if isinstance(text.parent, nodes.literal):
+                parts = re.split("(\n)", JOINT.sub("\n", text))
+                between = [nodes.raw("", "<wbr>", format="html") for _ in parts[1::2]]
+            else:
+                parts = WHOLE.split(text)
+                between = [nodes.inline("", part, classes=["text-nowrap"]) for part in parts[1::2]]
+            parts = [nodes.Text(part) for part in parts]
+            parts[1::2] = between
+            text.parent.replace(text, parts)
 
 
 # ------------------------------------------------------------------------------ plain docstrings
@@ -136,6 +141,6 @@ def insert_usage(app, what, name, obj, options, lines):
 def setup(app):
     """Docstrings: run after numpydoc has made sections of them."""
     app.connect("source-read", add_terms)
-    app.connect("doctree-read", keep_whole)
+    app.connect("doctree-read", wrap_cells)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", insert_usage, priority=901)
