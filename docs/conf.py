@@ -98,22 +98,23 @@ highlight_options = {"python": {"stripnl": True}}
 # ---------------------------------------------------------------------------------------- tables
 #: The first half of a range such as (4.52 - 4.65), the sizes of a network, a number with its unit.
 WHOLE = re.compile(r"(\([\d.]+ -|\d+(?:-\d+)+|[\d.,]+ (?:µs|ms|s|MB)\b)")
-#: Where code may go on in the next line; site.css says where it has to.
-JOINT = re.compile(r"(?<=[\w)]_)(?=[a-z])|(?<=[=(.])(?=\w)")
+#: Where code may continue in the next line, on a phone.
+JOINT = re.compile(r"((?<=\w{4}_)(?=[a-z])|(?<=[=(.])(?=[A-Za-z]))")
 
 
 def wrap_cells(app, doctree):
     """Say where lines of a cell may end: not within a number, and in code at its joints."""
     for cell in doctree.findall(nodes.entry):
         for text in list(cell.findall(nodes.Text)):
-            if isinstance(text.parent, nodes.literal):
-                parts = re.split("(\n)", JOINT.sub("\n", text))
-                between = [nodes.raw("", "<wbr>", format="html") for _ in parts[1::2]]
-            else:
-                parts = WHOLE.split(text)
-                between = [nodes.inline("", part, classes=["text-nowrap"]) for part in parts[1::2]]
-            parts = [nodes.Text(part) for part in parts]
-            parts[1::2] = between
+            is_code = isinstance(text.parent, nodes.literal)
+            parts = (JOINT if is_code else WHOLE).split(text)
+            for k, part in enumerate(parts):
+                if k % 2 == 0:
+                    parts[k] = nodes.Text(part)
+                elif is_code:
+                    parts[k] = nodes.raw("", "<wbr>", format="html")
+                else:
+                    parts[k] = nodes.inline("", part, classes=["text-nowrap"])
             text.parent.replace(text, parts)
 
 
