@@ -32,6 +32,7 @@ from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
 from sknn_scratch.estimators._start import (
     How,
+    Inherited,
     check_plugins,
     make_plan,
     start,
@@ -109,16 +110,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         path = _resume.check_path(path)
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
-            job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
+            job = self._prepare(rows, _resume.resumed(self, path), given)
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
         _resume.warn_lost_curvature(self)
         _advice.warn_of(advice)
         return self
 
-    def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
-    ) -> Job:
+    def _prepare(self, rows: Rows, how: How, given: Rows, classes: Any = None) -> Job:
         """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
         X = _validation.check_X(self, rows.X, reset=how.is_new)
@@ -131,13 +130,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
         check_plugins(plan, data)
-        origin = None if path is None else _resume.load(path)
-        is_watched = bool(plan.callbacks) or origin is not None
-        header = _resume.header(self, data, targets, held) if is_watched else {}
-        if origin is None:
+        is_watched = bool(plan.callbacks) or how.origin is not None
+        header = _resume.header(self, data, targets, held, how) if is_watched else {}
+        if how.origin is None:
             state = start(self, plan, data, how)
         else:
-            state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
+            state = _resume.stored_state(self, plan, how.origin, header, data.n_samples)
         plan = with_judge(self, plan, data, state, targets, held)
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
@@ -165,12 +163,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _how(self, one_pass: bool) -> How:
         """Return how a call starts; the only place that uses ``warm_start``."""
         goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
-        return How(is_new=not goes_on, one_pass=one_pass)
+        return How(one_pass, Inherited(self._targets, self.theta_.dtype) if goes_on else None)
 
     def _dtype(self, X: Any, how: How) -> Any:
         """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
-        if not how.is_new:
-            return self.theta_.dtype
+        if how.inherited is not None:
+            return how.inherited.dtype
         own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
         return own if self.dtype is None else np.dtype(self.dtype)
 
@@ -423,12 +421,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return the objective of training on these rows, without dropout, and the rows."""
         check_is_fitted(self)
-        how = How(is_new=False, one_pass=True)
+        how = How(one_pass=True, inherited=Inherited(self._targets, self.theta_.dtype))
         X = _validation.check_X(self, X, reset=False)
         y = _validation.check_y(self, y, X, self._y_is_numeric)
         targets = self._read_targets(y, how, None)
         checked = _validation.check_weight(self, sample_weight, X)
-        weight = self._weigh(checked, y, targets, How(is_new=False, one_pass=False))
+        weight = self._weigh(checked, y, targets, How(one_pass=False))
         data = self._encode(X, y, weight, targets, self._loss, self.theta_.dtype)
         return Objective(self._network, self._loss, float(self.alpha), float(self.l1_ratio)), data
 

@@ -515,11 +515,12 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
             raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
         with naming("y", self):
-            if how.is_new:
+            if how.inherited is None:
                 return ClassTargets.read(y, classes)
-            targets: ClassTargets = self._targets
+            targets: ClassTargets = how.inherited.targets
             targets.check_same(classes)
-            targets.check_known(y, all_of_them=not how.one_pass)
+            # The fit of a checkpoint may have been one of partial_fit.
+            targets.check_known(y, all_of_them=not how.one_pass and how.origin is None)
             return targets
 
     def _weigh(

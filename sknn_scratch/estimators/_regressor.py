@@ -432,8 +432,8 @@ class MLPRegressor(RegressorScore, BaseMLP):
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         # Existing weights have a scale; with another number of targets, they are rejected later.
-        keeps = not how.is_new and self._targets.n_targets == n_targets
-        return self._targets if keeps else NumericTargets(n_targets)
+        own = how.inherited and how.inherited.targets
+        return own if own and own.n_targets == n_targets else NumericTargets(n_targets)
 
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         encoded, unit = super()._encode_y(y, targets, loss, dtype)

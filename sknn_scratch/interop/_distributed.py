@@ -227,21 +227,21 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     weigher = _with_weights_of(estimator, coding)
     held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
-    origin = None if asked.resume is None else _resume.load(asked.resume)
-    is_watched = bool(plan.callbacks) or origin is not None
-    header = _header(estimator, held, parts, coding) if is_watched else {}
-    if origin is None:
+    is_watched = bool(plan.callbacks) or how.origin is not None
+    header = _header(estimator, held, parts, coding, how) if is_watched else {}
+    if how.origin is None:
         state = start(estimator, plan, sample, how)
         state.order = None  # partitions have orders of their own
     else:
-        state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
+        state = _resume.stored_state(estimator, plan, how.origin, header, 0)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
 def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
-    how = estimator._how(one_pass=False)
+    path = asked.resume
+    how = estimator._how(one_pass=False) if path is None else _resume.resumed(estimator, path)
     X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
     y = read_targets(estimator, parts)
     if asked.classes is None:
@@ -283,7 +283,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     X = _validation.check_X(estimator, X, reset=True)
     y = _validation.check_y(estimator, as_targets(y), X, estimator._y_is_numeric)
     weight = _validation.check_weight(estimator, sample_weight, X)
-    weight = estimator._weigh(weight, y, targets, How(is_new=True, one_pass=False))
+    weight = estimator._weigh(weight, y, targets, How(one_pass=False))
     codes, unit = estimator._encode_y(y, targets, loss, dtype)
     if weight is not None:
         weight = np.asarray(_validation.cast(estimator, "sample_weight", weight, dtype))
@@ -297,9 +297,11 @@ def _size(data: Data) -> tuple[int, float]:
     return n, float(n if data.weight is None else data.weight.sum())
 
 
-def _header(estimator: Any, held: Data | None, parts: Partitions, coding: Coding) -> State:
+def _header(
+    estimator: Any, held: Data | None, parts: Partitions, coding: Coding, how: How
+) -> State:
     """Return what says of which fit a checkpoint is: its first row stands for the data."""
-    tree = _resume.header(estimator, parts.sample, coding.targets, held)
+    tree = _resume.header(estimator, parts.sample, coding.targets, held, how)
     tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.X.shape[1]}"
     return tree
 
