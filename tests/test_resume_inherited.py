@@ -219,19 +219,37 @@ def test_set_state_forgets_names():
     assert not hasattr(model, "feature_names_in_")
 
 
-def test_on_partitions(tmp_path):
+@pytest.fixture
+def distributed():
+    """Fits of Dask collections, in this process."""
     dask = pytest.importorskip("dask")
-    da = pytest.importorskip("dask.array")
     pytest.importorskip("distributed")
     from sknn_scratch import distributed
 
+    with dask.config.set(scheduler="synchronous"):
+        yield distributed
+
+
+def parts(*arrays):
+    da = pytest.importorskip("dask.array")
+    return [da.from_array(array, chunks=(45, *array.shape[1:])) for array in arrays]
+
+
+def test_on_partitions(distributed, tmp_path):
     model, data = KEPT["scale of y"]()
     path = str(tmp_path / "run.npz")
-    parts = [da.from_array(part, chunks=(45, *part.shape[1:])) for part in data]
-    with dask.config.set(scheduler="synchronous"):
-        through = distributed.fit(copy.deepcopy(model), *parts)
-        first = copy.deepcopy(model).set_params(callbacks=[Checkpoint(path, every=7)])
-        distributed.fit(first, *parts)
-        for resumed in model, clone(model):
-            distributed.fit(resumed, *parts, resume=path)
-            np.testing.assert_array_equal(resumed.predict(X), through.predict(X))
+    through = distributed.fit(copy.deepcopy(model), *parts(*data))
+    first = copy.deepcopy(model).set_params(callbacks=[Checkpoint(path, every=7)])
+    distributed.fit(first, *parts(*data))
+    for resumed in model, clone(model):
+        distributed.fit(resumed, *parts(*data), resume=path)
+        np.testing.assert_array_equal(resumed.predict(X), through.predict(X))
+
+
+def test_lost_curvature_on_partitions(distributed, tmp_path):
+    """As by ``resume``, which is the same fit on one machine."""
+    path = str(tmp_path / "run.npz")
+    model = small(MLPRegressor, solver="lbfgs", callbacks=[Checkpoint(path, every=5)])
+    distributed.fit(model, *parts(X, Y))
+    with pytest.warns(UserWarning, match="curvature is lost"):
+        distributed.fit(model, *parts(X, Y), resume=path)

@@ -96,24 +96,23 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
         """Implement fit and, with ``one_pass``, partial_fit."""
-        with quiet_floats(), unchanged_on_error(self):
-            check_params(self)
-            job = self._prepare(rows, self._how(one_pass), given, classes)
-            self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.data)
-        # Last, so that no result is lost if warnings are turned into errors.
-        _advice.warn_of(advice)
-        return self
+        return self._run(rows, lambda: self._prepare(rows, self._how(one_pass), given, classes))
 
     def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
         """Implement resume: fit from the state in a file."""
         path = _resume.check_path(path)
+        self._run(rows, lambda: self._prepare(rows, _resume.resumed(self, path), given))
+        _resume.warn_lost_curvature(self)
+        return self
+
+    def _run(self, rows: Rows, prepare: Callable[[], Job]) -> Any:
+        """Run the job that ``prepare`` makes of valid parameters and these rows."""
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
-            job = self._prepare(rows, _resume.resumed(self, path), given)
+            job = prepare()
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
-        _resume.warn_lost_curvature(self)
+        # Last, so that no result is lost if warnings are turned into errors.
         _advice.warn_of(advice)
         return self
 

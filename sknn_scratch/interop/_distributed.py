@@ -23,11 +23,10 @@ from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
-from sknn_scratch.estimators._base import Job, unchanged_on_error
+from sknn_scratch.estimators import _aliases, _resume, _validation
+from sknn_scratch.estimators._base import Job
 from sknn_scratch.estimators._blame import noting_components
 from sknn_scratch.estimators._judge import Rows, with_judge
-from sknn_scratch.estimators._params import check_params
 from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._partitions import (
@@ -94,6 +93,11 @@ class Partitions(NamedTuple):
         """One row, which represents X on the client."""
         return self.sample.X
 
+    @property
+    def y(self) -> Any:
+        """One target, which represents y on the client."""
+        return self.sample.y
+
 
 def fit(
     estimator: Any,
@@ -157,14 +161,10 @@ def fit(
     require("dask", "distributed", WHAT)
     check_estimator(estimator)
     asked = _checked_options(options)
-    with quiet_floats(), unchanged_on_error(estimator):
-        check_params(estimator)
-        _check_possible(estimator, asked)
-        data = Rows(X, y, sample_weight)
-        job = _prepare(estimator, data, asked)
-        estimator._solve(job, data)
-        advice = _advice.at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
-    _advice.warn_of(advice)
+    data = Rows(X, y, sample_weight)
+    estimator._run(data, lambda: _prepare(estimator, data, asked))
+    if asked.resume is not None:
+        _resume.warn_lost_curvature(estimator)
     return estimator
 
 
@@ -214,6 +214,7 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     """Check and encode all parameters and data."""
     import dask
 
+    _check_possible(estimator, asked)
     _aliases.check_names(estimator)
     raw = split(rows)
     has_classes = is_classifier(estimator)
