@@ -33,8 +33,9 @@ CHUNK_ROWS = 2**10
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the names of argument and estimator to messages of other packages that lack them.
+    """Add the names of argument and estimator to messages that lack them.
 
+    A message that names the argument, such as "y must be ...", lacks the estimator alone.
     The outermost call decides: an error of "y" inside is reported as one of "y_val".
     Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
@@ -47,11 +48,12 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
             f"{name} of {own} must be within the range of float64. Got more ({error}): scale it."
         ) from error
     except (ValueError, TypeError) as error:
-        message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
-        if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
+        message = re.sub(rf" \(in (\w+ of )?{own}\)$", "", str(error))
+        is_named, is_own = (re.search(rf"\b{word}\b", message) for word in (name, own))
+        if is_named and is_own:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{message} (in {name} of {own})") from error
+        raise kind(f"{message} (in {own if is_named else f'{name} of {own}'})") from error
 
 
 def is_mapped(X: Any) -> bool:
