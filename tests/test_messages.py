@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch.components import Tweedie
 
 N = 40
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -18,9 +19,9 @@ TARGETS = {
 PLAIN, CLASSIFIERS, REGRESSORS = list(TARGETS)[:2], list(TARGETS)[::2], list(TARGETS)[1::2]
 
 
-def message_of(cls, **changes):
+def message_of(cls, params=None, **changes):
     """Return the message of a failed fit."""
-    model = cls(max_iter=2, random_state=0)
+    model = cls(max_iter=2, random_state=0, **params or {})
     with pytest.raises((ValueError, TypeError)) as error:
         model.fit(**{"X": X, "y": TARGETS[cls]} | changes)
     assert not hasattr(model, "n_features_in_")
@@ -70,3 +71,33 @@ def test_the_end_of_a_message_adds_only_what_the_sentence_lacks(cls, changes, en
     sentence, added = message.removesuffix(")").split("(in ")
     name = added.partition(" of ")[0]
     assert not re.search(rf"\b{name}\b", sentence), message
+
+
+# ------------------------------------------------------------------------- ranges of y
+#: name: (estimators, loss, y, its range in the message)
+RANGES = {
+    "a count below 0": (REGRESSORS, "poisson", -1.0, ">= 0 with loss='poisson'"),
+    "nothing of a price": (REGRESSORS, "gamma", 0.0, "> 0 with loss='gamma'"),
+    "an instance": (REGRESSORS, Tweedie(1.5), -2.5, ">= 0 with loss=Tweedie(power=1.5)"),
+    "an open range": (REGRESSORS, Tweedie(3.0), 0.0, "> 0 with loss=Tweedie(power=3.0)"),
+    "too large a square": (
+        REGRESSORS[1:],
+        "squared_error",
+        -1e200,
+        ">= -1e+150 and <= 1e+150 with loss='squared_error'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["y", "y_val"])
+@pytest.mark.parametrize(
+    ("cls", "loss", "value", "wanted"),
+    [(cls, *row) for estimators, *row in RANGES.values() for cls in estimators],
+)
+def test_targets_outside_of_a_range(cls, loss, value, wanted, name):
+    good = np.arange(1.0, N + 1)
+    bad = np.where(good == 3, value, good)
+    changes = {"y": bad} if name == "y" else {"X_val": X, "y_val": bad, "y": good}
+    message = message_of(cls, {"loss": loss}, **changes)
+    assert message.startswith(f"The targets y of {cls.__name__} must be {wanted}. Got values from ")
+    assert f"from {value:g} to 40: " in message

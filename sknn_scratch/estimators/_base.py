@@ -193,12 +193,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if unit is not None:
             return encoded, unit
         _validation.check_finite(self, "y", encoded)
+        # Encoding may round y to the edge of an open range.
         if not loss.target_range.contains(encoded):
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
-                f"{y.max():g}: choose another loss or transform y."
-            )
+            raise _validation.outside(self, y, str(loss.target_range))
         return encoded, unit
 
     def _encode_given(

@@ -204,6 +204,16 @@ def check_finite(estimator: Any, name: str, a: Any) -> None:
         )
 
 
+def outside(
+    estimator: Any, y: Array, wanted: str, remedy: str = "choose another loss or transform y"
+) -> ValueError:
+    """Return the error for targets outside of a range."""
+    return ValueError(
+        f"The targets y of {type(estimator).__name__} must be {wanted} with "
+        f"loss={estimator.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
+    )
+
+
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
     """Return X in ``dtype``, or unchanged if it is mapped from a file, see :class:`Data`."""
     if X.dtype == dtype or not is_mapped(X):
