@@ -253,3 +253,34 @@ def test_lost_curvature_on_partitions(distributed, tmp_path):
     distributed.fit(model, *parts(X, Y))
     with pytest.warns(UserWarning, match="curvature is lost"):
         distributed.fit(model, *parts(X, Y), resume=path)
+
+
+# --------------------------------------------------------------------- parameters in refusals
+@pytest.mark.parametrize(
+    ("name", "stored", "now", "words"),
+    [
+        ("hidden_layer_sizes", (20,), (21,), "is (20,), here it is (21,)"),
+        ("hidden_layer_sizes", [5], np.array([5, 6]), "is (5,), here it is (5, 6)"),
+        ("hidden_layer_sizes", 5, (5,), "is 5, here it is (5,)"),
+        ("hidden_layer_sizes", (), (5,), "is (), here it is (5,)"),
+        ("activation", ["tanh"], ["relu"], "is ('tanh',), here it is ('relu',)"),
+        ("dropout", (0.5,), [0.25], "is (0.5,), here it is (0.25,)"),
+    ],
+)
+def test_sequences_are_shown_as_python_writes_them(name, stored, now, words, tmp_path):
+    path = str(tmp_path / "run.npz")
+    params = {"hidden_layer_sizes": (5,), "max_iter": 2}
+    MLPRegressor(**params | {name: stored, "callbacks": [Checkpoint(path)]}).fit(X, Y)
+    with pytest.raises(ValueError) as error:  # noqa: PT011
+        MLPRegressor(**params | {name: now}).resume(path, X, Y)
+    assert f"its {name} {words}. " in str(error.value)
+
+
+def test_an_earlier_spelling_is_the_same(tmp_path):
+    path = str(tmp_path / "run.npz")
+    small(MLPRegressor, hidden_layer_sizes=(5,), callbacks=[Checkpoint(path)]).fit(X, Y)
+    tree = checkpoint.load(path)
+    assert tree["parameters"]["hidden_layer_sizes"] == "(5,)"
+    tree["parameters"]["hidden_layer_sizes"] = "(5)"
+    checkpoint.save(path, tree)
+    small(MLPRegressor, hidden_layer_sizes=(5,)).resume(path, X, Y)
