@@ -3,10 +3,13 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.components import Tweedie
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 N = 40
 X = np.random.default_rng(0).normal(size=(N, 3))
@@ -101,3 +104,98 @@ def test_targets_outside_of_a_range(cls, loss, value, wanted, name):
     message = message_of(cls, {"loss": loss}, **changes)
     assert message.startswith(f"The targets y of {cls.__name__} must be {wanted}. Got values from ")
     assert f"from {value:g} to 40: " in message
+
+
+# ------------------------------------------------------------------------- y that is no number
+DAYS, HOURS = pd.date_range("2020-03-01", periods=N), pd.timedelta_range("1h", periods=N, freq="h")
+#: name: (y, what it holds)
+NO_NUMBERS = {
+    "numpy days": (DAYS.to_numpy("M8[D]"), "datetimes"),
+    "numpy nanoseconds": (DAYS.to_numpy("M8[ns]"), "datetimes"),
+    "a Series": (pd.Series(DAYS), "datetimes"),
+    "with a time zone": (pd.Series(DAYS.tz_localize("Europe/Berlin")), "datetimes"),
+    "Timestamps": (list(DAYS), "datetimes"),
+    "datetimes of Python": (list(DAYS.to_pydatetime()), "datetimes"),
+    "dates of Python": (list(DAYS.date), "datetimes"),
+    "Periods": (pd.Series(DAYS.to_period("D")), "datetimes"),
+    "numpy durations": (HOURS.to_numpy(), "durations"),
+    "a Series of durations": (pd.Series(HOURS), "durations"),
+    "Timedeltas": (list(HOURS), "durations"),
+    "timedeltas of Python": (list(HOURS.to_pytimedelta()), "durations"),
+    "digits": ([f"{k}.5" for k in range(N)], "strings"),
+}
+LABELS = {
+    "strings": ["a", "b"] * 20,
+    "objects": np.array(["a", "b"] * 20, dtype=object),
+    "categories": pd.Series(["a", "b"] * 20, dtype="category"),
+    "arrow or Python strings": pd.Series(["a", "b"] * 20, dtype="string"),
+    "bytes": [b"a", b"b"] * 20,
+}
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+@pytest.mark.parametrize(("y", "holds"), NO_NUMBERS.values(), ids=list(NO_NUMBERS))
+def test_the_conversion_in_a_message_works(cls, y, holds):
+    message = message_of(cls, y=y)
+    assert message.startswith(f"y must be finite real numbers. Got {holds}: ")
+    code = message[message.index("np.asarray") : message.rindex(". (in ")]
+    numbers = eval(code, {"np": np, "y": y})
+    assert numbers.dtype.kind in "if"
+    assert len(set(numbers)) == N
+    cls(max_iter=1).fit(X, (numbers - numbers.mean()) / numbers.std())
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+@pytest.mark.parametrize("y", LABELS.values(), ids=list(LABELS))
+def test_labels_are_for_classifiers(cls, y):
+    words = "Got strings: for class labels, use MLPClassifier or TabularMLPClassifier"
+    if isinstance(y, list) and isinstance(y[0], bytes):
+        y = np.array(y)
+    assert words in message_of(cls, y=y)
+
+
+@pytest.mark.parametrize("cls", REGRESSORS)
+@pytest.mark.parametrize("value", [{"a": 1}, [1, 2, 3], object(), 1j])
+def test_objects_that_are_nothing_of_the_kind(cls, value):
+    y = np.empty(N, dtype=object)
+    y[:] = [value] * N
+    message = message_of(cls, y=y)
+    assert re.search(r"\by\b", message)
+    assert cls.__name__ in message
+
+
+# ------------------------------------------------------------------------- columns of a table
+TABLES = {
+    "strings in a frame": pd.DataFrame({"a": ["x", "y"] * 20, "b": X[:, 0]}),
+    "categories": pd.DataFrame({"a": pd.Categorical(["x", "y"] * 20), "b": X[:, 0]}),
+    "missing strings": pd.DataFrame({"a": ["x", None] * 20, "b": X[:, 0]}),
+    "datetimes beside numbers": pd.DataFrame({"a": DAYS, "b": X[:, 0]}),
+    "objects": np.array([["x", 1.5]] * N, dtype=object),
+    "strings": np.array([["x", "y"]] * N),
+    "datetimes as objects": np.array([[DAYS[0], 1.5]] * N, dtype=object),
+    "lists": [["x", 1.5]] * N,
+}
+TWINS = {MLPClassifier: TabularMLPClassifier, MLPRegressor: TabularMLPRegressor}
+
+
+@pytest.mark.parametrize("cls", PLAIN)
+@pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+def test_a_table_has_two_remedies(cls, table):
+    message = message_of(cls, X=table)
+    assert message.startswith(f"X of {cls.__name__} must hold numbers only. Got ")
+    twin = TWINS[cls]
+    assert f"OneHotEncoder, or use {twin.__name__}, which encodes" in message
+    fitted = twin("fast", n_ensemble=1, max_iter=1, min_steps=0).fit(table, TARGETS[cls])
+    assert len(fitted.predict(table)) == N
+    plain = cls(max_iter=1).fit(X[:, :2], TARGETS[cls])
+    with pytest.raises((ValueError, TypeError), match=f"or use {twin.__name__}"):
+        plain.predict(np.asarray(table, dtype=object))
+
+
+@pytest.mark.parametrize("cls", PLAIN)
+@pytest.mark.parametrize("value", [{}, [1.0], object()])
+def test_no_table_estimator_accepts_these_either(cls, value):
+    table = np.empty((N, 2), dtype=object)
+    for row in table:
+        row[:] = [value, 1.0]
+    assert "Tabular" not in message_of(cls, X=table)
