@@ -21,6 +21,7 @@ from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._judge import stops_early
+from sknn_scratch.estimators._params import plain
 from sknn_scratch.estimators._start import How, Inherited, Origin, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS
@@ -105,7 +106,7 @@ def _written(value: Any) -> str:
         value = value.item()
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
+    return repr(plain(value))
 
 
 def check_path(path: Any) -> str:
