@@ -4,8 +4,6 @@ Names are configured by the estimator's flat parameters, instances by their own 
 Setting a flat parameter together with an instance is an error, because it would be ignored.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Base of both estimators: validation, encoding, training, fitted attributes."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,7 +103,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         _resume.warn_lost_curvature(self)
         return self
 
-    def _run(self, rows: Rows, prepare: Callable[[], Job]) -> Any:
+    def _run(self, rows: Rows, prepare: "Callable[[], Job]") -> Any:
         """Run the job that ``prepare`` makes of valid parameters and these rows."""
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
@@ -116,7 +114,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         _advice.warn_of(advice)
         return self
 
-    def _prepare(self, rows: Rows, how: How, given: Rows, classes: Any = None) -> Job:
+    def _prepare(self, rows: Rows, how: How, given: Rows, classes: Any = None) -> "Job":
         """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
         X = _validation.check_X(self, rows.X, reset=how.is_new)
@@ -141,7 +139,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     # Not around _fit: after an error, unchanged_on_error would remove the callbacks to tear down.
     @with_callbacks
-    def _solve(self, job: Job, given: Rows) -> None:
+    def _solve(self, job: "Job", given: Rows) -> None:
         """Train and set fitted attributes, even if Ctrl-C ends training."""
         plan, data, state, targets, header = job
         listener = listen(self, job, given)

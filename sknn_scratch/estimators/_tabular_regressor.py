@@ -1,9 +1,7 @@
 """TabularMLPRegressor."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
@@ -268,7 +266,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> TabularMLPRegressor:
+    ) -> Self:
         """Fit the members to X and y.
 
         Parameters

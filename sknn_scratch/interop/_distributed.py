@@ -5,8 +5,6 @@ callbacks and fitted attributes are those of a fit on one machine.  Every task i
 of its arguments, so that Dask can schedule and repeat it anywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -433,7 +431,7 @@ class AveragingLoop:
         rate = self.how.learning_rate_init * self.how.schedule(now)
         return {"loss": total / counted, "learning_rate": rate, "gradient_norm": nan}
 
-    def _turn(self, seed: int, first: int) -> Sums:
+    def _turn(self, seed: int, first: int) -> "Sums":
         """Run the steps of every partition that has rows left."""
         import dask
 
@@ -449,7 +447,7 @@ class AveragingLoop:
         sums: Sums = reduced([steps(work, part, turn) for part, turn in turns], Sums.add).compute()
         return sums
 
-    def _take(self, sums: Sums) -> None:
+    def _take(self, sums: "Sums") -> None:
         """Continue from the averages."""
         np.copyto(self.state.theta, sums.theta / sums.rows)
         self.state.optimizer = _averaged(sums.optimizer, sums.rows)
@@ -467,7 +465,7 @@ class Sums(NamedTuple):
 
     @staticmethod
     @quiet_floats()
-    def add(terms: list[Sums]) -> Sums:
+    def add(terms: "list[Sums]") -> "Sums":
         """Return the sums of sums."""
         rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
         theta = np.sum(thetas, axis=0)

@@ -1,7 +1,5 @@
 """Public functions: all checks of a component, by kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from traceback import walk_tb
