@@ -42,7 +42,7 @@ from sknn_scratch.core.network import Network
 MARKS = (7.25, -3.625)
 #: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
-#: What Python and numpy write in errors about None where an array should be.
+#: Parts of the messages of Python and numpy about None in place of an array.
 OF_NONE = re.compile(r"NoneType|dtype\('O'\)")
 #: The result of a schedule.
 FACTOR = "one number in [0, inf)"

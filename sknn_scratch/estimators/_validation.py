@@ -28,7 +28,7 @@ from sknn_scratch.estimators._targets import as_labels
 from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
-#: What y holds instead of numbers, with remedies.
+#: Contents of y that are no numbers, with remedies.
 _REMEDIES = {
     "datetimes": "convert them to numbers, such as seconds with "
     "np.asarray(y, 'datetime64[s]').astype('int64')",
