@@ -45,14 +45,16 @@ def data(n: int) -> tuple[Any, Any]:
 
 def sums(n: int) -> tuple[Callable[[], Any], Callable[[], Any], int]:
     """Return an evaluation on partitions, one in this process, and the number of parameters."""
-    from sknn_scratch.fitting._types import Rows
+    from sknn_scratch.fitting._settings import settings_of
+    from sknn_scratch.fitting._types import Call, Rows
     from sknn_scratch.interop import _distributed
     from sknn_scratch.training.steps import BlockTotal
 
     X, y = data(n)
     model = MLPClassifier((100,), solver="lbfgs", random_state=0)
-    options = _distributed.Options(classes=range(CLASSES))
-    job = _distributed._prepare(model, Rows(X, y), options)
+    call = Call(classes=range(CLASSES))
+    asked = _distributed.Options()
+    job = _distributed._prepare(model, asked, settings_of(model), Rows(X, y), call)
     plan, theta = job.plan, job.state.theta
     layout = plan.network.layout
     params, total = (layout.params(np.array(theta)) for _ in range(2))

@@ -27,7 +27,7 @@ from campaign._watch import Case, Hang, limited
 from sknn_scratch import MLPClassifier, MLPRegressor, components, registry
 from sknn_scratch.contracts import Component
 from sknn_scratch.estimators import _base
-from sknn_scratch.fitting import _settings, _validation
+from sknn_scratch.fitting import _settings, _solve, _validation
 from sknn_scratch.fitting._params import check_params
 
 ROOT = Path(__file__).parents[1]
@@ -88,8 +88,8 @@ FAULTS = {
     "an errstate removed": (_base, "quiet_floats", contextlib.nullcontext, "calls"),
     "a check of parameters removed": (_settings, "check_params", lambda estimator: None, "calls"),
     "a parameter renamed in a message": (Component, "require", without_field_names, "calls"),
-    "an estimator changed by an error": (_base, "unchanged_on_error", keeps_all, "machine"),
-    "an error without a note": (_base._blame, "add_notes", lambda *_, **__: None, "plugins"),
+    "an estimator changed by an error": (_solve, "unchanged_on_error", keeps_all, "machine"),
+    "an error without a note": (_solve._blame, "add_notes", lambda *_, **__: None, "plugins"),
 }
 
 

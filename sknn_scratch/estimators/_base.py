@@ -1,10 +1,8 @@
 """Base of both estimators: validation, encoding, training, fitted attributes."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,10 +20,10 @@ from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume, _valida
 from sknn_scratch.fitting._coding import Coding, check_weights, checked, encoded
 from sknn_scratch.fitting._params import CONSTRAINTS, is_lbfgs
 from sknn_scratch.fitting._prepare import prepare
-from sknn_scratch.fitting._publish import fitted, goes_on_from
+from sknn_scratch.fitting._publish import fitted, restore
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
-from sknn_scratch.fitting._solve import solve
+from sknn_scratch.fitting._solve import run, unchanged_on_error
 from sknn_scratch.fitting._types import Call, Rows
 from sknn_scratch.training.state import TrainingState
 
@@ -33,29 +31,6 @@ from sknn_scratch.training.state import TrainingState
 FORMAT = 1
 _VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
 _PLUGINS = "_sknn_scratch_plugins"
-
-
-@contextmanager
-def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Restore the estimator if the body of the ``with`` statement raises.
-
-    If ``random_state`` is a RandomState, its state is restored, too.  A note on the error names
-    the component that raised it.
-    """
-    before, stream = dict(vars(estimator)), estimator.random_state
-    drawn = stream.get_state() if isinstance(stream, np.random.RandomState) else None
-    try:
-        yield
-    except BaseException as error:
-        _blame.add_notes(error, estimator)
-        # Ctrl-C sets fitted attributes from the training so far, which must be kept.
-        published = vars(estimator).get("theta_") is not before.get("theta_")
-        if not (isinstance(error, KeyboardInterrupt) and published):
-            vars(estimator).clear()
-            vars(estimator).update(before)
-            if drawn is not None:
-                stream.set_state(drawn)
-        raise
 
 
 class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
@@ -79,18 +54,7 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, call: Call) -> Any:
         """Implement fit, and partial_fit and resume, which ``call`` tells from it."""
-        with quiet_floats(), unchanged_on_error(self):
-            settings = settings_of(self)
-            before = goes_on_from(self, settings, call)
-            X, given = _validation.check_features(self, rows.X, call.given, reset=before is None)
-            call = call._replace(before=before, given=given)
-            job = prepare(settings, rows._replace(X=X), call)
-            solve(self, job, rows)
-            advice = _advice.at_end(job, job.source.sample)
-        # Last, so that no result is lost if warnings are turned into errors.
-        if call.path is not None:
-            _resume.warn_lost_curvature(settings)
-        _advice.warn_of(advice)
+        run(self, rows, call, partial(prepare, self))
         return self
 
     # --- The fitted network.
@@ -272,7 +236,7 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
             estimator is left as it was.
         """
         with unchanged_on_error(self):
-            self.__dict__.update(_resume.attributes_of(settings_of(self), state))
+            restore(self, _resume.attributes_of(settings_of(self), state))
         return self
 
     def __getstate__(self) -> dict[str, Any]:

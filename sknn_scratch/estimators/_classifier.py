@@ -1,9 +1,7 @@
 """MLPClassifier."""
 
-from __future__ import annotations
-
 import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -324,7 +322,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -359,7 +357,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Resume training from a checkpoint.
 
         The result equals that of an uninterrupted fit.
@@ -401,7 +399,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Update the model with one pass over X in a new random order.
 
         Weights, optimizer state, random number generator and counters are kept between calls.

@@ -1,7 +1,5 @@
 """Parameters of components as parameters of their estimator: ``solver__beta_1``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sknn_scratch.contracts import Component

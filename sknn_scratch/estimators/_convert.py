@@ -15,7 +15,7 @@ from sknn_scratch import components
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.fitting import _aliases
-from sknn_scratch.fitting._params import Parameters
+from sknn_scratch.fitting._params import Parameters, plain
 from sknn_scratch.fitting._publish import attributes
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import own_stream, plan_without_data
@@ -193,7 +193,7 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
         raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} and solver='adam'"))
     # scikit-learn has a single kind of shuffling.
     params["shuffle"] = bool(ours.shuffle)
-    return {name: params[name] for name in cls().get_params()}
+    return {name: plain(params[name]) for name in cls().get_params()}
 
 
 def _check_loss(loss: Loss) -> None:

@@ -1,9 +1,7 @@
 """MLPRegressor."""
 
-from __future__ import annotations
-
 import os
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -309,7 +307,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -344,7 +342,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Resume training from a checkpoint.
 
         The result equals that of an uninterrupted fit.
@@ -385,7 +383,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Update the model with one pass over X in a new random order.
 
         Weights, optimizer state, random number generator and counters are kept between calls.

@@ -23,7 +23,6 @@ from sknn_scratch.core.folding import folded
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _tabular_presets
-from sknn_scratch.estimators._base import unchanged_on_error
 from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _validation
 from sknn_scratch.fitting._ensemble import train
@@ -38,6 +37,7 @@ from sknn_scratch.fitting._params import (
 )
 from sknn_scratch.fitting._publish import attributes
 from sknn_scratch.fitting._settings import settings_of
+from sknn_scratch.fitting._solve import unchanged_on_error
 from sknn_scratch.fitting._start import check_plugins, draw, own_seed, plan_without_data, sites
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Job, Rows

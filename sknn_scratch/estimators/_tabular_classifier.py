@@ -1,9 +1,7 @@
 """TabularMLPClassifier."""
 
-from __future__ import annotations
-
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -254,7 +252,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> TabularMLPClassifier:
+    ) -> Self:
         """Fit the members to X and y.
 
         Parameters

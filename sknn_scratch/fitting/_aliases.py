@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -34,6 +35,7 @@ from sknn_scratch.fitting._params import (
     is_lbfgs,
     name_of,
     own_fields,
+    plain,
 )
 from sknn_scratch.registry import advice, lookup, suggestion
 
@@ -97,7 +99,7 @@ def dropout_rates(params: Parameters, n_hidden: int) -> tuple[float, ...]:
     """Return one rate per hidden layer."""
     value = params["dropout"]
     value = value.tolist() if isinstance(value, np.ndarray) else value
-    rates = [value] * n_hidden if isinstance(value, Real) else value
+    rates = [value] * n_hidden if isinstance(value, Real | Decimal) else value
     is_row = isinstance(rates, Sequence) and not isinstance(rates, str)
     if not is_row or not all(0 <= as_float(rate) < 1 for rate in rates):
         raise invalid(params.owner, "dropout", "a rate in [0, 1), or one for each layer", value)
@@ -179,7 +181,7 @@ def _reject_flat(params: Parameters, parameter: str, value: Component) -> None:
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
             given = params[flat]
-            if given == inspect.signature(params.cls.__init__).parameters[flat].default:
+            if plain(given) == inspect.signature(params.cls.__init__).parameters[flat].default:
                 continue
             instead = f"{parameter}={type(value).__name__}({field}={given!r})"
             advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"

@@ -13,7 +13,7 @@ from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._class_weight import row_weights
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
-from sknn_scratch.fitting._types import Call, Fitted, Rows
+from sknn_scratch.fitting._types import Call, Inherited, Rows
 from sknn_scratch.fitting._validation import naming
 
 #: Fewer different numbers in float32 between the lowest and the highest y cause a warning.
@@ -53,40 +53,41 @@ def learn(settings: Settings, X: Any, y: Any, call: Call) -> Coding:
             "of the data: pass a dict, for example from "
             "sklearn.utils.class_weight.compute_class_weight."
         )
-    dtype = _dtype(settings, X, call.before)
+    dtype = _dtype(settings, X, call.inherited)
     return Coding(settings, targets, settings.loss_for(targets.task), dtype)
 
 
 def _targets(settings: Settings, y: Any, call: Call) -> ClassTargets | NumericTargets:
     """Return the encoder of y."""
-    classes = _validation.check_classes(settings.owner, call.classes)
+    classes, inherited = _validation.check_classes(settings.owner, call.classes), call.inherited
     if settings.is_numeric:
-        return _numeric_targets(y, call.before)
-    if call.before is None and call.one_pass and classes is None:
+        return _numeric_targets(y, inherited)
+    if inherited is None and call.one_pass and classes is None:
         hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
         raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
     with naming("y", settings.owner):
-        if call.before is None:
+        if inherited is None:
             return ClassTargets.read(y, classes)
-        same: ClassTargets = call.before.targets
+        same: ClassTargets = inherited.targets
         same.check_same(classes)
-        same.check_known(y, all_of_them=not call.one_pass)
+        # The fit of a checkpoint may have been one of partial_fit.
+        same.check_known(y, all_of_them=not call.one_pass and call.path is None)
         return same
 
 
-def _numeric_targets(y: Array, before: Fitted | None) -> NumericTargets:
+def _numeric_targets(y: Array, inherited: Inherited | None) -> NumericTargets:
     n_targets = 1 if y.ndim == 1 else y.shape[1]
     # Existing weights have a scale; with another number of targets, they are rejected later.
-    if before is not None and before.targets.n_targets == n_targets:
-        same: NumericTargets = before.targets
+    if inherited is not None and inherited.targets.n_targets == n_targets:
+        same: NumericTargets = inherited.targets
         return same
     return NumericTargets(n_targets)
 
 
-def _dtype(settings: Settings, X: Any, before: Fitted | None) -> Any:
+def _dtype(settings: Settings, X: Any, inherited: Inherited | None) -> Any:
     """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
-    if before is not None:
-        return before.theta.dtype
+    if inherited is not None:
+        return inherited.dtype
     own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
     return own if settings.dtype is None else settings.dtype
 
@@ -124,12 +125,10 @@ def encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
     if unit is not None:
         return encoded, unit
     _validation.check_finite(owner, "y", encoded)
+    # Encoding may round y to the edge of an open range.
     if not loss.target_range.contains(encoded):
-        raise ValueError(
-            f"The targets y of {owner} must be {loss.target_range} with "
-            f"loss={coding.settings.written_loss!r}, which accepts no others. Got values from "
-            f"{y.min():g} to {y.max():g}: choose another loss or transform y."
-        )
+        written, wanted = coding.settings.written_loss, str(loss.target_range)
+        raise _validation.outside(owner, y, written, wanted)
     is_plain = isinstance(coding.targets, NumericTargets) and coding.targets.scale is None
     if is_plain and coding.dtype == np.float32:
         _warn_if_blurred(owner, y)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sknn_scratch.core.data import Data
-from sknn_scratch.fitting import _resume
+from sknn_scratch.fitting import _resume, _validation
 from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
@@ -13,16 +15,18 @@ from sknn_scratch.fitting._coding import (
     learn,
 )
 from sknn_scratch.fitting._judge import with_judge
+from sknn_scratch.fitting._publish import features, fitted, restore
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._start import check_plugins, initial_state, make_plan, warn_if_clipped
-from sknn_scratch.fitting._types import Call, Job, Rows
+from sknn_scratch.fitting._types import Call, Fitted, Job, Rows, Stored
 from sknn_scratch.training.state import Plan
 from sknn_scratch.training.steps import InMemory
 
 
-def prepare(settings: Settings, rows: Rows, call: Call) -> Job:
-    """Check and encode rows, whose X is checked; draw weights, or load them from a checkpoint."""
-    rows = checked(settings, rows)
+def prepare(estimator: Any, settings: Settings, rows: Rows, call: Call) -> Job:
+    """Check and encode all rows; draw weights, or load them from a checkpoint."""
+    X, call = with_features(estimator, settings, rows.X, call)
+    rows = checked(settings, rows._replace(X=X))
     coding = learn(settings, rows.X, rows.y, call)
     data = encoded(coding, rows)
     check_weights(settings, data.weight, "all samples")
@@ -30,6 +34,27 @@ def prepare(settings: Settings, rows: Rows, call: Call) -> Job:
     job = begin(coding, plan_of(coding, data, call), data, held, call)
     warn_if_clipped(settings, job.plan, data, job.state)
     return job
+
+
+def with_features(estimator: Any, settings: Settings, X: Any, call: Call) -> tuple[Any, Call]:
+    """Return X, checked, and the call with checked validation data and what it goes on from.
+
+    scikit-learn keeps number and names of features on the estimator.
+    """
+    call = call._replace(before=_before(estimator, settings, call))
+    if call.path is not None and call.inherited is not None:
+        restore(estimator, features(call.inherited))
+    X, given = _validation.check_features(estimator, X, call.given, reset=call.inherited is None)
+    names = getattr(estimator, "feature_names_in_", None)
+    return X, call._replace(given=given, feature_names=names)
+
+
+def _before(estimator: Any, settings: Settings, call: Call) -> Fitted | Stored | None:
+    """Return what a call goes on from; the only place that uses ``warm_start``."""
+    if call.path is not None:
+        return _resume.stored(settings, call.path)
+    goes_on = call.one_pass or settings.warm_start
+    return fitted(estimator) if goes_on and hasattr(estimator, "theta_") else None
 
 
 def plan_of(coding: Coding, data: Data, call: Call) -> Plan:
@@ -48,14 +73,13 @@ def begin(
     holds all rows.
     """
     settings, targets = coding.settings, coding.targets
-    origin = None if call.path is None else _resume.load(call.path)
-    is_watched = bool(plan.callbacks) or origin is not None
-    header = _resume.header(coding, data, held, n_far) if is_watched else {}
-    if origin is None:
-        state = initial_state(settings, plan, data, call.before)
-    else:
+    is_watched = bool(plan.callbacks) or call.path is not None
+    header = _resume.header(coding, data, held, call, n_far) if is_watched else {}
+    if isinstance(call.before, Stored):
         n_rows = 0 if n_far else data.n_samples
-        state = _resume.stored_state(settings, plan, origin, header, str(call.path), n_rows)
+        state = _resume.stored_state(settings, plan, call.before, header, n_rows)
+    else:
+        state = initial_state(settings, plan, data, call.before)
     if n_far:
         state.order = None  # partitions have orders of their own
     plan = with_judge(coding, plan, data, state, held)

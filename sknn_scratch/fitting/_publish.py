@@ -9,9 +9,8 @@ import numpy as np
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import probe
 from sknn_scratch.fitting import _advice
-from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import ClassTargets
-from sknn_scratch.fitting._types import Call, Fitted, Job
+from sknn_scratch.fitting._types import Fitted, Inherited, Job
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: partial_fit keeps this many entries of the curves.
@@ -92,7 +91,13 @@ def fitted(estimator: Any) -> Fitted:
     )
 
 
-def goes_on_from(estimator: Any, settings: Settings, call: Call) -> Fitted | None:
-    """Return the weights from which a call goes on; the only place that uses ``warm_start``."""
-    goes_on = call.one_pass or (settings.warm_start and call.path is None)
-    return fitted(estimator) if goes_on and hasattr(estimator, "theta_") else None
+def features(kept: Inherited) -> dict[str, Any]:
+    """Return scikit-learn's attributes for the features of X, by name."""
+    names = {} if kept.feature_names is None else {"feature_names_in_": kept.feature_names}
+    return {"n_features_in_": kept.n_features, **names}
+
+
+def restore(estimator: Any, attributes: dict[str, Any]) -> None:
+    """Set attributes, in which the names of features, or their lack, replace earlier names."""
+    vars(estimator).pop("feature_names_in_", None)
+    vars(estimator).update(attributes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
@@ -24,7 +25,7 @@ from sknn_scratch.fitting._params import LBFGS_NAME
 from sknn_scratch.fitting._settings import Settings, identity, written
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
-from sknn_scratch.fitting._types import Fitted
+from sknn_scratch.fitting._types import Call, Fitted, Inherited, Stored
 from sknn_scratch.fitting._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint, form
 from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
@@ -40,9 +41,10 @@ _ORIGIN = {
 
 # numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
-def header(coding: Coding, data: Data, held: Data | None, n_far: int = 0) -> State:
-    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data.
+def header(coding: Coding, data: Data, held: Data | None, call: Call, n_far: int = 0) -> State:
+    """Return the header of a checkpoint, which identifies its fit; ``held`` is validation data.
 
+    It also stores the encoding that the fit has not determined from its own rows.
     ``n_far`` is the number of rows on other machines, which the first of ``data`` stands for.
     """
     settings = coding.settings
@@ -59,7 +61,11 @@ def header(coding: Coding, data: Data, held: Data | None, n_far: int = 0) -> Sta
         },
     }
     seed = repr(settings.random_state)
-    return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
+    own["fingerprint"] = _digest([(repr(own) + seed).encode()])
+    if call.inherited is None and not call.one_pass:
+        return own
+    kept = Inherited(coding.targets, data.dtype, data.X.shape[1], call.feature_names)
+    return own | {"inherited": _encoding(kept) | {"dtype": str(data.dtype)}}
 
 
 def _kind(settings: Settings, held: Data | None) -> str:
@@ -112,28 +118,58 @@ def load(path: str) -> State:
             f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
             "a file, or use set_state for the result of get_state."
         )
+    with _undamaged(path):
+        for name, part in _ORIGIN.items():
+            part(tree[name], name)
     return tree
 
 
+@contextmanager
+def _undamaged(path: str) -> Iterator[None]:
+    """Name the file of a checkpoint in errors about its content."""
+    try:
+        yield
+    except form.MisfitError as error:
+        raise checkpoint.damaged(path, f"its {error}") from error
+
+
+def stored(settings: Settings, path: str) -> Stored:
+    """Return the checkpoint in a file, after checking that it is of an estimator of this class."""
+    tree = load(path)
+    if tree["estimator"] != settings.owner:
+        raise ValueError(_refusal(path, "estimator", tree["estimator"], settings.owner))
+    if tree.get("inherited") is None:
+        return Stored(path, tree, None)
+    with _undamaged(path):
+        return Stored(path, tree, _read_inherited(settings.is_numeric, tree))
+
+
+def _read_inherited(is_numeric: bool, tree: State) -> Inherited:
+    """Return what the fit of a checkpoint kept of an earlier one."""
+    any_, dtype = form.plain, form.text("float32", "float64")
+    parts = {"n_features": any_, "feature_names": any_, "targets": any_, "dtype": dtype}
+    kept = form.record(parts)(tree["inherited"], "inherited")
+    state = form.record({"theta": form.vector}, lambda part, _: part)(tree["state"], "state")
+    theta = np.empty(state["theta"].size, kept["dtype"])
+    return _read_encoding(is_numeric, kept, theta)
+
+
 def stored_state(
-    settings: Settings, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
+    settings: Settings, plan: Plan, origin: Stored, wanted: State, n_rows: int
 ) -> TrainingState:
     """Return the training state of a checkpoint, after checking it against this fit.
 
     ``wanted`` is the header of this fit; ``n_rows`` its number of rows, 0 for partitions.
     """
-    try:
-        for name, part in _ORIGIN.items():
-            part(origin[name], name)
-        check_same(origin, wanted, path)
-        dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
-        tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
+    path = origin.path
+    check_same(origin.tree, wanted, path)
+    dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
+    with _undamaged(path):
+        tree = check_snapshot(origin.tree["state"], *_layout(plan), dtype, n_rows)
         if tree["noise"] is None and any(settings.dropout):
             raise form.MisfitError("noise", "dict, which dropout needs", None)
         if (tree["held_out"] is None) == (kind == "held out of X"):
             raise form.MisfitError("held_out", f"value for validation data {kind}", None)
-    except form.MisfitError as error:
-        raise checkpoint.damaged(path, f"its {error}") from error
     state = restore(tree)
     check_epoch(settings.max_iter, state, path)
     return state
@@ -145,12 +181,11 @@ def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
 
 def check_same(stored: State, wanted: State, path: str) -> None:
     """Raise ValueError, naming the first difference, unless both are from the same fit."""
-    if stored["estimator"] != wanted["estimator"]:
-        raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
         for name in wanted[group] | stored[group]:
             before, now = stored[group].get(name), wanted[group].get(name)
-            if before != now:
+            # Checkpoints of earlier development versions have (20) for (20,).
+            if str(before).replace(",)", ")") != str(now).replace(",)", ")"):
                 raise ValueError(_refusal(path, name, before, now))
 
 
@@ -188,13 +223,10 @@ _PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state
 
 def tree_of(owner: str, fitted: Fitted) -> State:
     """Return a fitted network of the estimator ``owner`` as nested dicts of plain data."""
-    names = fitted.feature_names
     tree: State = {
         "format": STATE_FORMAT,
         "estimator": owner,
-        "n_features": fitted.n_features,
-        "feature_names": None if names is None else names.tolist(),
-        "targets": _targets_tree(fitted.targets),
+        **_encoding(fitted.inherited),
         "optimizer": _classes(fitted.optimizer) or LBFGS_NAME,
         "theta": np.array(fitted.theta),
         "state": snapshot(fitted.state),
@@ -252,11 +284,8 @@ def _check_origin(name: str, tree: Any) -> None:
 def _read_state(settings: Settings, tree: State) -> State:
     """Return the attributes of the fitted estimator that a state describes."""
     theta = form.vector(tree["theta"], "theta")
-    n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
-    names = form.optional(form.sequence(form.text(), n_features))
-    feature_names = names(tree["feature_names"], "feature_names")
-    targets = _targets_from(settings.is_numeric, tree["targets"], theta.size)
-    plan = plan_without_data(settings, n_features, targets, theta.dtype)
+    read = _read_encoding(settings.is_numeric, tree, theta)
+    plan = plan_without_data(settings, read.n_features, read.targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
@@ -266,10 +295,8 @@ def _read_state(settings: Settings, tree: State) -> State:
     _check_optimizer(settings.owner, tree["optimizer"], plan)
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
     plan = replace(plan, early_stopping=settings.early_stopping and bool(state.best_row))
-    read: State = {"n_features_in_": n_features}
-    if feature_names is not None:
-        read["feature_names_in_"] = np.array(feature_names, dtype=object)
-    return _publish.attributes(plan, state, targets, theta) | read | {"_state": state}
+    attributes = _publish.attributes(plan, state, read.targets, theta)
+    return attributes | _publish.features(read) | {"_state": state}
 
 
 def _no_state(error: form.MisfitError, tree: State) -> str:
@@ -304,6 +331,30 @@ def _classes(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(filter(None, map(_classes, value)))
     return ""
+
+
+# --- The encoding of data: features and targets.
+
+
+def _encoding(inherited: Inherited) -> State:
+    """Return features and targets as plain data."""
+    names = inherited.feature_names
+    return {
+        "n_features": inherited.n_features,
+        "feature_names": None if names is None else names.tolist(),
+        "targets": _targets_tree(inherited.targets),
+    }
+
+
+def _read_encoding(is_numeric: bool, tree: State, theta: Array) -> Inherited:
+    """Return what :func:`_encoding` wrote for a network with these weights."""
+    n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
+    names = form.optional(form.sequence(form.text(), n_features))
+    feature_names = names(tree["feature_names"], "feature_names")
+    if feature_names is not None:
+        feature_names = np.array(feature_names, dtype=object)
+    targets = _targets_from(is_numeric, tree["targets"], theta.size)
+    return Inherited(targets, theta.dtype, n_features, feature_names)
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

@@ -35,6 +35,7 @@ from sknn_scratch.fitting._params import (
     count,
     hidden_sizes,
     own_fields,
+    plain,
 )
 from sknn_scratch.registry import lookup
 
@@ -233,9 +234,9 @@ def _without_ones(class_weight: Any) -> Any:
 
 def written(value: Any) -> str:
     """Return a setting as text, equal in every process and for equal numbers of any type."""
-    value = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    value = plain(value.tolist() if isinstance(value, np.ndarray | np.generic) else value)
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(written, value))})"
+        return f"({', '.join(map(written, value))}{',' * (len(value) == 1)})"
     if isinstance(value, dict):
         items = (f"{written(key)}: {written(part)}" for key, part in value.items())
         return f"{{{', '.join(sorted(items))}}}"

@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sknn_scratch.fitting import _blas_limits
+import numpy as np
+
+from sknn_scratch._floats import quiet_floats
+from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume
 from sknn_scratch.fitting._listener import listen
 from sknn_scratch.fitting._publish import publish
+from sknn_scratch.fitting._settings import Settings, settings_of
 from sknn_scratch.fitting._sklearn_versions import with_callbacks
-from sknn_scratch.fitting._types import Job, Rows
+from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.training.run import FitRun
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Restore the estimator if the body of the ``with`` statement raises.
+
+    If ``random_state`` is a RandomState, its state is restored, too.  A note on the error names
+    the component that raised it.
+    """
+    before, stream = dict(vars(estimator)), estimator.random_state
+    drawn = stream.get_state() if isinstance(stream, np.random.RandomState) else None
+    try:
+        yield
+    except BaseException as error:
+        _blame.add_notes(error, estimator)
+        # Ctrl-C sets fitted attributes from the training so far, which must be kept.
+        published = vars(estimator).get("theta_") is not before.get("theta_")
+        if not (isinstance(error, KeyboardInterrupt) and published):
+            vars(estimator).clear()
+            vars(estimator).update(before)
+            if drawn is not None:
+                stream.set_state(drawn)
+        raise
+
+
+def run(
+    estimator: Any, rows: Rows, call: Call, prepare: Callable[[Settings, Rows, Call], Job]
+) -> None:
+    """Train an estimator by the job that ``prepare`` makes of its settings and these rows."""
+    with quiet_floats(), unchanged_on_error(estimator):
+        job = prepare(settings_of(estimator), rows, call)
+        solve(estimator, job, rows)
+        advice = _advice.at_end(job, job.source.sample)
+    # Last, so that no result is lost if warnings are turned into errors.
+    if call.path is not None:
+        _resume.warn_lost_curvature(job.settings)
+    _advice.warn_of(advice)
 
 
 # Not around a whole fit, whose unchanged_on_error would remove the callbacks to tear down.

@@ -24,6 +24,15 @@ class Rows(NamedTuple):
     sample_weight: Any = None
 
 
+class Inherited(NamedTuple):
+    """Encoding of data by an earlier fit, which a call keeps."""
+
+    targets: Any  #: encoder of y
+    dtype: Any  #: of weights
+    n_features: int
+    feature_names: Array | None
+
+
 class Fitted(NamedTuple):
     """A fitted network, from which training can go on."""
 
@@ -36,15 +45,34 @@ class Fitted(NamedTuple):
     n_features: int
     feature_names: Array | None
 
+    @property
+    def inherited(self) -> Inherited:
+        """What a fit that goes on from this network keeps."""
+        return Inherited(self.targets, self.theta.dtype, self.n_features, self.feature_names)
+
+
+class Stored(NamedTuple):
+    """A checkpoint, from which a fit goes on."""
+
+    path: str
+    tree: State
+    inherited: Inherited | None  #: what its fit kept of an earlier one
+
 
 class Call(NamedTuple):
     """Arguments of a call of ``fit`` or ``partial_fit``, beside the rows."""
 
     given: Rows = Rows()  #: validation data, whose X is checked
-    before: Fitted | None = None  #: what training goes on from; None: from new weights
+    before: Fitted | Stored | None = None  #: what training goes on from; None: from new weights
     one_pass: bool = False  #: partial_fit
     classes: Any = None
     path: str | None = None  #: path of the checkpoint to resume from
+    feature_names: Array | None = None  #: names of the columns of X, once X is checked
+
+    @property
+    def inherited(self) -> Inherited | None:
+        """What the call keeps of an earlier fit; None to learn features and targets anew."""
+        return None if self.before is None else self.before.inherited
 
 
 class Job(NamedTuple):

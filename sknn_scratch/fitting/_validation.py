@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import config_context
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_regressor
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
@@ -29,16 +29,33 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.fitting._params import Owner, name_of
 from sknn_scratch.fitting._targets import as_labels
 from sknn_scratch.fitting._types import Rows
+from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
+#: Contents of y that are no numbers, with remedies.
+_REMEDIES = {
+    "datetimes": "convert them to numbers, such as seconds with "
+    "np.asarray(y, 'datetime64[s]').astype('int64')",
+    "durations": "convert them to numbers, such as seconds with "
+    "np.asarray(y, 'timedelta64[ns]') / np.timedelta64(1, 's')",
+    "strings": "for class labels, use MLPClassifier or TabularMLPClassifier; for numbers, pass "
+    "np.asarray(y, dtype=float)",
+}
+#: Errors of conversions of a table that has not only numbers.
+_NO_NUMBERS = re.compile(
+    "could not convert string to float|could not be promoted"
+    "|not '(Timestamp|Timedelta|datetime|datetime.datetime|date|datetime.date|datetime.time"
+    "|datetime.timedelta|Period|NAType|NaTType)'"
+)
 #: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
 
 @contextmanager
 def naming(name: str, owner: Owner) -> Iterator[None]:
-    """Add the names of argument and estimator to messages of other packages that lack them.
+    """Add the names of argument and estimator to messages that lack them.
 
+    A message that names the argument, such as "y must be ...", lacks the estimator alone.
     The outermost call decides: an error of "y" inside is reported as one of "y_val".
     Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
@@ -53,11 +70,12 @@ def naming(name: str, owner: Owner) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         if "value of NA is ambiguous" in str(error):  # pandas, where it should be a missing value
             raise ValueError(f"Input contains NaN (in {name} of {own})") from error
-        message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
-        if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
+        message = re.sub(rf" \(in (\w+ of )?{own}\)$", "", str(error))
+        is_named, is_own = (re.search(rf"\b{word}\b", message) for word in (name, own))
+        if is_named and is_own:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{message} (in {name} of {own})") from error
+        raise kind(f"{message} (in {own if is_named else f'{name} of {own}'})") from error
 
 
 def is_mapped(X: Any) -> bool:
@@ -76,15 +94,33 @@ def check_X(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
     scikit-learn keeps number and names of features on the estimator.
     """
     check = partial(validate_data, estimator, y="no_validation", reset=reset)
-    return _checked_X(type(estimator).__name__, X, check)
+    return _checked_X(name_of(estimator), X, is_regressor(estimator), check)
 
 
-def check_rows(owner: str, X: Any) -> Any:
+def check_rows(owner: str, X: Any, numeric: bool) -> Any:
     """Return X like :func:`check_X`, for rows whose features are known to be those of others."""
-    return _checked_X(owner, X, partial(check_array, estimator=owner, input_name="X"))
+    return _checked_X(owner, X, numeric, partial(check_array, estimator=owner, input_name="X"))
 
 
-def _checked_X(owner: str, X: Any, check: Callable[..., Any]) -> Any:
+@contextmanager
+def _advising_tables(owner: str, numeric: bool) -> Iterator[None]:
+    """Add remedies to errors about columns that are not numeric."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if not _NO_NUMBERS.search(str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        found = str(error).partition(". ")[0]
+        tabular = "TabularMLPRegressor" if numeric else "TabularMLPClassifier"
+        raise kind(
+            f"X of {owner} must hold numbers only. Got other values ({found}): encode them, for "
+            f"example with sklearn.preprocessing.OneHotEncoder, or use {tabular}, which encodes "
+            "strings, categories and datetimes."
+        ) from error
+
+
+def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> Any:
     """Return X after a check of scikit-learn.
 
     Integers that are mapped from a file are not cast here, because as floats they may not fit
@@ -92,7 +128,7 @@ def _checked_X(owner: str, X: Any, check: Callable[..., Any]) -> Any:
     """
     X = in_memory(X, owner)
     as_is = is_mapped(X) and X.dtype.kind in "biu"
-    with naming("X", owner):
+    with naming("X", owner), _advising_tables(owner, numeric):
         X = check(X, accept_sparse=["csr", "csc"], dtype=None if as_is else FLOATS)
     return X.tocsr() if issparse(X) else X
 
@@ -160,11 +196,35 @@ def check_y(owner: Owner, y: Any, X: Any, numeric: bool) -> Any:
 
 def _numbers(y: Array) -> Array:
     """Return y as real numbers."""
-    if y.dtype.kind == "O":
-        y = y.astype(np.float64)
+    content = _content(y)
+    if y.dtype.kind == "O" and content in ("", "strings"):  # strings may be digits
+        try:
+            y, content = y.astype(np.float64), ""
+        except (TypeError, ValueError) as error:
+            raise ValueError(_no_numbers(content or f"others ({error})")) from error
+    if content:
+        raise ValueError(_no_numbers(content))
     if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
         raise ValueError(f"y must be finite real numbers. Got dtype {y.dtype}.")
     return y
+
+
+def _content(y: Array) -> str:
+    """Return what y holds instead of numbers: a key of _REMEDIES, or '' for all else."""
+    if y.dtype.kind != "O":
+        kinds = {"M": "datetimes", "m": "durations", "U": "strings", "S": "strings"}
+        return kinds.get(y.dtype.kind, "")
+    values = y.ravel().tolist()
+    found = forms(values)
+    if "time" in found or "duration" in found:
+        return "datetimes" if "time" in found else "durations"
+    return "strings" if str in set(map(type, values)) else ""
+
+
+def _no_numbers(content: str) -> str:
+    """Return the message for y of a regressor that holds something else than numbers."""
+    remedy = _REMEDIES.get(content, "convert them to numbers")
+    return f"y must be finite real numbers. Got {content}: {remedy}."
 
 
 def _labels(y: Any, given: Any, name: str) -> Any:
@@ -221,6 +281,20 @@ def check_finite(owner: Owner, name: str, a: Any) -> None:
             f"{name} of {name_of(owner)} must be within the range of {a.dtype}, the "
             "dtype of its weights. Got larger values: scale them."
         )
+
+
+def outside(
+    owner: Owner,
+    y: Array,
+    loss: Any,
+    wanted: str,
+    remedy: str = "choose another loss or transform y",
+) -> ValueError:
+    """Return the error for targets outside of a range; ``loss`` as the user wrote it."""
+    return ValueError(
+        f"The targets y of {name_of(owner)} must be {wanted} with loss={loss!r}. Got values from "
+        f"{y.min():g} to {y.max():g}: {remedy}."
+    )
 
 
 def cast_X(owner: Owner, X: Any, dtype: Any) -> Any:

@@ -5,10 +5,9 @@ callbacks and fitted attributes are those of a fit on one machine.  Every task i
 of its arguments, so that Dask can schedule and repeat it anywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -19,8 +18,7 @@ from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators._base import unchanged_on_error
-from sknn_scratch.fitting import _advice, _resume, _validation
+from sknn_scratch.fitting import _resume, _validation
 from sknn_scratch.fitting._blame import noting_components
 from sknn_scratch.fitting._coding import (
     Coding,
@@ -30,10 +28,9 @@ from sknn_scratch.fitting._coding import (
     encoded_validation,
     learn,
 )
-from sknn_scratch.fitting._prepare import begin, plan_of
-from sknn_scratch.fitting._publish import goes_on_from
-from sknn_scratch.fitting._settings import Settings, settings_of
-from sknn_scratch.fitting._solve import solve
+from sknn_scratch.fitting._prepare import begin, plan_of, with_features
+from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._solve import run
 from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.interop._extras import require
@@ -93,7 +90,7 @@ class Partitions(NamedTuple):
             return AllRowsSteps(how, plan, self, state)
         return AveragedSteps(self.average_every * how.batch_size, how, plan, self, state)
 
-    def total(self, objective: Objective, dtype: Any) -> PartitionTotal:
+    def total(self, objective: Objective, dtype: Any) -> "PartitionTotal":
         """Return the sum over all partitions."""
         return PartitionTotal(objective, self)
 
@@ -160,12 +157,8 @@ def fit(
     require("dask", "distributed", WHAT)
     check_estimator(estimator)
     asked = _checked_options(options)
-    with quiet_floats(), unchanged_on_error(estimator):
-        data = Rows(X, y, sample_weight)
-        job = _prepare(estimator, data, asked)
-        solve(estimator, job, data)
-        advice = _advice.at_end(job, job.source.sample)
-    _advice.warn_of(advice)
+    call = Call(asked.given, classes=asked.classes, path=asked.resume)
+    run(estimator, Rows(X, y, sample_weight), call, partial(_prepare, estimator, asked))
     return estimator
 
 
@@ -209,12 +202,10 @@ def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
 # --- Preparation: from collections to a job.
 
 
-def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
+def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, call: Call) -> Job:
     """Check and encode all parameters and data."""
-    settings = settings_of(estimator)
     _check_possible(estimator, settings, asked)
     raw, found = _looked_at(settings, rows)
-    call = Call(asked.given, classes=asked.classes, path=asked.resume)
     coding, call, y = _learn(estimator, settings, found, call)
     # Numbers in place of "balanced", which depends on all partitions.
     weighing = coding._replace(settings=_with_class_weight(coding, found))
@@ -245,7 +236,7 @@ def _look(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summa
     """Return the summary of a partition and its largest weight, after the checks of ``fit``."""
     y, largest = _one_column(y), 1.0
     if X.shape[0]:
-        checked_X = _validation.check_rows(settings.owner, X)
+        checked_X = _validation.check_rows(settings.owner, X, settings.is_numeric)
         if len(y) == X.shape[0]:
             rows = checked(settings, Rows(checked_X, y, sample_weight), is_part=True)
             y = rows.y
@@ -265,10 +256,8 @@ def _learn(
     estimator: Any, settings: Settings, parts: Sequence[Summary], call: Call
 ) -> tuple[Coding, Call, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
-    before = goes_on_from(estimator, settings, call)
+    X, call = with_features(estimator, settings, parts[0].head, call)
     y = read_targets(estimator, parts)
-    X, given = _validation.check_features(estimator, parts[0].head, call.given, before is None)
-    call = call._replace(given=given, before=before)
     if call.classes is None:
         warn_of_lonely_classes(estimator, parts)
     check_named(estimator, call.classes, y)
@@ -301,7 +290,7 @@ def _encode(
 @quiet_floats()
 def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     """Return the rows of a partition, encoded as for training."""
-    X = _validation.check_rows(coding.owner, X)
+    X = _validation.check_rows(coding.owner, X, coding.settings.is_numeric)
     rows = Rows(X, _one_column(y), sample_weight)
     return encoded(coding, checked(coding.settings, rows, is_part=True))
 
@@ -408,7 +397,7 @@ class AveragedSteps:
             self._take(sums)
         return whole._replace(learning_rate=self.how.rate(self.state, 0.0))
 
-    def _turn(self, seed: int, first: int) -> Sums:
+    def _turn(self, seed: int, first: int) -> "Sums":
         """Run the steps of every partition that has rows left."""
         import dask
 
@@ -424,7 +413,7 @@ class AveragedSteps:
         sums: Sums = reduced([steps(work, part, turn) for part, turn in turns], Sums.add).compute()
         return sums
 
-    def _take(self, sums: Sums) -> None:
+    def _take(self, sums: "Sums") -> None:
         """Continue from the averages."""
         np.copyto(self.state.theta, sums.theta / sums.rows)
         self.state.optimizer = _averaged(sums.optimizer, sums.rows)
@@ -442,7 +431,7 @@ class Sums(NamedTuple):
 
     @staticmethod
     @quiet_floats()
-    def add(terms: list[Sums]) -> Sums:
+    def add(terms: "list[Sums]") -> "Sums":
         """Return the sums of sums."""
         rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
         theta = np.sum(thetas, axis=0)

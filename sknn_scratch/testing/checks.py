@@ -1,13 +1,13 @@
 """Public functions: all checks of a component, by kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Component
+from sknn_scratch.core import probe
 from sknn_scratch.registry import KINDS
 from sknn_scratch.testing import (
     _activation,
@@ -32,6 +32,10 @@ _BY_KIND: dict[str, tuple[Callable[[Any], None], ...]] = {
     "initializer": _initializer.CHECKS,
     "callback": _callback.CHECKS,
 }
+
+
+#: Rooms that call methods of components.
+_CALLERS = tuple(f"sknn_scratch.{room}." for room in ("testing", "core"))
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,8 @@ class Check:
                 raise
             raise AssertionError(f"{self}: {error}") from error
         except Exception as error:
-            raise AssertionError(
-                f"{self}: {type(error).__name__}: {error}. Give the methods of "
-                f"{type(self.component).__name__} the signatures of its base class in "
-                "sknn_scratch.contracts."
-            ) from error
+            message = f"{self}: {type(error).__name__}: {str(error).rstrip('.')}."
+            raise AssertionError(f"{message} {_remedy(self.component, error)}") from error
         after = _common.remembered(self.component)
         changed = [key for key in before | after if not _common.same_entry(key, before, after)]
         _common.require(
@@ -78,6 +79,20 @@ class Check:
 
     def __str__(self) -> str:
         return f"{_common.name(self.component)}: {self.name}"
+
+
+def _remedy(component: Component, error: Exception) -> str:
+    """Return the remedy for an error in a check, which tells its cause by where it was raised."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    at_call = frame.f_globals.get("__name__", "").startswith(_CALLERS)
+    if at_call and isinstance(error, TypeError):
+        return (
+            f"Give the methods of {type(component).__name__} the signatures of its base class in "
+            "sknn_scratch.contracts."
+        )
+    return probe.advice_on_input(component, error) or (
+        f"Correct the methods of {type(component).__name__}, one of which raises it."
+    )
 
 
 def checks(component: Component) -> list[Check]:
