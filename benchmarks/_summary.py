@@ -120,9 +120,9 @@ def wins(rows: list[Row]) -> tuple[str, str] | None:
     """Return how many splits are won, by error and by log-loss."""
     by_loss, n, _ = outcome(rows, "log_loss")
     by_error, _, tied = outcome(rows, "error")
-    cell = f"by log-loss {by_loss} of {n}; by error {by_error} of {n}, and {tied} ties"
-    what = "train-test splits of classification tables on which `TabularMLP*` is better than"
-    return f"{what} `HistGradientBoosting*`", cell
+    cell = f"by log-loss {by_loss}; by error {by_error}, with {tied} ties"
+    what = f"number of train-test splits ({n}, of classification tables) in which `TabularMLP*`"
+    return f"{what} is better than `HistGradientBoosting*`", cell
 
 
 # ----------------------------------------------------------------------------------- whole tables
