@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
     ``y`` is (n_targets, n_samples) in the compute dtype, or a vector of class codes, which
     select columns of ``unit``, the identity matrix, when a batch is gathered.  X may have
-    another dtype, for instance if it is mapped from a file; batches are then cast.
+    another dtype; batches are then cast.
     """
 
     X: Any
