@@ -101,7 +101,8 @@ class Batches:
         if self._is_dense:
             linalg.take_rows_into(self.data.X, index, self._x[: len(index)])
         else:
-            x = self.data.X[index].astype(self.data.dtype, copy=False)
+            x = self.data.X[index]
+            x.data = x.data.astype(self.data.dtype, copy=False)  # astype of x copies its indices
             batches = [batches[0]._replace(x=x)]
         if self.data.weight is not None:
             batches = _weighted(batches, self.data.weight[index])
