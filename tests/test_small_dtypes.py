@@ -138,6 +138,35 @@ def test_the_same_as_of_floats(own, container, how, dtype):
             np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        ("bool", "int8"),
+        ("bool", "float32"),
+        ("bool", "bool"),
+        ("uint8", "int64"),
+        ("int64", "uint64"),
+        ("float16", "int16"),
+        ("Int8", "Int8"),
+        ("boolean", "int32"),
+        ("Int16", "float32"),
+        ("category", "category"),
+        ("object", "int8"),
+        ("object", "object"),
+        ("Sparse[int64]", "Sparse[int64]"),
+    ],
+    ids=str,
+)
+def test_frames_of_several_dtypes(dtypes):
+    rows = (FEW[:, :4] > 50).astype(int)
+    names = list("abcd")
+    frame = pd.DataFrame(rows, columns=names).astype(dict(zip(names, 2 * dtypes, strict=True)))
+    floats = pd.DataFrame(rows, columns=names, dtype=float)
+    one, other = (results(small(max_iter=2).fit(data, FEW_Y), data) for data in (frame, floats))
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("own", DTYPES + FLOATS)
 def test_streams_of_changing_dtypes(own):
     one, other = small(), small()

@@ -77,13 +77,14 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Any:
     rows are cast when they are used.
     """
     X = in_memory(X, type(estimator).__name__)
+    is_mixed = len(set(getattr(X, "dtypes", ()))) > 1  # pandas may make objects of such columns
     with naming("X", estimator):
         X = validate_data(
             estimator,
             X,
             "no_validation",
             accept_sparse=["csr", "csc"],
-            dtype=KEPT,
+            dtype=FLOATS if is_mixed else KEPT,
             reset=reset,
         )
     return X.tocsr() if issparse(X) else X
@@ -213,8 +214,8 @@ def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
     To cast once saves time, but a copy as large as X may not fit into memory.  No copy is made of
     rows that are mapped from a file.
     """
-    if np.dtype(dtype).itemsize >= X.dtype.itemsize:
-        return X  # of all dtypes in KEPT, only a larger one can hold numbers that overflow
+    if X.dtype in KEPT and X.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return X  # only a larger dtype can hold numbers that overflow
     if not is_mapped(X):
         return cast(estimator, "X", X, dtype)
     values = X.data if issparse(X) else X
