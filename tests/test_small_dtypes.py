@@ -1,12 +1,11 @@
 """X of another dtype than the weights: the same results as of floats, and no copy of the whole."""
 
-import tracemalloc
-
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csc_array, csr_array
 
+from benchmarks._frame import peak_memory
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.core import inference
@@ -49,16 +48,6 @@ def every_second_row(X):
 CONTAINERS = [np.ascontiguousarray, fortran, every_second_row, pd.DataFrame, csr_array, csc_array]
 
 
-def extra(action):
-    """The bytes that an action needs at its peak."""
-    tracemalloc.start()
-    try:
-        action()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.fixture
 def blocks(monkeypatch):
     """Blocks as small, compared with X, as they are for large data."""
@@ -76,7 +65,7 @@ def test_no_method_copies_the_whole(dtype):
         methods += [lambda m=model: m.predict(X), lambda m=model: m.score(X, Y)]
         if cls is MLPClassifier:
             methods += [lambda m=model: m.predict_proba(X), lambda m=model: m.decision_function(X)]
-        assert max(map(extra, methods)) < LIMIT
+        assert max(map(peak_memory, methods)) < LIMIT
 
 
 @pytest.mark.usefixtures("blocks")
@@ -89,8 +78,8 @@ def test_no_solver_copies_the_whole(how, container, dtype):
     model = small(**SOLVERS[how]).fit(rows[:2000], Y[:2000])
     # Columns of a sparse matrix are converted to rows, in their own dtype.
     own = rows.data.nbytes + rows.indices.nbytes + 8 * N if isinstance(X, csc_array) else 0
-    assert extra(lambda: model.fit(X, Y)) < LIMIT + own
-    assert extra(lambda: model.predict(X)) < LIMIT + own
+    assert peak_memory(lambda: model.fit(X, Y)) < LIMIT + own
+    assert peak_memory(lambda: model.predict(X)) < LIMIT + own
 
 
 @pytest.mark.usefixtures("blocks")
@@ -98,14 +87,14 @@ def test_no_solver_copies_the_whole(how, container, dtype):
 def test_validation_data_is_not_copied_whole(params):
     X = NUMBERS.astype(np.int8)
     model = small(**params).fit(X[:2000], Y[:2000])
-    assert extra(lambda: model.fit(X[:2000], Y[:2000], X_val=X, y_val=Y)) < 2 * LIMIT
+    assert peak_memory(lambda: model.fit(X[:2000], Y[:2000], X_val=X, y_val=Y)) < 2 * LIMIT
 
 
 @pytest.mark.usefixtures("blocks")
 def test_a_checkpoint_is_written_without_a_copy_of_X(tmp_path):
     X = NUMBERS.astype(np.int8)
     model = small(callbacks=[Checkpoint(tmp_path / "run.npz")]).fit(X[:2000], Y[:2000])
-    assert extra(lambda: model.fit(X, Y)) < LIMIT
+    assert peak_memory(lambda: model.fit(X, Y)) < LIMIT
 
 
 # ---------------------------------------------------------------------------- the same results
