@@ -157,7 +157,7 @@ def paint_tables(axes: Sequence[Any], rows: list[Row]) -> None:
 
 def _paint_model(ax: Any, point: tuple[float, float], name: str, who: str, place: Any) -> None:
     offset, side = place
-    style = {"textcoords": "offset points", "color": COLOURS[who], "fontsize": 8}
+    style = {"textcoords": "offset points", "color": "#333333", "fontsize": 8}
     ax.plot(*point, "o", color=COLOURS[who], markersize=8)
     ax.annotate(name, point, xytext=offset, ha=side, **style)
 

@@ -34,7 +34,7 @@ BARE = re.compile(
     re.IGNORECASE,
 )
 #: What makes a foreign text clear: the argument or the value that it is about.
-NAMED = re.compile(r"\(in \w+ of |[Gg]ot |^This '\w+' has no attribute ")
+NAMED = re.compile(r"\(in (\w+ of )?\w+\)$|[Gg]ot |^This '\w+' has no attribute ")
 #: Arguments of methods; a message names one of these, a parameter, or the estimator.
 ARGUMENTS = frozenset(
     {

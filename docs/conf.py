@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib
+from docutils import nodes
 
 from sknn_scratch import __version__
 
@@ -91,6 +92,30 @@ html_sidebars = {page: [] for page in f"{ALONE} switching_from_*".split()}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
+# The blank line that keeps doctest from reading the closing fence as output is not shown.
+highlight_options = {"python": {"stripnl": True}}
+
+# ---------------------------------------------------------------------------------------- tables
+#: The first half of a range such as (4.52 - 4.65), the sizes of a network, a number with its unit.
+WHOLE = re.compile(r"(\([\d.]+ -|\d+(?:-\d+)+|[\d.,]+ (?:µs|ms|s|MB)\b)")
+#: Where code may continue in the next line, on a phone.
+JOINT = re.compile(r"((?<=\w{4}_)(?=[a-z])|(?<=[=(.])(?=[A-Za-z]))")
+
+
+def wrap_cells(app, doctree):
+    """Say where lines of a cell may end: not within a number, and in code at its joints."""
+    for cell in doctree.findall(nodes.entry):
+        for text in list(cell.findall(nodes.Text)):
+            is_code = isinstance(text.parent, nodes.literal)
+            parts = (JOINT if is_code else WHOLE).split(text)
+            for k, part in enumerate(parts):
+                if k % 2 == 0:
+                    parts[k] = nodes.Text(part)
+                elif is_code:
+                    parts[k] = nodes.raw("", "<wbr>", format="html")
+                else:
+                    parts[k] = nodes.inline("", part, classes=["text-nowrap"])
+            text.parent.replace(text, parts)
 
 
 # ------------------------------------------------------------------------------ plain docstrings
@@ -117,5 +142,6 @@ def insert_usage(app, what, name, obj, options, lines):
 def setup(app):
     """Docstrings: run after numpydoc has made sections of them."""
     app.connect("source-read", add_terms)
+    app.connect("doctree-read", wrap_cells)
     app.connect("autodoc-process-docstring", escape, priority=900)
     app.connect("autodoc-process-docstring", insert_usage, priority=901)

@@ -24,9 +24,11 @@ def replace(figure):
     model.set_params(max_iter=2000).fit(X, y)
     xx, yy = np.meshgrid(np.linspace(-1.8, 2.8, 240), np.linspace(-1.4, 1.9, 240))
     p = model.predict_proba(np.column_stack([xx.ravel(), yy.ravel()]))[:, 1].reshape(xx.shape)
-    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.6)
+    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", vmin=-0.8, vmax=1.8)
     ax.contour(xx, yy, p, levels=[0.5], colors="black", linewidths=2)
-    ax.scatter(*X.T, c=y, cmap="RdBu_r", s=12, edgecolor="white", linewidth=0.4)
+    ax.scatter(
+        *X.T, c=y, cmap="RdBu_r", vmin=-0.2, vmax=1.2, s=12, edgecolor="white", linewidth=0.4
+    )
     ax.set(xticks=[], yticks=[])
 
 

@@ -43,7 +43,7 @@ ARROWS = [
     ("pforward", "plink"),
     ("plink", "plabels"),
 ]
-WIDTH, HEIGHT = 1.95, 0.95
+WIDTH, HEIGHT = 2.05, 0.95
 
 
 def arrow(ax, start, end, bend=0.0):
@@ -63,7 +63,7 @@ def main():
         style = {"boxstyle": "round,pad=0,rounding_size=0.12", "edgecolor": "0.35"}
         ax.add_patch(FancyBboxPatch(corner, WIDTH, HEIGHT, facecolor=ROOMS[room], **style))
         ax.text(x, y + 0.17, text, ha="center", va="center", fontsize=9, weight="bold")
-        ax.text(x, y - 0.2, file, ha="center", va="center", fontsize=8.5, family="monospace")
+        ax.text(x, y - 0.2, file, ha="center", va="center", fontsize=8, family="monospace")
     for a, b in ARROWS:
         (xa, y), (xb, _) = where[a], where[b]
         arrow(ax, (xa + WIDTH / 2, y), (xb - WIDTH / 2, y))

@@ -1,7 +1,5 @@
 """Global settings of the package: the compute engine."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ entry points of installed distributions; and addresses stored in an estimator th
 in another process.  The last two are imported when a name is first used.
 """
 
-from __future__ import annotations
-
 import difflib
 import functools
 from collections.abc import Callable, Iterable, Mapping

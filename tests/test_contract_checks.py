@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from sknn_scratch import MLPRegressor
 from sknn_scratch.components import (
     SGD,
     Adagrad,
@@ -1082,3 +1083,94 @@ def test_without_pytest(options):
     assert derivative.startswith("Cube.backward is not grad times the derivative of forward")
     message = "parametrize_with_component_checks requires pytest: run `pip install pytest`"
     assert pytest_missing.startswith(message)
+
+
+# --------------------------------------------------------------- advice for errors of a method
+class WithoutInput(Activation):
+    """sin, without ``needs_input``: z is None in backward."""
+
+    def forward(self, z, out):
+        return np.sin(z, out=out)
+
+
+class Negates(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, np.cos(-z), out=out)
+
+
+class InUfunc(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, np.cos(z), out=out)
+
+
+class Compares(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, z > 0, out=out)
+
+
+class Copies(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, np.cos(z.copy()), out=out)
+
+
+class InHelper(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, self.slope(z), out=out)
+
+    def slope(self, z):
+        return 1.0 - z
+
+
+class Unpacks(WithoutInput):
+    def backward(self, grad_a, a, z, out):
+        rows, _ = z.shape
+        return np.multiply(grad_a, rows, out=out)
+
+
+class FewerArguments(WithoutInput):
+    def backward(self, grad_a, a, out):
+        return np.multiply(grad_a, a, out=out)
+
+
+class BreaksForward(InUfunc):
+    def forward(self, z, out):
+        return np.add(z, None, out=out)
+
+
+class KnowsItsInput(InUfunc):
+    needs_input = True
+
+    def backward(self, grad_a, a, z, out):
+        return np.multiply(grad_a, z.cosine(), out=out)
+
+
+NEEDS = "set needs_input = True on the class"
+SIGNATURE = "the signatures of its base class"
+CORRECT = "Correct the methods of"
+ADVICE = [
+    *((cls(), NEEDS) for cls in (Negates, InUfunc, Compares, Copies, InHelper, Unpacks)),
+    (FewerArguments(), SIGNATURE),
+    (BreaksForward(), CORRECT),
+    (KnowsItsInput(), CORRECT),
+]
+
+
+@pytest.mark.parametrize(("component", "advice"), ADVICE, ids=lambda value: str(value)[:15])
+def test_one_advice_for_an_error_of_a_method(component, advice):
+    with pytest.raises(AssertionError) as error:
+        check_component(component)
+    lines = [line for line in str(error.value).splitlines() if "Error: " in line]
+    assert lines
+    for line in lines:
+        assert [words in line for words in (NEEDS, SIGNATURE, CORRECT)].count(True) == 1
+        assert advice in line
+
+
+@pytest.mark.parametrize(("component", "advice"), ADVICE, ids=lambda value: str(value)[:15])
+def test_fit_gives_the_same_advice(component, advice):
+    model = MLPRegressor(hidden_layer_sizes=(3,), activation=component, max_iter=1)
+    with pytest.raises((TypeError, AttributeError)) as error:
+        model.fit(np.ones((10, 2)), np.arange(10.0))
+    notes = " ".join(error.value.__notes__)
+    assert (NEEDS in notes) == (advice == NEEDS)
+    assert type(component).__name__ in notes

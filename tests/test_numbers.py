@@ -2,14 +2,23 @@
 
 import dataclasses
 import math
+import pickle
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 
-from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, components
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    components,
+)
 from sknn_scratch.components import Adam, Blocks, Checkpoint, Gelu, GroupRates, Quantile, Step
 from sknn_scratch.contracts import Component, Progress, Schedule, as_float
 
@@ -160,7 +169,7 @@ def estimator(cls, name, value):
 
 @pytest.mark.parametrize("cls", [MLPClassifier, MLPRegressor])
 @pytest.mark.parametrize("name", FLOATS)
-@pytest.mark.parametrize("value", [v for v in HALVES.values() if not isinstance(v, Decimal)])
+@pytest.mark.parametrize("value", HALVES.values(), ids=HALVES.keys())
 def test_parameters_are_floats_of_any_type(cls, name, value):
     fitted = estimator(cls, name, value).fit(X, Y)
     assert_array_equal(fitted.theta_, estimator(cls, name, 0.5).fit(X, Y).theta_)
@@ -199,7 +208,7 @@ def test_counts_of_any_size(name, value):
     assert_array_equal(fitted.theta_, like.theta_)
 
 
-@pytest.mark.parametrize("value", [Fraction(1, 4), np.float16(0.25)])
+@pytest.mark.parametrize("value", [Fraction(1, 4), np.float16(0.25), Decimal("0.25")])
 def test_parameters_of_the_tabular_estimators(value):
     params = {"n_ensemble": 1, "random_state": 0}
     a, b = (
@@ -207,6 +216,47 @@ def test_parameters_of_the_tabular_estimators(value):
         for x in (value, 0.25)
     )
     assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+
+
+@pytest.mark.parametrize("kind", [Fraction, Decimal])
+@pytest.mark.parametrize(
+    ("cls", "params"),
+    [
+        (MLPRegressor, {"tol": "0.001", "validation_fraction": "0.3", "early_stopping": True}),
+        (MLPRegressor, {"solver": "lbfgs", "alpha": "0.1", "tol": "0.01"}),
+        (MLPRegressor, {"solver": "sgd", "learning_rate": "invscaling", "power_t": "0.3"}),
+        (MLPClassifier, {"dropout": "0.4", "l1_ratio": "0.3", "ema_decay": "0.9"}),
+        (MLPClassifier, {"solver": Adam(), "beta_1": "0.9", "learning_rate_init": "0.1"}),
+        (MLPClassifier, {"class_weight": {0: Fraction(1, 3)}, "epsilon": "1e-5"}),
+        (TabularMLPRegressor, {"patience": "1.5", "n_ensemble": 1, "max_iter": 1}),
+    ],
+)
+def test_exact_numbers_in_the_life_of_an_estimator(kind, cls, params):
+    """get_params returns what was passed; all else computes with floats."""
+    names = {*FLOATS, "patience"} & params.keys()
+    exact = params | {name: kind(params[name]) for name in names}
+    usual = {"random_state": 0, "max_iter": 3}
+    model = cls(**usual | exact)
+    kept = clone(model).get_params()
+    assert all(kept[name] == exact[name] and type(kept[name]) is kind for name in names)
+    fitted = model.fit(X, Y)
+    floats = cls(**usual | params | {name: float(params[name]) for name in names}).fit(X, Y)
+    assert_array_equal(fitted.predict(X), floats.predict(X))
+    assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), floats.predict(X))
+
+
+@pytest.mark.parametrize("kind", [Fraction, Decimal])
+def test_exact_numbers_elsewhere(kind, tmp_path):
+    path = str(tmp_path / "run.npz")
+    usual = {"hidden_layer_sizes": (3,), "max_iter": 3, "random_state": 0}
+    model = MLPRegressor(alpha=kind("0.1"), callbacks=[Checkpoint(path)], **usual).fit(X, Y)
+    assert_array_equal(model.to_sklearn().predict(X), model.predict(X))
+    assert type(model.to_sklearn().fit(X, Y).alpha) is float
+    for alpha in 0.1, Fraction("0.1"), Decimal("0.1"):
+        resumed = MLPRegressor(alpha=alpha, **usual).resume(path, X, Y)
+        assert_array_equal(resumed.theta_, model.theta_)
+    search = GridSearchCV(model.set_params(callbacks=None), {"alpha": [kind("0.1"), kind(2)]}, cv=2)
+    assert search.fit(X, Y).best_params_["alpha"] in (kind("0.1"), kind(2))
 
 
 @pytest.mark.parametrize("weight", [math.nan, "1", None, -1, 10**400])

@@ -46,11 +46,13 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import all_estimators
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch.inspection import _access
 from sknn_scratch.preprocessing import TabularPreprocessor
 
 runtime = pytest.importorskip("onnxruntime")
 supported = pytest.importorskip("skl2onnx._supported_operators")
 
+from sknn_scratch.interop import _onnx_inputs  # noqa: E402
 from sknn_scratch.onnx import feed, to_onnx  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -436,3 +438,31 @@ def test_a_table_beside_steps_of_scikit_learn():
     model = soft(two).fit(frame, TARGETS["two"])
     with pytest.raises(RuntimeError, match=SENTENCE):
         to_onnx(model, frame)
+
+
+# ------------------------------------------------------------------------------------ last steps
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda e: e,
+        lambda e: make_pipeline(StandardScaler(), e),
+        lambda e: make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), e)),
+        lambda e: GridSearchCV(make_pipeline(StandardScaler(), e), {}, cv=2),
+        lambda e: make_pipeline(StandardScaler(), GridSearchCV(e, {}, cv=2)),
+        lambda e: FrozenEstimator(GridSearchCV(e, {}, cv=2).fit(X, TARGETS["two"])),
+        lambda e: FrozenEstimator(FrozenEstimator(make_pipeline(e).fit(X, TARGETS["two"]))),
+        lambda e: GridSearchCV(GridSearchCV(make_pipeline(e), {}, cv=2), {}, cv=2),
+    ],
+)
+def test_displays_and_graphs_find_the_same_last_step(wrap):
+    model = wrap(CLASSIFIERS["softmax"]()).fit(X, TARGETS["two"])
+    found = _onnx_inputs.last_step(model)
+    assert type(found) is MLPClassifier
+    assert _access.last_step(model) is found
+
+
+def test_a_changed_prediction_is_no_last_step():
+    """Displays look inside, graphs must not: the option for scores would change the model."""
+    model = TransformedTargetRegressor(REGRESSORS["network"]()).fit(X, TARGETS["numbers"])
+    assert _onnx_inputs.last_step(model) is model
+    assert _access.last_step(model) is model.regressor_

@@ -31,9 +31,11 @@ for ax, name in zip(axes.flat, ["identity", "relu", "tanh", "gelu"], strict=True
         (8,), activation=name, solver="lbfgs", alpha=0.1, max_iter=1000, random_state=3
     ).fit(X, y)
     p = model.predict_proba(plane)[:, 1].reshape(xx.shape)
-    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", alpha=0.5)
+    ax.contourf(xx, yy, p, levels=np.linspace(0, 1, 21), cmap="RdBu_r", vmin=-0.8, vmax=1.8)
     ax.contour(xx, yy, p, levels=[0.5], colors="black", linewidths=2.5)
-    ax.scatter(*X.T, c=y, cmap="RdBu_r", s=16, edgecolor="white", linewidth=0.5)
+    ax.scatter(
+        *X.T, c=y, cmap="RdBu_r", vmin=-0.2, vmax=1.2, s=16, edgecolor="white", linewidth=0.5
+    )
     ax.set(title=f"{name}: {model.score(X, y):.0%}", xticks=[], yticks=[])
 figure.suptitle("The activation shapes the boundary", fontweight="bold")
 plt.show()

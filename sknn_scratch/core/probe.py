@@ -9,11 +9,13 @@ them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import partial
 from math import inf
 from numbers import Integral, Real
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ import numpy as np
 from sknn_scratch import contracts
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import (
+    Activation,
     Array,
     Callback,
     Component,
@@ -39,6 +42,8 @@ from sknn_scratch.core.network import Network
 MARKS = (7.25, -3.625)
 #: Similarity to a name of the contract from which a name is an error, such as on_epoch_ends.
 NEAR = 0.8
+#: Parts of the messages of Python and numpy about None in place of an array.
+OF_NONE = re.compile(r"NoneType|dtype\('O'\)")
 #: The result of a schedule.
 FACTOR = "one number in [0, inf)"
 
@@ -134,7 +139,22 @@ def _check_activation(f: Any, z: Array) -> None:
     a = np.empty_like(z)
     f.forward(z.copy(), a)
     kept = z if f.needs_input else None
-    _check_out(f, "backward", z, lambda out: f.backward(np.ones_like(z), a, kept, out))
+    try:
+        _check_out(f, "backward", z, lambda out: f.backward(np.ones_like(z), a, kept, out))
+    except Exception as error:
+        if advice := advice_on_input(f, error):
+            error.add_note(advice)
+        raise
+
+
+def advice_on_input(f: Component, error: Exception) -> str:
+    """Return advice for an error raised by ``backward`` of an activation that gets no z, or ''."""
+    is_of_none = isinstance(error, TypeError | AttributeError) and OF_NONE.search(str(error))
+    if not isinstance(f, Activation) or f.needs_input or not is_of_none:
+        return ""
+    own = getattr(type(f).backward, "__code__", None)
+    is_inside = any(frame.f_code is own for frame, _ in walk_tb(error.__traceback__))
+    return "If backward uses z, set needs_input = True on the class." if is_inside else ""
 
 
 def _check_loss(loss: Loss, y: Array, raw: Array) -> None:

@@ -4,10 +4,9 @@ Names are configured by the estimator's flat parameters, instances by their own 
 Setting a flat parameter together with an instance is an error, because it would be ignored.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
+from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -24,6 +23,7 @@ from sknn_scratch.estimators._params import (
     hidden_sizes,
     invalid,
     own_fields,
+    plain,
 )
 from sknn_scratch.registry import advice, lookup, suggestion
 
@@ -132,7 +132,7 @@ def dropout_rates(estimator: Any) -> list[float]:
     """Return one rate per hidden layer."""
     value, n_hidden = estimator.dropout, len(hidden_sizes(estimator))
     value = value.tolist() if isinstance(value, np.ndarray) else value
-    rates = [value] * n_hidden if isinstance(value, Real) else value
+    rates = [value] * n_hidden if isinstance(value, Real | Decimal) else value
     is_row = isinstance(rates, Sequence) and not isinstance(rates, str)
     if not is_row or not all(0 <= as_float(rate) < 1 for rate in rates):
         raise invalid(estimator, "dropout", "a rate in [0, 1), or one for each layer", value)
@@ -223,7 +223,7 @@ def _reject_flat(estimator: Any, parameter: str, value: Component) -> None:
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
             given = getattr(estimator, flat)
-            if given == signature[flat].default:
+            if plain(given) == signature[flat].default:
                 continue
             instead = f"{parameter}={type(value).__name__}({field}={given!r})"
             advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"

@@ -1,7 +1,5 @@
 """Base of both estimators: validation, encoding, training, fitted attributes."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +30,7 @@ from sknn_scratch.estimators._params import CONSTRAINTS, check_params
 from sknn_scratch.estimators._sklearn_callbacks import listen
 from sknn_scratch.estimators._start import (
     How,
+    Inherited,
     check_plugins,
     make_plan,
     start,
@@ -97,30 +96,27 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, one_pass: bool, given: Rows, classes: Any = None) -> Any:
         """Implement fit and, with ``one_pass``, partial_fit."""
+        return self._run(rows, lambda: self._prepare(rows, self._how(one_pass), given, classes))
+
+    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
+        """Implement resume: fit from the state in a file."""
+        path = _resume.check_path(path)
+        self._run(rows, lambda: self._prepare(rows, _resume.resumed(self, path), given))
+        _resume.warn_lost_curvature(self)
+        return self
+
+    def _run(self, rows: Rows, prepare: "Callable[[], Job]") -> Any:
+        """Run the job that ``prepare`` makes of valid parameters and these rows."""
         with quiet_floats(), unchanged_on_error(self):
             check_params(self)
-            job = self._prepare(rows, self._how(one_pass), given, classes)
+            job = prepare()
             self._solve(job, rows)
             advice = _advice.at_end(self, job.state, job.data)
         # Last, so that no result is lost if warnings are turned into errors.
         _advice.warn_of(advice)
         return self
 
-    def _resume(self, path: Any, rows: Rows, given: Rows) -> Any:
-        """Implement resume: fit from the state in a file."""
-        path = _resume.check_path(path)
-        with quiet_floats(), unchanged_on_error(self):
-            check_params(self)
-            job = self._prepare(rows, How(is_new=True, one_pass=False), given, path=path)
-            self._solve(job, rows)
-            advice = _advice.at_end(self, job.state, job.data)
-        _resume.warn_lost_curvature(self)
-        _advice.warn_of(advice)
-        return self
-
-    def _prepare(
-        self, rows: Rows, how: How, given: Rows, classes: Any = None, path: str | None = None
-    ) -> Job:
+    def _prepare(self, rows: Rows, how: How, given: Rows, classes: Any = None) -> "Job":
         """Check and encode all arguments; draw weights, or load them from a checkpoint."""
         _aliases.check_names(self)
         X = _validation.check_X(self, rows.X, reset=how.is_new)
@@ -133,20 +129,19 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         held = self._encode_given(given, y, targets, loss, how, dtype)
         plan = make_plan(self, data, loss, how)
         check_plugins(plan, data)
-        origin = None if path is None else _resume.load(path)
-        is_watched = bool(plan.callbacks) or origin is not None
-        header = _resume.header(self, data, targets, held) if is_watched else {}
-        if origin is None:
+        is_watched = bool(plan.callbacks) or how.origin is not None
+        header = _resume.header(self, data, targets, held, how) if is_watched else {}
+        if how.origin is None:
             state = start(self, plan, data, how)
         else:
-            state = _resume.stored_state(self, plan, origin, header, str(path), data.n_samples)
+            state = _resume.stored_state(self, plan, how.origin, header, data.n_samples)
         plan = with_judge(self, plan, data, state, targets, held)
         warn_if_clipped(self, plan, data, state)
         return Job(plan, data, state, targets, header)
 
     # Not around _fit: after an error, unchanged_on_error would remove the callbacks to tear down.
     @with_callbacks
-    def _solve(self, job: Job, given: Rows) -> None:
+    def _solve(self, job: "Job", given: Rows) -> None:
         """Train and set fitted attributes, even if Ctrl-C ends training."""
         plan, data, state, targets, header = job
         listener = listen(self, job, given)
@@ -167,12 +162,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _how(self, one_pass: bool) -> How:
         """Return how a call starts; the only place that uses ``warm_start``."""
         goes_on = hasattr(self, "theta_") and (one_pass or self.warm_start)
-        return How(is_new=not goes_on, one_pass=one_pass)
+        return How(one_pass, Inherited(self._targets, self.theta_.dtype) if goes_on else None)
 
     def _dtype(self, X: Any, how: How) -> Any:
         """Return the dtype to compute in: of existing weights, of ``dtype``, or of X."""
-        if not how.is_new:
-            return self.theta_.dtype
+        if how.inherited is not None:
+            return how.inherited.dtype
         own = X.dtype if X.dtype in _validation.FLOATS else np.dtype(np.float64)
         return own if self.dtype is None else np.dtype(self.dtype)
 
@@ -198,12 +193,9 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
         if unit is not None:
             return encoded, unit
         _validation.check_finite(self, "y", encoded)
+        # Encoding may round y to the edge of an open range.
         if not loss.target_range.contains(encoded):
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be {loss.target_range} with "
-                f"loss={self.loss!r}, which accepts no others. Got values from {y.min():g} to "
-                f"{y.max():g}: choose another loss or transform y."
-            )
+            raise _validation.outside(self, y, str(loss.target_range))
         return encoded, unit
 
     def _encode_given(
@@ -452,12 +444,12 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return the objective of training on these rows, without dropout, and the rows."""
         check_is_fitted(self)
-        how = How(is_new=False, one_pass=True)
+        how = How(one_pass=True, inherited=Inherited(self._targets, self.theta_.dtype))
         X = _validation.check_X(self, X, reset=False)
         y = _validation.check_y(self, y, X, self._y_is_numeric)
         targets = self._read_targets(y, how, None)
         checked = _validation.check_weight(self, sample_weight, X)
-        weight = self._weigh(checked, y, targets, How(is_new=False, one_pass=False))
+        weight = self._weigh(checked, y, targets, How(one_pass=False))
         data = self._encode(X, y, weight, targets, self._loss, self.theta_.dtype)
         return Objective(self._network, self._loss, float(self.alpha), float(self.l1_ratio)), data
 

@@ -1,9 +1,7 @@
 """MLPClassifier."""
 
-from __future__ import annotations
-
 import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -328,7 +326,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -363,7 +361,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Resume training from a checkpoint.
 
         The result equals that of an uninterrupted fit.
@@ -404,7 +402,7 @@ class MLPClassifier(ClassifierScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPClassifier:
+    ) -> Self:
         """Update the model with one pass over X in a new random order.
 
         Weights, optimizer state, random number generator and counters are kept between calls.
@@ -515,11 +513,12 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             hint = f" For {y.shape[1]} labels, pass np.arange({y.shape[1]})." if y.ndim > 1 else ""
             raise ValueError(f"classes must be passed on the first call to partial_fit.{hint}")
         with naming("y", self):
-            if how.is_new:
+            if how.inherited is None:
                 return ClassTargets.read(y, classes)
-            targets: ClassTargets = self._targets
+            targets: ClassTargets = how.inherited.targets
             targets.check_same(classes)
-            targets.check_known(y, all_of_them=not how.one_pass)
+            # The fit of a checkpoint may have been one of partial_fit.
+            targets.check_known(y, all_of_them=not how.one_pass and how.origin is None)
             return targets
 
     def _weigh(

@@ -15,6 +15,7 @@ from sknn_scratch import components
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Activation, Array, Component, Loss
 from sknn_scratch.estimators import _aliases
+from sknn_scratch.estimators._params import plain
 from sknn_scratch.estimators._start import own_stream, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.training.history import History
@@ -193,7 +194,7 @@ def _their_params(ours: Any, cls: type) -> dict[str, Any]:
         raise ValueError(_impossible(f"learning_rate={ours.learning_rate!r} and solver='adam'"))
     # scikit-learn has a single kind of shuffling.
     params["shuffle"] = bool(_aliases.shuffle(ours))
-    return {name: params[name] for name in cls().get_params()}
+    return {name: plain(params[name]) for name in cls().get_params()}
 
 
 def _check_loss(loss: Loss) -> None:

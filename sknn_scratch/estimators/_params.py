@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any
 
@@ -18,7 +20,12 @@ from sknn_scratch.registry import KINDS, names
 
 
 class Interval(_param_validation.Interval):
-    """Constraint: scikit-learn's interval, also for fractions and for very large integers."""
+    """Constraint: scikit-learn's interval, also for fractions, decimals and huge integers."""
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        # To Python, a decimal is no real number.
+        is_decimal = self.type is Real and isinstance(value, Decimal)
+        return value in self if is_decimal else bool(super().is_satisfied_by(value))
 
     def __contains__(self, value: Any) -> bool:
         inside = super().__contains__(as_float(value) if self.type is Real else value)
@@ -152,6 +159,11 @@ def hidden_sizes(estimator: Any) -> tuple[int, ...]:
 def count(value: Any) -> int:
     """Return a count, such as of epochs or rows, limited to the largest integer of numpy."""
     return min(int(value), sys.maxsize)
+
+
+def plain(value: Any) -> Any:
+    """Return a fraction or a decimal as a float, other values unchanged."""
+    return as_float(value) if isinstance(value, Fraction | Decimal) else value
 
 
 def own_fields(component: Component) -> list[str]:

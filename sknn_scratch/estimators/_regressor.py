@@ -1,9 +1,7 @@
 """MLPRegressor."""
 
-from __future__ import annotations
-
 import os
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -311,7 +309,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Fit the network to X and y.
 
         Parameters
@@ -346,7 +344,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Resume training from a checkpoint.
 
         The result equals that of an uninterrupted fit.
@@ -386,7 +384,7 @@ class MLPRegressor(RegressorScore, BaseMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> MLPRegressor:
+    ) -> Self:
         """Update the model with one pass over X in a new random order.
 
         Weights, optimizer state, random number generator and counters are kept between calls.
@@ -432,8 +430,8 @@ class MLPRegressor(RegressorScore, BaseMLP):
     def _read_targets(self, y: Any, how: How, classes: Any) -> NumericTargets:
         n_targets = 1 if y.ndim == 1 else y.shape[1]
         # Existing weights have a scale; with another number of targets, they are rejected later.
-        keeps = not how.is_new and self._targets.n_targets == n_targets
-        return self._targets if keeps else NumericTargets(n_targets)
+        own = how.inherited and how.inherited.targets
+        return own if own and own.n_targets == n_targets else NumericTargets(n_targets)
 
     def _encode_y(self, y: Any, targets: Any, loss: Loss, dtype: Any) -> tuple[Array, Any]:
         encoded, unit = super()._encode_y(y, targets, loss, dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
@@ -20,7 +21,8 @@ from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import _aliases
 from sknn_scratch.estimators._judge import stops_early
-from sknn_scratch.estimators._start import plan_without_data
+from sknn_scratch.estimators._params import plain
+from sknn_scratch.estimators._start import How, Inherited, Origin, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.estimators._validation import CHUNK_ROWS
 from sknn_scratch.training import checkpoint, form
@@ -39,8 +41,11 @@ FREE = ("max_iter", "max_fun", "verbose", "callbacks", "warm_start", "random_sta
 
 # numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
-def header(estimator: Any, data: Data, targets: Any, held: Data | None) -> State:
-    """Return the header that identifies the fit of a checkpoint; ``held`` is validation data."""
+def header(estimator: Any, data: Data, targets: Any, held: Data | None, how: How) -> State:
+    """Return the header of a checkpoint, which identifies its fit; ``held`` is validation data.
+
+    It also stores the encoding that the fit has not determined from its own rows.
+    """
     params = estimator.get_params(deep=False).items()
     own: State = {
         "estimator": type(estimator).__name__,
@@ -55,7 +60,10 @@ def header(estimator: Any, data: Data, targets: Any, held: Data | None) -> State
         },
     }
     seed = repr(estimator.random_state)
-    return own | {"fingerprint": _digest([(repr(own) + seed).encode()])}
+    own["fingerprint"] = _digest([(repr(own) + seed).encode()])
+    if how.is_new and not how.one_pass:
+        return own
+    return own | {"inherited": _encoding(estimator, targets) | {"dtype": str(data.dtype)}}
 
 
 def _kind(estimator: Any, held: Data | None) -> str:
@@ -96,12 +104,12 @@ def _written(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return f"({', '.join(map(_written, value))})"
+        return f"({', '.join(map(_written, value))}{',' * (len(value) == 1)})"
     if isinstance(value, np.generic):
         value = value.item()
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    return repr(value)
+    return repr(plain(value))
 
 
 def check_path(path: Any) -> str:
@@ -124,28 +132,59 @@ def load(path: str) -> State:
             f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
             "a file, or use set_state for the result of get_state."
         )
+    with _undamaged(path):
+        for name, part in _ORIGIN.items():
+            part(tree[name], name)
     return tree
 
 
+@contextmanager
+def _undamaged(path: str) -> Iterator[None]:
+    """Name the file of a checkpoint in errors about its content."""
+    try:
+        yield
+    except form.MisfitError as error:
+        raise checkpoint.damaged(path, f"its {error}") from error
+
+
+def resumed(estimator: Any, path: str) -> How:
+    """Return how to resume from a checkpoint, and set the features that its fit inherited."""
+    tree = load(path)
+    _check_estimator(tree, type(estimator).__name__, path)
+    inherited = None
+    if tree.get("inherited") is not None:
+        with _undamaged(path):
+            features, inherited = _read_inherited(estimator, tree)
+        _set_features(estimator, features)
+    return How(one_pass=False, inherited=inherited, origin=Origin(path, tree))
+
+
+def _read_inherited(estimator: Any, tree: State) -> tuple[State, Inherited]:
+    """Return the features and the encoding that the fit of a checkpoint inherited."""
+    any_, dtype = form.plain, form.text("float32", "float64")
+    parts = {"n_features": any_, "feature_names": any_, "targets": any_, "dtype": dtype}
+    stored = form.record(parts)(tree["inherited"], "inherited")
+    state = form.record({"theta": form.vector}, lambda part, _: part)(tree["state"], "state")
+    features, targets = _read_encoding(estimator, stored, state["theta"].size)
+    return features, Inherited(targets, np.dtype(stored["dtype"]))
+
+
 def stored_state(
-    estimator: Any, plan: Plan, origin: State, wanted: State, path: str, n_rows: int
+    estimator: Any, plan: Plan, origin: Origin, wanted: State, n_rows: int
 ) -> TrainingState:
     """Return the training state of a checkpoint, after checking it against this fit.
 
     ``wanted`` is the header of this fit; ``n_rows`` its number of rows, 0 for partitions.
     """
-    try:
-        for name, part in _ORIGIN.items():
-            part(origin[name], name)
-        check_same(origin, wanted, path)
-        dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
-        tree = check_snapshot(origin["state"], *_layout(plan), dtype, n_rows)
+    path = origin.path
+    check_same(origin.tree, wanted, path)
+    dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
+    with _undamaged(path):
+        tree = check_snapshot(origin.tree["state"], *_layout(plan), dtype, n_rows)
         if tree["noise"] is None and any(_aliases.dropout_rates(estimator)):
             raise form.MisfitError("noise", "dict, which dropout needs", None)
         if (tree["held_out"] is None) == (kind == "held out of X"):
             raise form.MisfitError("held_out", f"value for validation data {kind}", None)
-    except form.MisfitError as error:
-        raise checkpoint.damaged(path, f"its {error}") from error
     state = restore(tree)
     check_epoch(estimator, state, path)
     return state
@@ -155,14 +194,19 @@ def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
     return plan.network.layout, getattr(plan.strategy, "optimizer", None)
 
 
+def _check_estimator(stored: State, name: str, path: str) -> None:
+    """Raise ValueError unless a checkpoint is from an estimator of this class."""
+    if stored["estimator"] != name:
+        raise ValueError(_refusal(path, "estimator", stored["estimator"], name))
+
+
 def check_same(stored: State, wanted: State, path: str) -> None:
     """Raise ValueError, naming the first difference, unless both are from the same fit."""
-    if stored["estimator"] != wanted["estimator"]:
-        raise ValueError(_refusal(path, "estimator", stored["estimator"], wanted["estimator"]))
     for group in ("parameters", "data"):
         for name in wanted[group] | stored[group]:
             before, now = stored[group].get(name), wanted[group].get(name)
-            if before != now:
+            # Checkpoints of earlier development versions have (20) for (20,).
+            if str(before).replace(",)", ")") != str(now).replace(",)", ")"):
                 raise ValueError(_refusal(path, name, before, now))
 
 
@@ -200,13 +244,10 @@ _PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state
 
 def get_state(estimator: Any) -> State:
     """Return weights, training state and targets as nested dicts of plain data."""
-    names = getattr(estimator, "feature_names_in_", None)
     tree: State = {
         "format": STATE_FORMAT,
         "estimator": type(estimator).__name__,
-        "n_features": estimator.n_features_in_,
-        "feature_names": None if names is None else names.tolist(),
-        "targets": _targets_tree(estimator._targets),
+        **_encoding(estimator, estimator._targets),
         "optimizer": _classes(estimator._optimizer) or "lbfgs",
         "theta": np.array(estimator.theta_),
         "state": snapshot(estimator._state),
@@ -226,7 +267,7 @@ def set_state(estimator: Any, tree: State) -> None:
             "state must be a result of get_state, but reading it fails with "
             f"{type(error).__name__}: call get_state again."
         ) from error
-    vars(estimator).update(read)
+    _set_features(estimator, read)
 
 
 def check_fitted(estimator: Any) -> None:
@@ -266,11 +307,8 @@ def _check_origin(estimator: Any, tree: Any) -> None:
 def _read_state(estimator: Any, tree: State) -> State:
     """Return the attributes of the fitted estimator that a state describes."""
     theta = form.vector(tree["theta"], "theta")
-    n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
-    names = form.optional(form.sequence(form.text(), n_features))
-    feature_names = names(tree["feature_names"], "feature_names")
-    targets = _targets_from(estimator, tree["targets"], theta.size)
-    plan = plan_without_data(estimator, n_features, targets, theta.dtype)
+    read, targets = _read_encoding(estimator, tree, theta.size)
+    plan = plan_without_data(estimator, read["n_features_in_"], targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
@@ -280,9 +318,6 @@ def _read_state(estimator: Any, tree: State) -> State:
     _check_optimizer(estimator, tree["optimizer"], plan)
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
     plan = replace(plan, early_stopping=bool(estimator.early_stopping and state.best_row))
-    read: State = {"n_features_in_": n_features}
-    if feature_names is not None:
-        read["feature_names_in_"] = np.array(feature_names, dtype=object)
     return estimator._fitted_attributes(plan, state, targets, theta) | read | {"_state": state}
 
 
@@ -318,6 +353,38 @@ def _classes(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(filter(None, map(_classes, value)))
     return ""
+
+
+# --- The encoding of data: features and targets.
+
+
+def _encoding(estimator: Any, targets: ClassTargets | NumericTargets) -> State:
+    """Return the features of an estimator and these targets as plain data."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return {
+        "n_features": estimator.n_features_in_,
+        "feature_names": None if names is None else names.tolist(),
+        "targets": _targets_tree(targets),
+    }
+
+
+def _read_encoding(
+    estimator: Any, tree: State, most: int
+) -> tuple[State, ClassTargets | NumericTargets]:
+    """Return the attributes for features, and the targets; ``most`` is the number of weights."""
+    n_features = form.whole(1, max(1, most))(tree["n_features"], "n_features")
+    names = form.optional(form.sequence(form.text(), n_features))
+    feature_names = names(tree["feature_names"], "feature_names")
+    features: State = {"n_features_in_": n_features}
+    if feature_names is not None:
+        features["feature_names_in_"] = np.array(feature_names, dtype=object)
+    return features, _targets_from(estimator, tree["targets"], most)
+
+
+def _set_features(estimator: Any, attributes: State) -> None:
+    """Set attributes, in which the names of features, or their lack, replace earlier names."""
+    vars(estimator).pop("feature_names_in_", None)
+    vars(estimator).update(attributes)
 
 
 def _targets_tree(targets: ClassTargets | NumericTargets) -> State:

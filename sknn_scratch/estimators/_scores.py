@@ -1,7 +1,5 @@
 """The method ``score`` of all estimators: checks and metrics."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

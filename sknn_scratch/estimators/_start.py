@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 
 from sknn_scratch._warning import warn
 from sknn_scratch.components import PrintProgress, WeightEMA
-from sknn_scratch.contracts import Loss, Optimizer, Site
+from sknn_scratch.contracts import Loss, Optimizer, Site, State
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.network import Network
@@ -24,11 +24,31 @@ from sknn_scratch.training.stopping import Patience
 AUTO_BATCH_SIZE = 200
 
 
+class Inherited(NamedTuple):
+    """Encoding of data by an earlier call, which a call keeps."""
+
+    targets: Any  #: encoder of y
+    dtype: Any  #: of weights
+
+
+class Origin(NamedTuple):
+    """Checkpoint to resume from."""
+
+    path: str
+    tree: State
+
+
 class How(NamedTuple):
     """Mode of a call."""
 
-    is_new: bool  #: draw new weights, and determine classes and features again
     one_pass: bool  #: partial_fit
+    inherited: Inherited | None = None  #: None to determine classes and features again
+    origin: Origin | None = None  #: None to start training, with new or existing weights
+
+    @property
+    def is_new(self) -> bool:
+        """True for a call that keeps nothing of earlier ones."""
+        return self.inherited is None
 
 
 def make_plan(estimator: Any, data: Data, loss: Loss, how: How) -> Plan:
@@ -68,7 +88,7 @@ def plan_without_data(estimator: Any, n_features: int, targets: Any, dtype: Any)
     loss = estimator._resolve_loss(targets.task)
     y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
     data = Data(np.empty((1, n_features), dtype), y, unit)
-    return make_plan(estimator, data, loss, How(is_new=False, one_pass=True))
+    return make_plan(estimator, data, loss, How(one_pass=True))
 
 
 def _strategy(estimator: Any) -> LBFGS | MiniBatch:

@@ -1,8 +1,6 @@
 """TabularMLPClassifier."""
 
-from __future__ import annotations
-
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -258,7 +256,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> TabularMLPClassifier:
+    ) -> Self:
         """Fit the members to X and y.
 
         Parameters

@@ -1,9 +1,7 @@
 """TabularMLPRegressor."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
@@ -268,7 +266,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         X_val: Any = None,
         y_val: Any = None,
         sample_weight_val: Any = None,
-    ) -> TabularMLPRegressor:
+    ) -> Self:
         """Fit the members to X and y.
 
         Parameters
@@ -362,23 +360,15 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
         limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
         if not np.abs(y).max() <= limit:
-            raise ValueError(
-                f"The targets y of {type(self).__name__} must be at most {limit:g} units of their "
-                f"scale in fit. Got values from {rows.y.min():g} to {rows.y.max():g}: remove "
-                "wrong values, or transform y."
-            )
+            wanted = f"at most {limit:g} units of their scale in fit"
+            raise _validation.outside(self, rows.y, wanted, "remove wrong values, or transform y")
         return Data(rows.X, y, unit, self._float_weight(rows.sample_weight, "all samples"))
 
     def _check_targets(self, y: Array, loss: Loss) -> None:
-        for wanted, remedy in (
-            (loss.target_range, "choose another loss or transform y"),
-            (LARGEST, "divide y by a constant"),
-        ):
-            if not wanted.contains(y):
-                raise ValueError(
-                    f"The targets y of {type(self).__name__} must be {wanted} with "
-                    f"loss={self.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
-                )
+        if not loss.target_range.contains(y):
+            raise _validation.outside(self, y, str(loss.target_range))
+        if not LARGEST.contains(y):
+            raise _validation.outside(self, y, str(LARGEST), "divide y by a constant")
 
     def _finish(self, problem: Problem, task: Task, members: list[Member]) -> Problem:
         return problem

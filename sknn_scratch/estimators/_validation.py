@@ -25,6 +25,7 @@ from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._targets import as_labels
+from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
 #: Dtypes in which X is kept, in any byte order; X of another dtype is cast to the first of them.
@@ -33,14 +34,30 @@ KEPT = tuple(
     for code in ("f8", "f4", "f2", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
     for order in "=<>"
 )
+#: Contents of y that are no numbers, with remedies.
+_REMEDIES = {
+    "datetimes": "convert them to numbers, such as seconds with "
+    "np.asarray(y, 'datetime64[s]').astype('int64')",
+    "durations": "convert them to numbers, such as seconds with "
+    "np.asarray(y, 'timedelta64[ns]') / np.timedelta64(1, 's')",
+    "strings": "for class labels, use MLPClassifier or TabularMLPClassifier; for numbers, pass "
+    "np.asarray(y, dtype=float)",
+}
+#: Errors of conversions of a table that has not only numbers.
+_NO_NUMBERS = re.compile(
+    "could not convert string to float|could not be promoted"
+    "|not '(Timestamp|Timedelta|datetime|datetime.datetime|date|datetime.date|datetime.time"
+    "|datetime.timedelta|Period|NAType|NaTType)'"
+)
 #: Number of rows of a mapped X that are checked together.
 CHUNK_ROWS = 2**10
 
 
 @contextmanager
 def naming(name: str, estimator: Any) -> Iterator[None]:
-    """Add the names of argument and estimator to messages of other packages that lack them.
+    """Add the names of argument and estimator to messages that lack them.
 
+    A message that names the argument, such as "y must be ...", lacks the estimator alone.
     The outermost call decides: an error of "y" inside is reported as one of "y_val".
     Arrays of other libraries are converted to numpy arrays, whatever scikit-learn's settings are.
     """
@@ -53,11 +70,12 @@ def naming(name: str, estimator: Any) -> Iterator[None]:
             f"{name} of {own} must be within the range of float64. Got more ({error}): scale it."
         ) from error
     except (ValueError, TypeError) as error:
-        message = re.sub(rf" \(in \w+ of {own}\)$", "", str(error))
-        if all(re.search(rf"\b{word}\b", message) for word in (name, own)):
+        message = re.sub(rf" \(in (\w+ of )?{own}\)$", "", str(error))
+        is_named, is_own = (re.search(rf"\b{word}\b", message) for word in (name, own))
+        if is_named and is_own:
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{message} (in {name} of {own})") from error
+        raise kind(f"{message} (in {own if is_named else f'{name} of {own}'})") from error
 
 
 def is_mapped(X: Any) -> bool:
@@ -78,7 +96,7 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Any:
     """
     X = in_memory(X, type(estimator).__name__)
     is_mixed = len(set(getattr(X, "dtypes", ()))) > 1  # pandas may make objects of such columns
-    with naming("X", estimator):
+    with naming("X", estimator), _advising_tables(estimator):
         X = validate_data(
             estimator,
             X,
@@ -88,6 +106,23 @@ def check_X(estimator: Any, X: Any, reset: bool) -> Any:
             reset=reset,
         )
     return X.tocsr() if issparse(X) else X
+
+
+@contextmanager
+def _advising_tables(estimator: Any) -> Iterator[None]:
+    """Add remedies to errors about columns that are not numeric."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if not _NO_NUMBERS.search(str(error)):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"X of {type(estimator).__name__} must hold numbers only. Got other values "
+            f"({str(error).partition('. ')[0]}): encode them, for example with "
+            "sklearn.preprocessing.OneHotEncoder, or use "
+            f"Tabular{estimator._sklearn_name}, which encodes strings, categories and datetimes."
+        ) from error
 
 
 def check_X_fitted(estimator: Any, X: Any) -> Any:
@@ -145,11 +180,35 @@ def check_y(estimator: Any, y: Any, X: Any, numeric: bool) -> Any:
 
 def _numbers(y: Array) -> Array:
     """Return y as real numbers."""
-    if y.dtype.kind == "O":
-        y = y.astype(np.float64)
+    content = _content(y)
+    if y.dtype.kind == "O" and content in ("", "strings"):  # strings may be digits
+        try:
+            y, content = y.astype(np.float64), ""
+        except (TypeError, ValueError) as error:
+            raise ValueError(_no_numbers(content or f"others ({error})")) from error
+    if content:
+        raise ValueError(_no_numbers(content))
     if y.dtype.kind not in "biuf" or not np.isfinite(y).all():
         raise ValueError(f"y must be finite real numbers. Got dtype {y.dtype}.")
     return y
+
+
+def _content(y: Array) -> str:
+    """Return what y holds instead of numbers: a key of _REMEDIES, or '' for all else."""
+    if y.dtype.kind != "O":
+        kinds = {"M": "datetimes", "m": "durations", "U": "strings", "S": "strings"}
+        return kinds.get(y.dtype.kind, "")
+    values = y.ravel().tolist()
+    found = forms(values)
+    if "time" in found or "duration" in found:
+        return "datetimes" if "time" in found else "durations"
+    return "strings" if str in set(map(type, values)) else ""
+
+
+def _no_numbers(content: str) -> str:
+    """Return the message for y of a regressor that holds something else than numbers."""
+    remedy = _REMEDIES.get(content, "convert them to numbers")
+    return f"y must be finite real numbers. Got {content}: {remedy}."
 
 
 def _labels(y: Any, given: Any, name: str) -> Any:
@@ -206,6 +265,16 @@ def check_finite(estimator: Any, name: str, a: Any) -> None:
             f"{name} of {type(estimator).__name__} must be within the range of {a.dtype}, the "
             "dtype of its weights. Got larger values: scale them."
         )
+
+
+def outside(
+    estimator: Any, y: Array, wanted: str, remedy: str = "choose another loss or transform y"
+) -> ValueError:
+    """Return the error for targets outside of a range."""
+    return ValueError(
+        f"The targets y of {type(estimator).__name__} must be {wanted} with "
+        f"loss={estimator.loss!r}. Got values from {y.min():g} to {y.max():g}: {remedy}."
+    )
 
 
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:

@@ -13,8 +13,8 @@ from sknn_scratch.core.layers import Dense
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
-#: Attributes of scikit-learn's estimators for their fitted inner estimator.
-_ONE = ("best_estimator_", "regressor_", "estimator_")
+#: Attributes of scikit-learn's estimators that change the predictions of an inner estimator.
+_ONE = ("regressor_", "estimator_")
 #: Attributes of estimators that transform X or y before the network, with remedies.
 _CHANGES = {
     "steps": "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)",
@@ -39,9 +39,18 @@ def _inner(estimator: Any) -> Any:
     for name in _ONE:
         if getattr(estimator, name, None) is not None:
             return getattr(estimator, name)
-    if getattr(estimator, "steps", None):
-        return estimator.steps[-1][1]
-    return estimator.estimator if type(estimator).__name__ == "FrozenEstimator" else None
+    return passed_on(estimator)
+
+
+def passed_on(estimator: Any) -> Any:
+    """Return the estimator whose predictions another one passes on unchanged, or None.
+
+    It is the last step of a pipeline, the best estimator of a search, or a frozen estimator.
+    """
+    if type(estimator).__name__ == "FrozenEstimator":  # has all attributes of the inner one
+        return estimator.estimator
+    steps = getattr(estimator, "steps", None)
+    return steps[-1][1] if steps else getattr(estimator, "best_estimator_", None)
 
 
 def _members(estimator: Any) -> tuple[str, list[Any]]:

@@ -1,9 +1,7 @@
 """Learning curves: training loss, validation loss and validation score by epoch."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -32,7 +30,7 @@ class Curves(NamedTuple):
     best_epoch: int | None = None
 
     @classmethod
-    def of_networks(cls, estimator: Any, name: str | None) -> list[Curves]:
+    def of_networks(cls, estimator: Any, name: str | None) -> "list[Curves]":
         """Return the curves of a fitted network, or of each member of an ensemble."""
         networks = _access.networks(estimator)
         if len(networks) == 1:
@@ -41,7 +39,7 @@ class Curves(NamedTuple):
         return [cls.of_estimator(net, f"{prefix} {k}") for k, net in enumerate(networks)]
 
     @classmethod
-    def of_estimator(cls, estimator: Any, name: str | None) -> Curves:
+    def of_estimator(cls, estimator: Any, name: str | None) -> "Curves":
         """Return the curves of a fitted network of this package or of scikit-learn."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
@@ -55,7 +53,7 @@ class Curves(NamedTuple):
         return cls.put_together(name, np.arange(first, first + len(loss)), curves, kept)
 
     @classmethod
-    def of_history(cls, history: Any, name: str | None) -> Curves:
+    def of_history(cls, history: Any, name: str | None) -> "Curves":
         """Return the curves of a list of dicts, one per epoch, or of a DataFrame."""
         records = getattr(history, "to_dict", None)
         rows = list(history) if records is None else records("records")
@@ -67,7 +65,7 @@ class Curves(NamedTuple):
         return cls.of_rows(rows, name)
 
     @classmethod
-    def of_rows(cls, rows: Any, name: str | None, best: int | None = None) -> Curves:
+    def of_rows(cls, rows: Any, name: str | None, best: int | None = None) -> "Curves":
         """Return the curves of a list of dicts, in which any value may be missing."""
         curves = {key: _numbers([row.get(key) for row in rows]) for key in CURVES}
         return cls.put_together(name, np.array([row["epoch"] for row in rows]), curves, best)
@@ -75,7 +73,7 @@ class Curves(NamedTuple):
     @classmethod
     def put_together(
         cls, name: str | None, epochs: Array, curves: dict[str, Any], best: int | None
-    ) -> Curves:
+    ) -> "Curves":
         """Return the run without redundant curves; determine the best epoch if not given."""
         loss, val_loss, score = (_measured(curves[key], len(epochs)) for key in CURVES)
         if val_loss is not None and score is not None:
@@ -153,7 +151,7 @@ class LossCurveDisplay:
         name: str | None = None,
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
-    ) -> LossCurveDisplay:
+    ) -> Self:
         """Plot the curves of one fitted network, or of each member of an ensemble.
 
         Parameters
@@ -186,7 +184,7 @@ class LossCurveDisplay:
         ax: Any = None,
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
-    ) -> LossCurveDisplay:
+    ) -> Self:
         """Plot several runs on the same axes, with a colour per run and a line style per curve.
 
         Parameters
@@ -215,7 +213,7 @@ class LossCurveDisplay:
         name: str | None = None,
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
-    ) -> LossCurveDisplay:
+    ) -> Self:
         """Plot the curves of a history, for instance of a fit that is still running.
 
         Parameters
@@ -239,7 +237,7 @@ class LossCurveDisplay:
         *,
         curves: Sequence[str] | None = None,
         line_kw: Mapping[str, Any] | None = None,
-    ) -> LossCurveDisplay:
+    ) -> Self:
         """Plot again, for instance on other axes or with other curves.
 
         Parameters

@@ -1,10 +1,8 @@
 """Results of a parameter search, as curves of the score over one parameter."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -87,7 +85,7 @@ class SearchCurveDisplay:
         metric: str = "score",
         ax: Any = None,
         line_kw: Mapping[str, Any] | None = None,
-    ) -> SearchCurveDisplay:
+    ) -> Self:
         """Plot the scores of a search.
 
         Parameters
@@ -127,9 +125,7 @@ class SearchCurveDisplay:
         display = cls(_last(param), curves, (x[scores.best], scores.mean[scores.best]), name)
         return display.plot(ax, line_kw=line_kw)
 
-    def plot(
-        self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None
-    ) -> SearchCurveDisplay:
+    def plot(self, ax: Any = None, *, line_kw: Mapping[str, Any] | None = None) -> Self:
         """Plot again, for instance on other axes.
 
         Parameters
@@ -182,7 +178,7 @@ class _Scores(NamedTuple):
     best: int
 
     @classmethod
-    def read(cls, results: Any, metric: str) -> _Scores:
+    def read(cls, results: Any, metric: str) -> "_Scores":
         if f"mean_test_{metric}" not in results:
             known = [key.removeprefix("mean_test_") for key in results if "mean_test_" in key]
             raise ValueError(

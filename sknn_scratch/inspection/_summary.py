@@ -1,7 +1,5 @@
 """Table of the layers of a network: shapes, parameters, activations, memory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape

@@ -1,7 +1,5 @@
 """Backpropagation made visible: all arrays of one forward and one backward pass."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,11 +1,9 @@
 """Weights of neurons as images."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import ceil, isqrt, prod, sqrt
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -71,7 +69,7 @@ class WeightsDisplay:
         *,
         ax: Any = None,
         cmap: Any = "RdBu_r",
-    ) -> WeightsDisplay:
+    ) -> Self:
         """Plot columns of ``coefs_[layer]`` as images.
 
         Parameters
@@ -106,7 +104,7 @@ class WeightsDisplay:
         images = W.T[: _checked_n(n, W.shape[1])].reshape(-1, *shape)
         return cls(images, layer % len(coefs)).plot(ax, cmap=cmap)
 
-    def plot(self, ax: Any = None, *, cmap: Any = "RdBu_r") -> WeightsDisplay:
+    def plot(self, ax: Any = None, *, cmap: Any = "RdBu_r") -> Self:
         """Plot again, for instance on other axes.
 
         Parameters

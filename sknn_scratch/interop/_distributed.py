@@ -5,8 +5,6 @@ callbacks and fitted attributes are those of a fit on one machine.  Every task i
 of its arguments, so that Dask can schedule and repeat it anywhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -23,11 +21,10 @@ from sknn_scratch.core import linalg
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.estimators import _advice, _aliases, _resume, _validation
-from sknn_scratch.estimators._base import Job, unchanged_on_error
+from sknn_scratch.estimators import _aliases, _resume, _validation
+from sknn_scratch.estimators._base import Job
 from sknn_scratch.estimators._blame import noting_components
 from sknn_scratch.estimators._judge import Rows, with_judge
-from sknn_scratch.estimators._params import check_params
 from sknn_scratch.estimators._start import How, check_plugins, make_plan, start
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._partitions import (
@@ -95,6 +92,11 @@ class Partitions(NamedTuple):
         """One row, which represents X on the client."""
         return self.sample.X
 
+    @property
+    def y(self) -> Any:
+        """One target, which represents y on the client."""
+        return self.sample.y
+
 
 def fit(
     estimator: Any,
@@ -158,14 +160,10 @@ def fit(
     require("dask", "distributed", WHAT)
     check_estimator(estimator)
     asked = _checked_options(options)
-    with quiet_floats(), unchanged_on_error(estimator):
-        check_params(estimator)
-        _check_possible(estimator, asked)
-        data = Rows(X, y, sample_weight)
-        job = _prepare(estimator, data, asked)
-        estimator._solve(job, data)
-        advice = _advice.at_end(estimator, job.state, job.data.sample)  # type: ignore[attr-defined]
-    _advice.warn_of(advice)
+    data = Rows(X, y, sample_weight)
+    estimator._run(data, lambda: _prepare(estimator, data, asked))
+    if asked.resume is not None:
+        _resume.warn_lost_curvature(estimator)
     return estimator
 
 
@@ -215,6 +213,7 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     """Check and encode all parameters and data."""
     import dask
 
+    _check_possible(estimator, asked)
     _aliases.check_names(estimator)
     raw = split(rows)
     has_classes = is_classifier(estimator)
@@ -228,21 +227,21 @@ def _prepare(estimator: Any, rows: Rows, asked: Options) -> Job:
     weigher = _with_weights_of(estimator, coding)
     held = weigher._encode_given(asked.given, y, coding.targets, coding.loss, how, coding.dtype)
     plan = replace(plan, strategy=_on_partitions(plan.strategy, asked))
-    origin = None if asked.resume is None else _resume.load(asked.resume)
-    is_watched = bool(plan.callbacks) or origin is not None
-    header = _header(estimator, held, parts, coding) if is_watched else {}
-    if origin is None:
+    is_watched = bool(plan.callbacks) or how.origin is not None
+    header = _header(estimator, held, parts, coding, how) if is_watched else {}
+    if how.origin is None:
         state = start(estimator, plan, sample, how)
         state.order = None  # partitions have orders of their own
     else:
-        state = _resume.stored_state(estimator, plan, origin, header, str(asked.resume), 0)
+        state = _resume.stored_state(estimator, plan, how.origin, header, 0)
     plan = with_judge(estimator, plan, sample, state, coding.targets, held)
     return Job(plan, parts, state, coding.targets, header)  # type: ignore[arg-type]
 
 
 def _learn(estimator: Any, parts: Sequence[Summary], asked: Options) -> tuple[Coding, How, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
-    how = estimator._how(one_pass=False)
+    path = asked.resume
+    how = estimator._how(one_pass=False) if path is None else _resume.resumed(estimator, path)
     X = _validation.check_X(estimator, parts[0].head, reset=how.is_new)
     y = read_targets(estimator, parts)
     if asked.classes is None:
@@ -284,7 +283,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
     X = _validation.check_X(estimator, X, reset=True)
     y = _validation.check_y(estimator, as_targets(y), X, estimator._y_is_numeric)
     weight = _validation.check_weight(estimator, sample_weight, X)
-    weight = estimator._weigh(weight, y, targets, How(is_new=True, one_pass=False))
+    weight = estimator._weigh(weight, y, targets, How(one_pass=False))
     codes, unit = estimator._encode_y(y, targets, loss, dtype)
     if weight is not None:
         weight = np.asarray(_validation.cast(estimator, "sample_weight", weight, dtype))
@@ -298,9 +297,11 @@ def _size(data: Data) -> tuple[int, float]:
     return n, float(n if data.weight is None else data.weight.sum())
 
 
-def _header(estimator: Any, held: Data | None, parts: Partitions, coding: Coding) -> State:
+def _header(
+    estimator: Any, held: Data | None, parts: Partitions, coding: Coding, how: How
+) -> State:
     """Return what says of which fit a checkpoint is: its first row stands for the data."""
-    tree = _resume.header(estimator, parts.sample, coding.targets, held)
+    tree = _resume.header(estimator, parts.sample, coding.targets, held, how)
     tree["data"]["shape of X"] = f"{parts.n_samples} x {parts.X.shape[1]}"
     return tree
 
@@ -431,7 +432,7 @@ class AveragingLoop:
         rate = self.how.learning_rate_init * self.how.schedule(now)
         return {"loss": total / counted, "learning_rate": rate, "gradient_norm": nan}
 
-    def _turn(self, seed: int, first: int) -> Sums:
+    def _turn(self, seed: int, first: int) -> "Sums":
         """Run the steps of every partition that has rows left."""
         import dask
 
@@ -449,7 +450,7 @@ class AveragingLoop:
         sums: Sums = reduced([steps(work, part, turn) for part, turn in turns], Sums.add).compute()
         return sums
 
-    def _take(self, sums: Sums) -> None:
+    def _take(self, sums: "Sums") -> None:
         """Continue from the averages."""
         np.copyto(self.state.theta, sums.theta / sums.rows)
         self.state.optimizer = _averaged(sums.optimizer, sums.rows)
@@ -467,7 +468,7 @@ class Sums(NamedTuple):
 
     @staticmethod
     @quiet_floats()
-    def add(terms: list[Sums]) -> Sums:
+    def add(terms: "list[Sums]") -> "Sums":
         """Return the sums of sums."""
         rows, losses, thetas, optimizers, steps = zip(*terms, strict=True)
         theta = np.sum(thetas, axis=0)

@@ -1,7 +1,5 @@
 """Conversion of fitted networks to ONNX graphs, with skl2onnx."""
 
-from __future__ import annotations
-
 from traceback import walk_tb
 from typing import Any
 

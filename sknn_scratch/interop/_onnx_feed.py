@@ -1,7 +1,5 @@
 """Conversion of rows to the inputs of a graph."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

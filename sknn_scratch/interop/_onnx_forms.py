@@ -4,8 +4,6 @@ The form of an activation or loss consists of the nodes that compute its ``forwa
 ``predict`` method.  All forms use operators that runtimes support in both precisions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import pi, sqrt
 from typing import Any, TypeVar
@@ -148,7 +146,7 @@ class Graph:
         """ONNX type number of float32."""
         return int(self._proto.FLOAT)
 
-    def _of(self, dtype: Any) -> Graph:
+    def _of(self, dtype: Any) -> "Graph":
         """Return the same graph in another precision."""
         return Graph(self._scope, self._container, dtype)
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from sknn_scratch.estimators._tabular import BaseTabularMLP
+from sknn_scratch.inspection._access import passed_on
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._calendar import PER_DAY, Unit
@@ -125,15 +125,14 @@ def _real(kind: DType) -> DType:
 
 def unwrapped(model: Any) -> Any:
     """Return the best estimator of a search, a frozen estimator, or the model itself."""
-    if isinstance(model, FrozenEstimator):
-        return unwrapped(model.estimator)
     if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
         raise ValueError(
             f"The model of to_onnx must have a best estimator. Got a {type(model).__name__} with "
             "refit=False: fit it with refit=True, or pass an estimator that you have fitted with "
             "its best_params_."
         )
-    return getattr(model, "best_estimator_", model)
+    inside = None if isinstance(model, Pipeline) else passed_on(model)
+    return model if inside is None else unwrapped(inside)
 
 
 def first_step(model: Any) -> Any:
@@ -145,7 +144,8 @@ def first_step(model: Any) -> Any:
 def last_step(model: Any) -> Any:
     """Return the last step of a pipeline, or the model itself."""
     model = unwrapped(model)
-    return last_step(model.steps[-1][1]) if isinstance(model, Pipeline) else model
+    inside = passed_on(model)
+    return model if inside is None else last_step(inside)
 
 
 def is_tabular(model: Any) -> bool:

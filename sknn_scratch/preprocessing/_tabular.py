@@ -1,11 +1,9 @@
 """TabularPreprocessor: encoding of all kinds of columns as scaled float32 features."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from copy import copy
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
@@ -161,7 +159,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         self.max_categories = max_categories
         self.add_indicator = add_indicator
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TabularPreprocessor:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Determine scales, bins and categories from X.
 
         Parameters

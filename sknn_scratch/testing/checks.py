@@ -1,9 +1,8 @@
 """Public functions: all checks of a component, by kind."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Any
 
 from sknn_scratch._floats import quiet_floats
@@ -17,6 +16,7 @@ from sknn_scratch.contracts import (
     Schedule,
     Transform,
 )
+from sknn_scratch.core import probe
 from sknn_scratch.testing import (
     _activation,
     _callback,
@@ -35,6 +35,10 @@ _BY_KIND: dict[type[Component], tuple[Callable[[Any], None], ...]] = {
     Initializer: _initializer.CHECKS,
     Callback: _callback.CHECKS,
 }
+
+
+#: Rooms that call methods of components.
+_CALLERS = tuple(f"sknn_scratch.{room}." for room in ("testing", "core"))
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,8 @@ class Check:
                 raise
             raise AssertionError(f"{self}: {error}") from error
         except Exception as error:
-            raise AssertionError(
-                f"{self}: {type(error).__name__}: {error}. Give the methods of "
-                f"{type(self.component).__name__} the signatures of its base class in "
-                "sknn_scratch.contracts."
-            ) from error
+            message = f"{self}: {type(error).__name__}: {str(error).rstrip('.')}."
+            raise AssertionError(f"{message} {_remedy(self.component, error)}") from error
         after = _common.remembered(self.component)
         changed = [key for key in before | after if not _common.same_entry(key, before, after)]
         _common.require(
@@ -81,6 +82,20 @@ class Check:
 
     def __str__(self) -> str:
         return f"{_common.name(self.component)}: {self.name}"
+
+
+def _remedy(component: Component, error: Exception) -> str:
+    """Return the remedy for an error in a check, which tells its cause by where it was raised."""
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    at_call = frame.f_globals.get("__name__", "").startswith(_CALLERS)
+    if at_call and isinstance(error, TypeError):
+        return (
+            f"Give the methods of {type(component).__name__} the signatures of its base class in "
+            "sknn_scratch.contracts."
+        )
+    return probe.advice_on_input(component, error) or (
+        f"Correct the methods of {type(component).__name__}, one of which raises it."
+    )
 
 
 def checks(component: Component) -> list[Check]:
