@@ -112,6 +112,20 @@ def passes(model, *orders):
     return np.concatenate([W.ravel() for W in model.coefs_])
 
 
+def test_curves_are_read_only():
+    """`loss_curve_`, `validation_scores_`, `best_loss_`, `best_validation_score_`"""
+    ours, theirs = (model.partial_fit(X, Y) for model in both("MLPRegressor"))
+    curves = [model.loss_curve_ for model in (ours, theirs)]
+    for model in ours, theirs:
+        model.partial_fit(X, Y)
+    assert [len(curve) for curve in curves] == [1, 2]
+    for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_"):
+        setattr(theirs, name, None)
+        with pytest.raises(AttributeError):
+            setattr(ours, name, None)
+    assert len(ours.loss_curve_) == 2
+
+
 def test_partial_fit_goes_on_with_its_random_stream():
     """`partial_fit` with an integer seed"""
     ours, theirs = both("MLPRegressor", solver="sgd", batch_size=1, random_state=7)

@@ -36,6 +36,7 @@ from sknn_scratch.estimators._start import (
     start,
     warn_if_clipped,
 )
+from sknn_scratch.training.history import Row
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
@@ -79,6 +80,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     _usual_loss: ClassVar[str]
     theta_: Array
     _state: TrainingState
+    _stops_early: bool
 
     # --- Hooks each estimator implements.
 
@@ -231,7 +233,7 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _publish(self, plan: Plan, state: TrainingState, targets: Any) -> None:
         """Set all fitted attributes; the only place that does so."""
         theta = self._final_theta(plan, state)
-        del state.history[:-CURVE_LENGTH]
+        state.history.keep(CURVE_LENGTH)
         for name, value in self._fitted_attributes(plan, state, targets, theta).items():
             setattr(self, name, value)
 
@@ -251,20 +253,14 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
     def _fitted_attributes(
         self, plan: Plan, state: TrainingState, targets: Any, theta: Array
     ) -> dict[str, Any]:
-        network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
+        network, loss = plan.network, plan.objective.loss
         kept = state.best_row if plan.early_stopping else {}
-        scores = state.curve("validation_score")
+        losses = (row["loss"] for row in reversed(state.history) if "loss" in row)
         # True if partial_fit resumes from other weights than theta_.
         goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
         return {
             "theta_": theta,
-            "history_": state.history,
-            "loss_": kept.get("loss", curve[-1] if curve else float("nan")),
-            "loss_curve_": curve,
-            "best_loss_": None if plan.early_stopping else min(curve, default=float("nan")),
-            "validation_scores_": scores or None,
-            "validation_loss_curve_": state.curve("validation_loss") or None,
-            "best_validation_score_": _best(scores),
+            "loss_": kept["loss"] if "loss" in kept else next(losses, float("nan")),
             "n_iter_": state.epoch,
             "best_n_iter_": int(kept.get("epoch", state.epoch)),
             "t_": state.samples,
@@ -275,8 +271,41 @@ class BaseMLP(_aliases.ComponentParams, CallbackSupportMixin, ABC):
             "_loss": loss,
             "_targets": targets,
             "_optimizer": getattr(plan.strategy, "optimizer", None),
+            "_stops_early": plan.early_stopping,
             "_state": state.at_rest(keep_theta=goes_on),
         }
+
+    # --- The history, read from the state: copies would make each partial_fit slower.
+
+    @property
+    def history_(self) -> list[Row]:
+        """Record of the epochs done, one dict for each, as a new list."""
+        return list(self._state.history)
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Mean training loss of each epoch, as a new list."""
+        return self._state.history.curve("loss")
+
+    @property
+    def best_loss_(self) -> float | None:
+        """Minimum of ``loss_curve_``; None with early stopping."""
+        return None if self._stops_early else min(self.loss_curve_, default=float("nan"))
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """Validation score of each epoch, as a new list; None without validation data."""
+        return self._state.history.curve("validation_score") or None
+
+    @property
+    def validation_loss_curve_(self) -> list[float] | None:
+        """Validation loss of each epoch, as a new list; None without validation data."""
+        return self._state.history.curve("validation_loss") or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """Maximum of ``validation_scores_``, without nan; None without validation data."""
+        return _best(self.validation_scores_)
 
     # --- The fitted network.
 
@@ -495,7 +524,7 @@ class Job(NamedTuple):
     header: State  #: identification of this fit in checkpoints
 
 
-def _best(scores: list[float]) -> float | None:
+def _best(scores: list[float] | None) -> float | None:
     """Return the highest score that is not nan; nan if all are, None without scores."""
     if not scores:
         return None

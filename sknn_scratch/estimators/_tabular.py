@@ -40,6 +40,7 @@ from sknn_scratch.estimators._start import own_seed, plan_without_data
 from sknn_scratch.estimators._targets import ClassTargets, NumericTargets
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._columns import read
+from sknn_scratch.training.history import History
 from sknn_scratch.training.members import Member, Task, Together
 from sknn_scratch.training.state import TrainingState
 
@@ -325,10 +326,10 @@ class BaseTabularMLP(_aliases.ComponentParams, ABC):
             epoch=member.epoch,
             step=member.step,
             stop_reason=member.stop_reason,
-            history=[
+            history=History(
                 {"epoch": k + 1, "step": step, "validation_score": score}
                 for k, (step, score) in enumerate(member.scores)
-            ],
+            ),
         )
         vars(plain).update(plain._fitted_attributes(plan, state, problem.targets, theta))
         plain.n_features_in_ = n_in

@@ -28,6 +28,12 @@ from sknn_scratch.estimators._targets import as_labels
 from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
+#: Dtypes in which X is kept, in any byte order; X of another dtype is cast to the first of them.
+KEPT = tuple(
+    np.dtype(order + code)
+    for code in ("f8", "f4", "f2", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+    for order in "=<>"
+)
 #: Contents of y that are no numbers, with remedies.
 _REMEDIES = {
     "datetimes": "convert them to numbers, such as seconds with "
@@ -83,20 +89,20 @@ def is_mapped(X: Any) -> bool:
 
 
 def check_X(estimator: Any, X: Any, reset: bool) -> Any:
-    """Return X as float32 or float64, dense or CSR; ``reset`` sets the features.
+    """Return X as real numbers, dense or CSR; ``reset`` sets the features.
 
-    Integers that are mapped from a file are not cast here, because as floats they may not fit
-    into memory: rows are cast when they are used.
+    Integers and float16 are not cast here, because all rows as floats may not fit into memory:
+    rows are cast when they are used.
     """
     X = in_memory(X, type(estimator).__name__)
-    as_is = is_mapped(X) and X.dtype.kind in "biu"
+    is_mixed = len(set(getattr(X, "dtypes", ()))) > 1  # pandas may make objects of such columns
     with naming("X", estimator), _advising_tables(estimator):
         X = validate_data(
             estimator,
             X,
             "no_validation",
             accept_sparse=["csr", "csc"],
-            dtype=None if as_is else FLOATS,
+            dtype=FLOATS if is_mixed else KEPT,
             reset=reset,
         )
     return X.tocsr() if issparse(X) else X
@@ -272,8 +278,14 @@ def outside(
 
 
 def cast_X(estimator: Any, X: Any, dtype: Any) -> Any:
-    """Return X in ``dtype``, or unchanged if it is mapped from a file, see :class:`Data`."""
-    if X.dtype == dtype or not is_mapped(X):
+    """Return X in ``dtype`` if that takes less memory; else unchanged, see :class:`Data`.
+
+    To cast once saves time, but a copy as large as X may not fit into memory.  No copy is made of
+    rows that are mapped from a file.
+    """
+    if X.dtype in KEPT and X.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return X  # only a larger dtype can hold numbers that overflow
+    if not is_mapped(X):
         return cast(estimator, "X", X, dtype)
     values = X.data if issparse(X) else X
     for start in range(0, len(values), CHUNK_ROWS):

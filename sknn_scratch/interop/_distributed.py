@@ -39,9 +39,10 @@ from sknn_scratch.interop._partitions import (
     summarise,
     warn_of_lonely_classes,
 )
+from sknn_scratch.training.history import History, Row
 from sknn_scratch.training.lbfgs import LBFGS, RowSum
 from sknn_scratch.training.minibatch import Loop, MiniBatch
-from sknn_scratch.training.state import Plan, Row, TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 #: Number of partial sums that one task adds.
 FAN_IN = 8
@@ -436,7 +437,9 @@ class AveragingLoop:
         import dask
 
         state = self.state
-        begin = replace(state, history=[], memory={}, patience={}, best_theta=None, held_out=None)
+        begin = replace(
+            state, history=History(), memory={}, patience={}, best_theta=None, held_out=None
+        )
         work = dask.delayed((self.how, self.plan, begin), traverse=False)
         turns = [
             (part, Turn(seed, k, first, min(first + self.stride, size)))

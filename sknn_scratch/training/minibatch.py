@@ -14,8 +14,9 @@ from sknn_scratch.contracts import Array, Optimizer, Progress, Schedule
 from sknn_scratch.core import linalg, probe
 from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.workspace import Rows, Workspace
+from sknn_scratch.training.history import Row
 from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import Plan, Row, TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.stopping import Patience
 
 #: At or below this learning rate a stall ends training, whatever the schedule returns.
