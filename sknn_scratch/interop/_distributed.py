@@ -45,6 +45,7 @@ from sknn_scratch.interop._partitions import (
     summarise,
     warn_of_lonely_classes,
 )
+from sknn_scratch.training.history import History
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import AllRowsSteps, BatchSteps, BlockTotal, Steps, Stretch
@@ -402,7 +403,9 @@ class AveragedSteps:
         import dask
 
         state = self.state
-        begin = replace(state, history=[], memory={}, patience={}, best_theta=None, held_out=None)
+        begin = replace(
+            state, history=History(), memory={}, patience={}, best_theta=None, held_out=None
+        )
         work = dask.delayed((self.how, self.plan, begin), traverse=False)
         turns = [
             (part, Turn(seed, k, first, min(first + self.stride, size)))
