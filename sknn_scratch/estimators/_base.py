@@ -23,7 +23,7 @@ from sknn_scratch.fitting._prepare import prepare
 from sknn_scratch.fitting._publish import fitted, restore
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
-from sknn_scratch.fitting._solve import run, unchanged_on_error
+from sknn_scratch.fitting._solve import run_fit, unchanged_on_error
 from sknn_scratch.fitting._types import Call, Rows
 from sknn_scratch.training.history import Row
 from sknn_scratch.training.state import TrainingState
@@ -63,7 +63,7 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, call: Call) -> Any:
         """Implement fit, and partial_fit and resume, which ``call`` tells from it."""
-        run(self, rows, call, partial(prepare, self))
+        run_fit(self, rows, call, partial(prepare, self))
         return self
 
     # --- The history, read from the state: copies would make each partial_fit slower.

@@ -30,7 +30,7 @@ from sknn_scratch.fitting._coding import (
 )
 from sknn_scratch.fitting._prepare import begin, plan_of, with_features
 from sknn_scratch.fitting._settings import Settings
-from sknn_scratch.fitting._solve import run
+from sknn_scratch.fitting._solve import run_fit
 from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.interop._extras import require
@@ -159,7 +159,7 @@ def fit(
     check_estimator(estimator)
     asked = _checked_options(options)
     call = Call(asked.given, classes=asked.classes, path=asked.resume)
-    run(estimator, Rows(X, y, sample_weight), call, partial(_prepare, estimator, asked))
+    run_fit(estimator, Rows(X, y, sample_weight), call, partial(_prepare, estimator, asked))
     return estimator
 
 
