@@ -104,7 +104,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 def check_path(path: Any) -> str:
     """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
-    return os.fspath(path)
+    return str(os.fspath(path))  # messages show a subclass, such as numpy's, by its own repr
 
 
 def load(path: str) -> State:
