@@ -28,7 +28,8 @@ class PrintProgress(Callback):
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
         row = run.history[-1]
-        parts = [f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
+        member = [f"Member {run.member + 1}/{run.n_members}"] if run.n_members > 1 else []
+        parts = [*member, f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
         if "validation_score" in row:
             parts.append(f"validation score {row['validation_score']:.6f}")
             parts.append(f"loss {row['validation_loss']:.6f}")

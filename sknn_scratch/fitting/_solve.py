@@ -32,7 +32,8 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     except BaseException as error:
         _blame.add_notes(error, estimator)
         # Ctrl-C sets fitted attributes from the training so far, which must be kept.
-        published = vars(estimator).get("theta_") is not before.get("theta_")
+        fitted = ("theta_", "estimators_")
+        published = any(vars(estimator).get(name) is not before.get(name) for name in fitted)
         if not (isinstance(error, KeyboardInterrupt) and published):
             vars(estimator).clear()
             vars(estimator).update(before)
