@@ -26,7 +26,6 @@ from campaign._tables import draw_weight, draw_X, draw_y
 from campaign._watch import Case, Hang, limited
 from sknn_scratch import MLPClassifier, MLPRegressor, components, registry
 from sknn_scratch.contracts import Component
-from sknn_scratch.estimators import _base
 from sknn_scratch.fitting import _settings, _solve, _validation
 from sknn_scratch.fitting._params import check_params
 
@@ -85,7 +84,7 @@ def keeps_all(estimator):
 #: What a change may break: (module, name, replacement, part that is to see it).
 FAULTS = {
     "a size check removed": (_validation, "check_consistent_length", lambda *_: None, "machine"),
-    "an errstate removed": (_base, "quiet_floats", contextlib.nullcontext, "calls"),
+    "an errstate removed": (_solve, "quiet_floats", contextlib.nullcontext, "calls"),
     "a check of parameters removed": (_settings, "check_params", lambda estimator: None, "calls"),
     "a parameter renamed in a message": (Component, "require", without_field_names, "calls"),
     "an estimator changed by an error": (_solve, "unchanged_on_error", keeps_all, "machine"),

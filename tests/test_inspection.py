@@ -826,6 +826,22 @@ def test_loss_curves_of_what_holds_networks(plt, held):
     assert len(several.runs) == held.n_networks + 1
 
 
+@without_warnings
+@pytest.mark.parametrize("cls", [TabularMLPClassifier, TabularMLPRegressor])
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize(
+    ("curves", "n_lines"), [(None, 1), ("loss", 1), (["loss", "validation_loss"], 2)]
+)
+def test_curves_of_members(plt, cls, n, curves, n_lines):
+    """One curve for each member, as long as no others are asked for."""
+    y = CLASSES if cls is TabularMLPClassifier else NUMBERS
+    model = cls("fast", n_ensemble=n, max_iter=2, random_state=0).fit(X, y)
+    assert len(LossCurveDisplay.from_estimator(model, curves=curves).lines_) == n * n_lines
+    # A member passed on its own is a network like all others.
+    alone = LossCurveDisplay.from_estimator(model.estimators_[0])
+    assert len(alone.lines_) == (3 if cls is TabularMLPClassifier else 2)
+
+
 @holders
 @without_warnings
 def test_one_network_is_found(plt, held):

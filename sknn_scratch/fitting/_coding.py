@@ -45,7 +45,7 @@ def checked(settings: Settings, rows: Rows, is_part: bool = False) -> Rows:
 
 
 def learn(settings: Settings, X: Any, y: Any, call: Call) -> Coding:
-    """Return the encoding for checked rows, or that of the weights from which training goes on."""
+    """Return the encoding for checked rows, which may be that of an earlier fit."""
     targets = _targets(settings, y, call)
     if call.one_pass and isinstance(settings.class_weight, str):
         raise ValueError(

@@ -37,7 +37,7 @@ def prepare(estimator: Any, settings: Settings, rows: Rows, call: Call) -> Job:
 
 
 def with_features(estimator: Any, settings: Settings, X: Any, call: Call) -> tuple[Any, Call]:
-    """Return X, checked, and the call with checked validation data and what it goes on from.
+    """Return X, checked, and the call with checked validation data and the start of training.
 
     scikit-learn keeps number and names of features on the estimator.
     """
@@ -50,11 +50,11 @@ def with_features(estimator: Any, settings: Settings, X: Any, call: Call) -> tup
 
 
 def _before(estimator: Any, settings: Settings, call: Call) -> Fitted | Stored | None:
-    """Return what a call goes on from; the only place that uses ``warm_start``."""
+    """Return the start of training; the only place that uses ``warm_start``."""
     if call.path is not None:
         return _resume.stored(settings, call.path)
-    goes_on = call.one_pass or settings.warm_start
-    return fitted(estimator) if goes_on and hasattr(estimator, "theta_") else None
+    continues = call.one_pass or settings.warm_start
+    return fitted(estimator) if continues and hasattr(estimator, "theta_") else None
 
 
 def plan_of(coding: Coding, data: Data, call: Call) -> Plan:

@@ -34,7 +34,7 @@ class Inherited(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A fitted network, from which training can go on."""
+    """A fitted network, from which training can continue."""
 
     theta: Array
     state: TrainingState
@@ -47,23 +47,23 @@ class Fitted(NamedTuple):
 
     @property
     def inherited(self) -> Inherited:
-        """What a fit that goes on from this network keeps."""
+        """Encoding that a fit keeps if it continues from this network."""
         return Inherited(self.targets, self.theta.dtype, self.n_features, self.feature_names)
 
 
 class Stored(NamedTuple):
-    """A checkpoint, from which a fit goes on."""
+    """A checkpoint to resume from."""
 
     path: str
     tree: State
-    inherited: Inherited | None  #: what its fit kept of an earlier one
+    inherited: Inherited | None  #: encoding that its fit kept of an earlier one
 
 
 class Call(NamedTuple):
-    """Arguments of a call of ``fit`` or ``partial_fit``, beside the rows."""
+    """Arguments of a call of ``fit``, ``partial_fit`` or ``resume``, apart from the rows."""
 
     given: Rows = Rows()  #: validation data, whose X is checked
-    before: Fitted | Stored | None = None  #: what training goes on from; None: from new weights
+    before: Fitted | Stored | None = None  #: start of training; None: new weights
     one_pass: bool = False  #: partial_fit
     classes: Any = None
     path: str | None = None  #: path of the checkpoint to resume from
@@ -71,7 +71,7 @@ class Call(NamedTuple):
 
     @property
     def inherited(self) -> Inherited | None:
-        """What the call keeps of an earlier fit; None to learn features and targets anew."""
+        """Encoding that the call keeps of an earlier fit; None to determine it again."""
         return None if self.before is None else self.before.inherited
 
 

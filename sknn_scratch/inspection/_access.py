@@ -74,6 +74,11 @@ def networks(estimator: Any) -> list[Any]:
     return [network for member in members for network in networks(member)] or [last]
 
 
+def is_ensemble(estimator: Any) -> bool:
+    """Return True if an estimator is an ensemble, of any number of members, or contains one."""
+    return any(_members(outer)[1] for outer in chain(estimator))
+
+
 def unchanged_data(estimator: Any, reader: str) -> Any:
     """Return the estimator of the network; raise ValueError if X or y are transformed before."""
     for outer in chain(estimator):

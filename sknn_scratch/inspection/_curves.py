@@ -28,15 +28,17 @@ class Curves(NamedTuple):
     validation_loss: Array | None = None
     validation_score: Array | None = None
     best_epoch: int | None = None
+    usual: tuple[str, ...] = tuple(CURVES)  #: curves to draw by default
 
     @classmethod
     def of_networks(cls, estimator: Any, name: str | None) -> "list[Curves]":
         """Return the curves of a fitted network, or of each member of an ensemble."""
-        networks = _access.networks(estimator)
-        if len(networks) == 1:
-            return [cls.of_estimator(networks[0], name)]
-        prefix = "member" if name is None else f"{name}: member"
-        return [cls.of_estimator(net, f"{prefix} {k}") for k, net in enumerate(networks)]
+        networks, names = _access.networks(estimator), [name]
+        if len(networks) > 1:
+            prefix = "member" if name is None else f"{name}: member"
+            names = [f"{prefix} {k}" for k in range(len(networks))]
+        runs = [cls.of_estimator(*one) for one in zip(networks, names, strict=True)]
+        return [run.as_member() for run in runs] if _access.is_ensemble(estimator) else runs
 
     @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> "Curves":
@@ -85,15 +87,24 @@ class Curves(NamedTuple):
             best = int(epochs[np.nanargmin(val_loss)])
         return cls(name, epochs, loss, val_loss, score, best)
 
+    def shown(self, asked: Sequence[str] | None) -> list[str]:
+        """Return the curves to draw, those asked for or the usual ones, if they have values."""
+        names = self.usual if asked is None else asked
+        return [name for name in names if getattr(self, name) is not None]
+
+    def as_member(self) -> "Curves":
+        """Return the curves of a member of an ensemble, whose last one is drawn by default."""
+        return self._replace(usual=tuple(self.shown(None)[-1:]))
+
     def points(self, curve: str) -> tuple[Array, Array]:
         """Return the epochs at which a curve has values, and the values."""
         values = getattr(self, curve)
         measured = np.isfinite(values)
         return self.epochs[measured], values[measured]
 
-    def mark(self, curves: Sequence[str]) -> tuple[str, float] | None:
+    def mark(self, asked: Sequence[str] | None) -> tuple[str, float] | None:
         """Return the curve on which to mark the best epoch, and its value there."""
-        there = [c for c in reversed(CURVES) if c in curves and getattr(self, c) is not None]
+        there = [curve for curve in reversed(CURVES) if curve in self.shown(asked)]
         at = np.flatnonzero(self.epochs == self.best_epoch)
         return (there[0], float(getattr(self, there[0])[at[0]])) if there and len(at) else None
 
@@ -164,7 +175,8 @@ class LossCurveDisplay:
         name : str, default=None
             Name of the run in the legend.
         curves : sequence of {"loss", "validation_loss", "validation_score"}, default=None
-            Curves to draw. If None, draw all available curves.
+            Curves to draw. If None, draw all available curves of a network, and one curve for
+            each member of an ensemble: the validation score or, without one, a loss.
         line_kw : dict, default=None
             Keyword arguments for matplotlib's ``plot``.
 
@@ -250,49 +262,54 @@ class LossCurveDisplay:
         display : LossCurveDisplay
             The display itself.
         """
-        asked = _checked(curves)
-        wanted = [c for c in asked if any(getattr(run, c) is not None for run in self.runs)]
+        asked = None if curves is None else _checked(curves)
+        wanted = self._found(asked)
         if not wanted:
-            found = [c for c in CURVES if any(getattr(run, c) is not None for run in self.runs)]
             raise ValueError(
-                f"No run of this LossCurveDisplay has values of {asked} to draw. Got {found} only."
+                f"No run of this LossCurveDisplay has values of {asked or list(CURVES)} to draw. "
+                f"Got {self._found(list(CURVES))} only."
             )
         self.ax_ = _plotting.axes(ax, type(self).__name__)
         self.figure_, self.lines_ = self.ax_.figure, []
         self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None
         if len(self.runs) == 1:
-            self._draw_one(self.runs[0], wanted, dict(line_kw or {}))
+            self._draw_one(self.runs[0], asked, dict(line_kw or {}))
         else:
-            self._draw_several(wanted, dict(line_kw or {}))
+            self._draw_several(asked, dict(line_kw or {}))
         self._finish()
         return self
 
-    def _draw_one(self, run: Curves, wanted: Sequence[str], line_kw: dict[str, Any]) -> None:
+    def _found(self, asked: Sequence[str] | None) -> list[str]:
+        """Return the curves to draw, of any run."""
+        found = [curve for run in self.runs for curve in run.shown(asked)]
+        return [curve for curve in asked or CURVES if curve in found]
+
+    def _draw_one(self, run: Curves, asked: Sequence[str] | None, line_kw: dict[str, Any]) -> None:
         """Draw one run: a colour for each curve."""
         prefix = "" if run.name is None else f"{run.name}: "
-        for curve in wanted:
+        for curve in run.shown(asked):
             style = {"label": prefix + CURVES[curve][0], "color": _next_color(self.ax_)}
             self._draw(run, curve, style | line_kw)
-        if run.mark(wanted):
+        if run.mark(asked):
             label = f"{prefix}best epoch ({run.best_epoch})"
-            self._mark(run, wanted, self.lines_[-1].get_color(), label)
+            self._mark(run, asked, self.lines_[-1].get_color(), label)
             self.ax_.axvline(run.best_epoch, color="0.6", linewidth=0.8, zorder=0, gid=_MARK)
 
-    def _draw_several(self, wanted: Sequence[str], line_kw: dict[str, Any]) -> None:
+    def _draw_several(self, asked: Sequence[str] | None, line_kw: dict[str, Any]) -> None:
         """Draw several runs: a colour for each, and a line style for each curve."""
         for run in self.runs:
             color, label = _next_color(self.ax_), run.name
-            for curve in wanted:
-                if getattr(run, curve) is not None:
-                    style = {"color": color, "linestyle": CURVES[curve][1], "label": label}
-                    self._draw(run, curve, style | line_kw)
-                    label = None
-            self._mark(run, wanted, color)
+            for curve in run.shown(asked):
+                style = {"color": color, "linestyle": CURVES[curve][1], "label": label}
+                self._draw(run, curve, style | line_kw)
+                label = None
+            self._mark(run, asked, color)
         # Explain each line style once in the legend, in grey.
+        wanted = self._found(asked)
         for curve in wanted if len(wanted) > 1 else ():
             label, dashes = CURVES[curve]
             self.ax_.plot([], [], color="0.4", linestyle=dashes, label=label)
-        if any(run.mark(wanted) for run in self.runs):
+        if any(run.mark(asked) for run in self.runs):
             self.ax_.plot([], [], color="0.4", label="best epoch", **_DOT)
 
     def _draw(self, run: Curves, curve: str, style: dict[str, Any]) -> None:
@@ -300,9 +317,11 @@ class LossCurveDisplay:
         marker = "." if len(values) == 1 else None
         self.lines_ += self._axes(curve).plot(epochs, values, **{"marker": marker} | style)
 
-    def _mark(self, run: Curves, wanted: Sequence[str], color: Any, label: Any = None) -> None:
+    def _mark(
+        self, run: Curves, asked: Sequence[str] | None, color: Any, label: Any = None
+    ) -> None:
         """Draw a dot on the curve that determines the best epoch."""
-        mark = run.mark(wanted)
+        mark = run.mark(asked)
         if mark is not None:
             curve, value = mark
             self._axes(curve).plot(run.best_epoch, value, color=color, label=label, **_DOT)

@@ -1,4 +1,4 @@
-"""Steps of an epoch: whoever has the rows makes them."""
+"""Steps of an epoch, made by the source of the rows."""
 
 from __future__ import annotations
 
