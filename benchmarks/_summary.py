@@ -84,7 +84,10 @@ def footprint(rows: list[Row]) -> tuple[str, str] | None:
     if TORCH not in sizes:
         return None
     own, whole = sizes[OURS]["sknn-scratch"], sum(sizes[TORCH].values())
-    return "size on disk, on top of scikit-learn", f"{size(own)} (PyTorch: {whole / 1e6:.0f} MB)"
+    return (
+        "size on disk, in addition to scikit-learn",
+        f"{size(own)} (PyTorch: {whole / 1e6:.0f} MB)",
+    )
 
 
 def tables(rows: list[Row]) -> tuple[str, str] | None:
@@ -117,8 +120,9 @@ def wins(rows: list[Row]) -> tuple[str, str] | None:
     """Return how many splits are won, by error and by log-loss."""
     by_loss, n, _ = outcome(rows, "log_loss")
     by_error, _, tied = outcome(rows, "error")
-    cell = f"{by_loss} of {n} by log-loss; {by_error} of {n} by error, where {tied} more are tied"
-    return "classification splits won: `TabularMLP*` vs `HistGradientBoosting*`", cell
+    cell = f"by log-loss {by_loss}; by error {by_error}, with {tied} ties"
+    what = f"number of train-test splits ({n}, of classification tables) in which `TabularMLP*`"
+    return f"{what} is better than `HistGradientBoosting*`", cell
 
 
 # ----------------------------------------------------------------------------------- whole tables

@@ -122,7 +122,7 @@ def model(machines: int, compute: float, n_bytes: int) -> dict[str, Any]:
 
 def table(rows: list[Row]) -> Table:
     """Return what was measured, and what the model says."""
-    head = ["", "workers", "rows per partition", "an evaluation", "of it computing", "sent"]
+    head = ["", "workers", "rows per partition", "an evaluation", "share computing", "sent"]
     return Table(head, [_measured(r) if r["case"] == "measured" else _modelled(r) for r in rows])
 
 

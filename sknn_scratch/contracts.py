@@ -774,8 +774,8 @@ class Run(ABC):
 
     @property
     @abstractmethod
-    def history(self) -> list[dict[str, float]]:
-        """Record of the epochs done, one dict for each.
+    def history(self) -> Sequence[dict[str, float]]:
+        """Record of the epochs done, one dict for each; read-only.
 
         Keys are epoch, loss, learning_rate, gradient_norm (of the last batch) and seconds;
         with validation data also validation_score and validation_loss.

@@ -112,6 +112,20 @@ def passes(model, *orders):
     return np.concatenate([W.ravel() for W in model.coefs_])
 
 
+def test_curves_are_read_only():
+    """`loss_curve_`, `validation_scores_`, `best_loss_`, `best_validation_score_`"""
+    ours, theirs = (model.partial_fit(X, Y) for model in both("MLPRegressor"))
+    curves = [model.loss_curve_ for model in (ours, theirs)]
+    for model in ours, theirs:
+        model.partial_fit(X, Y)
+    assert [len(curve) for curve in curves] == [1, 2]
+    for name in ("loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_"):
+        setattr(theirs, name, None)
+        with pytest.raises(AttributeError):
+            setattr(ours, name, None)
+    assert len(ours.loss_curve_) == 2
+
+
 def test_partial_fit_goes_on_with_its_random_stream():
     """`partial_fit` with an integer seed"""
     ours, theirs = both("MLPRegressor", solver="sgd", batch_size=1, random_state=7)
@@ -452,7 +466,7 @@ def test_label_matrices_hold_0_and_1(low, high):
     labels = np.column_stack([Y > 0, Y > 1])
     ours, theirs = both("MLPClassifier")
     y = np.where(labels, high, low)
-    with pytest.raises(ValueError, match=r"0/1 indicators.*in y of MLPClassifier"):
+    with pytest.raises(ValueError, match=r"^y must hold 0/1 indicators.*\(in MLPClassifier\)$"):
         ours.fit(X, y)
     _, of_nonzero = both("MLPClassifier")
     theirs.fit(X, y)
@@ -498,7 +512,7 @@ def test_weights_are_numbers(kind):
     """sample weights that are strings"""
     ours, theirs = both(kind)
     weight = ["1"] * len(X)
-    with pytest.raises(ValueError, match=f"in sample_weight of {kind}"):
+    with pytest.raises(ValueError, match=rf"^sample_weight must be a number .*\(in {kind}\)$"):
         ours.fit(X, target(kind), sample_weight=weight)
     theirs.fit(X, target(kind), sample_weight=weight)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from math import inf
 
 from sknn_scratch.contracts import Callback, Run, State
@@ -88,9 +89,9 @@ class CSVLog(Callback):
     Parameters
     ----------
     path : str or path-like
-        Path of the file. Each fit overwrites it. ``{fingerprint}`` in the path is replaced by
-        a short hash of parameters and data, so that the fits of a search write to different
-        files.
+        Path of the file. Each fit overwrites it. ``partial_fit`` and ``resume`` append to it if
+        its last line is the last epoch. ``{fingerprint}`` in the path is replaced by a short hash
+        of parameters and data, so that the fits of a search write to different files.
 
     See Also
     --------
@@ -120,9 +121,13 @@ class CSVLog(Callback):
         self.require_path("path")
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
-        """Write the header, and the epochs before a resumed fit; an invalid path raises here."""
-        with open(self._where(run), "w", encoding="utf-8") as file:
-            file.writelines([",".join(COLUMNS) + "\n", *map(_csv_line, run.history)])
+        """Write the header and previous epochs, if missing; an invalid path raises here."""
+        path = self._where(run)
+        # partial_fit would otherwise write the whole history in each call.
+        goes_on = bool(run.history) and _ends_with(path, "\n" + _csv_line(run.history[-1]))
+        with open(path, "a" if goes_on else "w", encoding="utf-8") as file:
+            if not goes_on:
+                file.writelines([",".join(COLUMNS) + "\n", *map(_csv_line, run.history)])
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
         with open(self._where(run), "a", encoding="utf-8") as file:
@@ -142,6 +147,16 @@ COLUMNS = (
     "gradient_norm",
     "seconds",
 )
+
+
+def _ends_with(path: str, text: str) -> bool:
+    """Return True if ``path`` is a regular file that ends with a text."""
+    end = text.replace("\n", os.linesep).encode()
+    if not os.path.isfile(path) or os.path.getsize(path) < len(end):
+        return False
+    with open(path, "rb") as file:
+        file.seek(-len(end), os.SEEK_END)
+        return file.read() == end
 
 
 def _csv_line(row: dict[str, float]) -> str:

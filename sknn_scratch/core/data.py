@@ -28,7 +28,7 @@ class Data(NamedTuple):
 
     ``y`` is (n_targets, n_samples) in the compute dtype, or a vector of class codes, which
     select columns of ``unit``, the identity matrix, when a batch is gathered.  X may have
-    another dtype, for instance if it is mapped from a file; batches are then cast.
+    another dtype; batches are then cast.
     """
 
     X: Any
@@ -101,7 +101,8 @@ class Batches:
         if self._is_dense:
             linalg.take_rows_into(self.data.X, index, self._x[: len(index)])
         else:
-            x = self.data.X[index].astype(self.data.dtype, copy=False)
+            x = self.data.X[index]
+            x.data = x.data.astype(self.data.dtype, copy=False)  # astype of x copies its indices
             batches = [batches[0]._replace(x=x)]
         if self.data.weight is not None:
             batches = _weighted(batches, self.data.weight[index])

@@ -300,9 +300,12 @@ def in_rows(x: Any) -> Any:
 
 def take_rows_into(a: Array, index: Array, out: Array) -> Array:
     """out = a[index], cast to the dtype of ``out``; ``take`` would copy some arrays entirely."""
-    if a.flags.c_contiguous and a.flags.aligned and a.dtype == out.dtype:
-        return a.take(index, 0, out, "clip")
-    out[...] = a[index]
+    if not (a.flags.c_contiguous and a.flags.aligned):
+        out[...] = a[index]
+    elif a.dtype == out.dtype:
+        a.take(index, 0, out, "clip")
+    else:
+        out[...] = a.take(index, 0, mode="clip")
     return out
 
 

@@ -23,14 +23,22 @@ from sknn_scratch.fitting._prepare import prepare
 from sknn_scratch.fitting._publish import fitted, restore
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
-from sknn_scratch.fitting._solve import run, unchanged_on_error
+from sknn_scratch.fitting._solve import run_fit, unchanged_on_error
 from sknn_scratch.fitting._types import Call, Rows
+from sknn_scratch.training.history import Row
 from sknn_scratch.training.state import TrainingState
 
 #: Number of the layout of pickles; raised whenever an older version could not read them.
 FORMAT = 1
 _VERSION, _FORMAT = "_sknn_scratch_version", "_sknn_scratch_format"
 _PLUGINS = "_sknn_scratch_plugins"
+
+
+def _best(scores: list[float] | None) -> float | None:
+    """Return the highest score that is not nan; nan if all are, None without scores."""
+    if not scores:
+        return None
+    return max((score for score in scores if score == score), default=float("nan"))
 
 
 class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
@@ -42,6 +50,7 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
     _usual_loss: ClassVar[str]
     theta_: Array
     _state: TrainingState
+    _stops_early: bool
 
     # --- Hook each estimator implements.
 
@@ -54,8 +63,40 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
 
     def _fit(self, rows: Rows, call: Call) -> Any:
         """Implement fit, and partial_fit and resume, which ``call`` tells from it."""
-        run(self, rows, call, partial(prepare, self))
+        run_fit(self, rows, call, partial(prepare, self))
         return self
+
+    # --- The history, read from the state: copies would make each partial_fit slower.
+
+    @property
+    def history_(self) -> list[Row]:
+        """Record of the epochs done, one dict for each, as a new list."""
+        return list(self._state.history)
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Mean training loss of each epoch, as a new list."""
+        return self._state.history.curve("loss")
+
+    @property
+    def best_loss_(self) -> float | None:
+        """Minimum of ``loss_curve_``; None with early stopping."""
+        return None if self._stops_early else min(self.loss_curve_, default=float("nan"))
+
+    @property
+    def validation_scores_(self) -> list[float] | None:
+        """Validation score of each epoch, as a new list; None without validation data."""
+        return self._state.history.curve("validation_score") or None
+
+    @property
+    def validation_loss_curve_(self) -> list[float] | None:
+        """Validation loss of each epoch, as a new list; None without validation data."""
+        return self._state.history.curve("validation_loss") or None
+
+    @property
+    def best_validation_score_(self) -> float | None:
+        """Maximum of ``validation_scores_``, without nan; None without validation data."""
+        return _best(self.validation_scores_)
 
     # --- The fitted network.
 

@@ -20,6 +20,7 @@ from sknn_scratch.fitting._publish import attributes
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import own_stream, plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.training.history import History
 from sknn_scratch.training.state import TrainingState
 
 #: Attributes with the same meaning in both packages.
@@ -76,7 +77,7 @@ def _state(model: Any, theta: Array, random_state: Any) -> TrainingState:
     state = TrainingState(theta, own_stream(random_state), epoch=model.n_iter_, samples=model.t_)
     curve = getattr(model, "loss_curve_", [model.loss_])
     first = model.n_iter_ - len(curve) + 1
-    state.history = [{"epoch": first + k, "loss": loss} for k, loss in enumerate(curve)]
+    state.history = History({"epoch": first + k, "loss": loss} for k, loss in enumerate(curve))
     scores = getattr(model, "validation_scores_", None) or []
     for row, score in zip(state.history, scores, strict=False):
         row["validation_score"] = score

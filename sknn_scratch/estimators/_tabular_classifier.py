@@ -144,7 +144,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     estimators_ : list of MLPClassifier
         Members, as plain networks, whose input is the result of ``preprocessor_`` and whose
         output is a prediction. Learned feature scales and the temperature are included in their
-        weights. Their ``history_`` has one row for each epoch.
+        weights. Their ``history_`` has one row per epoch; rows of epochs in which the held-out
+        rows were checked contain the score.
 
     held_out_ : list of ndarray
         Numbers of the rows that each member held out (or of the validation rows).

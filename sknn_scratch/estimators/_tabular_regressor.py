@@ -156,8 +156,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         Members, as plain networks, whose input is the result of ``preprocessor_`` and whose
         output is a prediction. Learned feature scales are included in their weights. Location
         and scale of y are not: ``predict`` applies them in float64, because float32 cannot
-        represent a small spread about a large mean. Their ``history_`` has one row for each
-        epoch.
+        represent a small spread about a large mean. Their ``history_`` has one row per
+        epoch; rows of epochs in which the held-out rows were checked contain the score.
 
     held_out_ : list of ndarray
         Numbers of the rows that each member held out (or of the validation rows).

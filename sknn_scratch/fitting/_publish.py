@@ -20,7 +20,7 @@ CURVE_LENGTH = 10_000
 def publish(estimator: Any, job: Job) -> None:
     """Set all fitted attributes of an estimator."""
     theta = _final_theta(job)
-    del job.state.history[:-CURVE_LENGTH]
+    job.state.history.keep(CURVE_LENGTH)
     vars(estimator).update(attributes(job.plan, job.state, job.targets, theta))
 
 
@@ -41,20 +41,14 @@ def _final_theta(job: Job) -> Array:
 
 def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> dict[str, Any]:
     """Return the fitted attributes of a network with the parameters ``theta``, by name."""
-    network, loss, curve = plan.network, plan.objective.loss, state.curve("loss")
+    network, loss = plan.network, plan.objective.loss
     kept = state.best_row if plan.early_stopping else {}
-    scores = state.curve("validation_score")
+    losses = (row["loss"] for row in reversed(state.history) if "loss" in row)
     # True if partial_fit resumes from other weights than theta_.
     goes_on = theta is not state.theta and (plan.one_pass or not plan.early_stopping)
     return {
         "theta_": theta,
-        "history_": state.history,
-        "loss_": kept.get("loss", curve[-1] if curve else float("nan")),
-        "loss_curve_": curve,
-        "best_loss_": None if plan.early_stopping else min(curve, default=float("nan")),
-        "validation_scores_": scores or None,
-        "validation_loss_curve_": state.curve("validation_loss") or None,
-        "best_validation_score_": _best(scores),
+        "loss_": kept["loss"] if "loss" in kept else next(losses, float("nan")),
         "n_iter_": state.epoch,
         "best_n_iter_": int(kept.get("epoch", state.epoch)),
         "t_": state.samples,
@@ -65,16 +59,10 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
         "_loss": loss,
         "_targets": targets,
         "_optimizer": getattr(plan.strategy, "optimizer", None),
+        "_stops_early": plan.early_stopping,
         "_state": state.at_rest(keep_theta=goes_on),
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
     }
-
-
-def _best(scores: list[float]) -> float | None:
-    """Return the highest score that is not nan; nan if all are, None without scores."""
-    if not scores:
-        return None
-    return max((score for score in scores if score == score), default=float("nan"))
 
 
 def fitted(estimator: Any) -> Fitted:

@@ -86,19 +86,22 @@ def origin_of(who: Identity, data: Data, targets: Any, held: Data | None, n_far:
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
     """Return hashes of the data, by argument name."""
-    X = [data.X.data, data.X.indices, data.X.indptr] if issparse(data.X) else [data.X]
+    is_sparse = issparse(data.X)
+    values = _in_chunks(data.X.data if is_sparse else data.X, data.dtype)
+    places = [data.X.indices, data.X.indptr] if is_sparse else []
     weight = [] if data.weight is None else [data.weight]
-    parts = {"X": X, "y": [data.y], "sample_weight": weight}
-    return {
-        name + suffix: _digest(chain.from_iterable(map(_in_chunks, arrays)))
-        for name, arrays in parts.items()
+    parts = {
+        "X": chain(values, *map(_in_chunks, places)),
+        "y": _in_chunks(data.y),
+        "sample_weight": chain(*map(_in_chunks, weight)),
     }
+    return {name + suffix: _digest(chunks) for name, chunks in parts.items()}
 
 
-def _in_chunks(a: Array) -> Iterator[Any]:
-    """Yield the bytes of an array in C order, without copying a mapped array as a whole."""
+def _in_chunks(a: Array, dtype: Any = None) -> Iterator[Any]:
+    """Yield the bytes of an array in C order, cast to ``dtype``, without copying it as a whole."""
     for start in range(0, len(a), CHUNK_ROWS):
-        yield np.ascontiguousarray(a[start : start + CHUNK_ROWS]).data
+        yield np.ascontiguousarray(a[start : start + CHUNK_ROWS], dtype).data
 
 
 def _digest(buffers: Iterable[Any]) -> str:

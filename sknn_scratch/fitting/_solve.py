@@ -42,7 +42,7 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
-def run(
+def run_fit(
     estimator: Any, rows: Rows, call: Call, prepare: Callable[[Settings, Rows, Call], Job]
 ) -> None:
     """Train an estimator by the job that ``prepare`` makes of its settings and these rows."""

@@ -32,6 +32,12 @@ from sknn_scratch.fitting._types import Rows
 from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
+#: Dtypes in which X is kept, in any byte order; X of another dtype is cast to the first of them.
+KEPT = tuple(
+    np.dtype(order + code)
+    for code in ("f8", "f4", "f2", "?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")
+    for order in "=<>"
+)
 #: Contents of y that are no numbers, with remedies.
 _REMEDIES = {
     "datetimes": "convert them to numbers, such as seconds with "
@@ -89,7 +95,7 @@ def is_mapped(X: Any) -> bool:
 
 
 def check_X(estimator: BaseEstimator, X: Any, reset: bool) -> Any:
-    """Return X as float32 or float64, dense or CSR; ``reset`` sets the features.
+    """Return X as real numbers, dense or CSR; ``reset`` sets the features.
 
     scikit-learn keeps number and names of features on the estimator.
     """
@@ -123,13 +129,13 @@ def _advising_tables(owner: str, numeric: bool) -> Iterator[None]:
 def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> Any:
     """Return X after a check of scikit-learn.
 
-    Integers that are mapped from a file are not cast here, because as floats they may not fit
-    into memory: rows are cast when they are used.
+    Integers and float16 are not cast here, because all rows as floats may not fit into memory:
+    rows are cast when they are used.
     """
     X = in_memory(X, owner)
-    as_is = is_mapped(X) and X.dtype.kind in "biu"
+    is_mixed = len(set(getattr(X, "dtypes", ()))) > 1  # pandas may make objects of such columns
     with naming("X", owner), _advising_tables(owner, numeric):
-        X = check(X, accept_sparse=["csr", "csc"], dtype=None if as_is else FLOATS)
+        X = check(X, accept_sparse=["csr", "csc"], dtype=FLOATS if is_mixed else KEPT)
     return X.tocsr() if issparse(X) else X
 
 
@@ -298,8 +304,14 @@ def outside(
 
 
 def cast_X(owner: Owner, X: Any, dtype: Any) -> Any:
-    """Return X in ``dtype``, or unchanged if it is mapped from a file, see :class:`Data`."""
-    if X.dtype == dtype or not is_mapped(X):
+    """Return X in ``dtype`` if that takes less memory; else unchanged, see :class:`Data`.
+
+    To cast once saves time, but a copy as large as X may not fit into memory.  No copy is made of
+    rows that are mapped from a file.
+    """
+    if X.dtype in KEPT and X.dtype.itemsize <= np.dtype(dtype).itemsize:
+        return X  # only a larger dtype can hold numbers that overflow
+    if not is_mapped(X):
         return cast(owner, "X", X, dtype)
     values = X.data if issparse(X) else X
     for start in range(0, len(values), CHUNK_ROWS):

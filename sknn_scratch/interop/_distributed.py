@@ -30,7 +30,7 @@ from sknn_scratch.fitting._coding import (
 )
 from sknn_scratch.fitting._prepare import begin, plan_of, with_features
 from sknn_scratch.fitting._settings import Settings
-from sknn_scratch.fitting._solve import run
+from sknn_scratch.fitting._solve import run_fit
 from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.interop._extras import require
@@ -45,6 +45,7 @@ from sknn_scratch.interop._partitions import (
     summarise,
     warn_of_lonely_classes,
 )
+from sknn_scratch.training.history import History
 from sknn_scratch.training.minibatch import MiniBatch
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import AllRowsSteps, BatchSteps, BlockTotal, Steps, Stretch
@@ -158,7 +159,7 @@ def fit(
     check_estimator(estimator)
     asked = _checked_options(options)
     call = Call(asked.given, classes=asked.classes, path=asked.resume)
-    run(estimator, Rows(X, y, sample_weight), call, partial(_prepare, estimator, asked))
+    run_fit(estimator, Rows(X, y, sample_weight), call, partial(_prepare, estimator, asked))
     return estimator
 
 
@@ -402,7 +403,9 @@ class AveragedSteps:
         import dask
 
         state = self.state
-        begin = replace(state, history=[], memory={}, patience={}, best_theta=None, held_out=None)
+        begin = replace(
+            state, history=History(), memory={}, patience={}, best_theta=None, held_out=None
+        )
         work = dask.delayed((self.how, self.plan, begin), traverse=False)
         turns = [
             (part, Turn(seed, k, first, min(first + self.stride, size)))

@@ -34,6 +34,7 @@ from sknn_scratch.preprocessing._numeric import Bins, RobustScale
 from sknn_scratch.training.archive import check_array, check_json, check_members
 from sknn_scratch.training.checkpoint import plain_file
 from sknn_scratch.training.form import DEEPEST
+from sknn_scratch.training.history import History
 from sknn_scratch.training.state import TrainingState
 
 #: Types in a fitted estimator, in addition to its components.
@@ -47,6 +48,7 @@ _PARTS: tuple[type, ...] = (
     ClassTargets,
     NumericTargets,
     TrainingState,
+    History,
     TabularMLPClassifier,
     TabularMLPRegressor,
     TabularPreprocessor,

@@ -11,8 +11,9 @@ import numpy as np
 
 from sknn_scratch.contracts import Optimizer, Progress, Schedule
 from sknn_scratch.core import probe
+from sknn_scratch.training.history import Row
 from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import Plan, Row, TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import Source, Steps, Stretch
 from sknn_scratch.training.stopping import Patience, StepPatience
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from sknn_scratch.contracts import Run, State
 from sknn_scratch.training import checkpoint
+from sknn_scratch.training.history import Row
 from sknn_scratch.training.snapshot import snapshot
-from sknn_scratch.training.state import Plan, Row, TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 
 class FitRun(Run):
@@ -49,8 +50,8 @@ class FitRun(Run):
         return self.state.epoch
 
     @property
-    def history(self) -> list[Row]:
-        """Record of the epochs done, one dict for each."""
+    def history(self) -> Sequence[Row]:
+        """Record of the epochs done, one dict for each; a sequence, read-only."""
         return self.state.history
 
     def stop(self, reason: str) -> None:

@@ -18,12 +18,14 @@ from sknn_scratch.training.checkpoint import (
     restore_rng,
     rng_state,
 )
+from sknn_scratch.training.history import History
 from sknn_scratch.training.state import TrainingState
 
 
 def snapshot(state: TrainingState) -> State:
     """Return the state as nested dicts; arrays are shared, not copied."""
     tree: dict[str, Any] = {part.name: getattr(state, part.name) for part in fields(state)}
+    tree["history"] = list(state.history)
     tree["rng"] = rng_state(state.rng)
     tree["noise"] = None if state.noise is None else generator_state(state.noise)
     return tree
@@ -35,6 +37,7 @@ def restore(tree: State) -> TrainingState:
     Training that stalled or diverged remains ended; otherwise it can be resumed.
     """
     values = dict(tree)
+    values["history"] = History(values["history"])
     values["rng"] = restore_rng(values["rng"])
     values["noise"] = None if values["noise"] is None else restore_generator(values["noise"])
     if values["stop_reason"] not in ("stalled", "diverged"):

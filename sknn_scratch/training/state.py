@@ -12,9 +12,7 @@ import numpy as np
 from sknn_scratch.contracts import Array, Callback, Site, State
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
-
-#: One row of the history: quantities of one epoch, by name.
-Row = dict[str, float]
+from sknn_scratch.training.history import History, Row
 
 
 @dataclass(frozen=True)
@@ -58,12 +56,8 @@ class TrainingState:
     step: int = 0
     samples: int = 0
     stalls: int = 0
-    history: list[Row] = field(default_factory=list)
+    history: History = field(default_factory=History)
     stop_reason: str = ""
-
-    def curve(self, name: str) -> list[float]:
-        """Return one column of the history, for the epochs that have it."""
-        return [row[name] for row in self.history if name in row]
 
     def at_rest(self, keep_theta: bool) -> TrainingState:
         """Return the state to keep for ``partial_fit``, without row order and best weights.
@@ -86,7 +80,7 @@ class TrainingState:
             optimizer=copy_state(self.optimizer),
             patience=copy_state(self.patience),
             memory=copy_state(self.memory),
-            history=list(self.history),
+            history=self.history.copy(),
             stop_reason="",
         )
 
