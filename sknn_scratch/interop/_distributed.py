@@ -210,8 +210,9 @@ def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, cal
     coding, call, y = _learn(estimator, settings, found, call)
     # Numbers in place of "balanced", which depends on all partitions.
     weighing = coding._replace(settings=_with_class_weight(coding, found))
+    far = _encode(weighing, raw)
     sample = _encoded(weighing, found[0].head, y[:1], None)
-    parts = _encode(weighing, raw, sample, asked.average_every)
+    parts = Partitions(*far, sample, asked.average_every)
     held = encoded_validation(weighing, call.given, y)
     plan = plan_of(coding, sample, call)
     job = begin(coding, plan, sample, held, call, parts.n_samples)
@@ -274,9 +275,9 @@ def _with_class_weight(coding: Coding, parts: Sequence[Summary]) -> Settings:
 
 
 def _encode(
-    coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data, average_every: int | None
-) -> Partitions:
-    """Encode partitions on the workers, and keep them there."""
+    coding: Coding, raw: Sequence[tuple[Any, ...]]
+) -> tuple[Sequence[Any], Sequence[int], float]:
+    """Encode partitions on the workers, and keep them there; return them, sizes and weight sum."""
     import dask
 
     portable = coding._replace(settings=coding.settings.portable())
@@ -285,7 +286,7 @@ def _encode(
     sizes, weights = zip(*dask.compute(*(dask.delayed(_size)(p) for p in parts)), strict=True)
     total = float(sum(weights))
     check_weights(coding.settings, np.array([total]), "all samples")
-    return Partitions(parts, sizes, total, sample, average_every)
+    return parts, sizes, total
 
 
 @quiet_floats()
