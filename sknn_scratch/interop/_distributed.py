@@ -206,7 +206,7 @@ def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
 def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, call: Call) -> Job:
     """Check and encode all parameters and data."""
     _check_possible(estimator, settings, asked)
-    raw, found = _looked_at(settings, rows)
+    raw, found = _summaries(settings, rows)
     coding, call, y = _learn(estimator, settings, found, call)
     # Numbers in place of "balanced", which depends on all partitions.
     weighing = coding._replace(settings=_with_class_weight(coding, found))
@@ -219,24 +219,24 @@ def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, cal
     return job._replace(source=parts)
 
 
-def _looked_at(settings: Settings, rows: Rows) -> tuple[list[Any], list[Summary]]:
+def _summaries(settings: Settings, rows: Rows) -> tuple[list[Any], list[Summary]]:
     """Return the partitions that have rows, delayed, and their summaries."""
     import dask
 
     raw = split(rows)
     shared = dask.delayed(settings.portable(), traverse=False)
-    looks = dask.compute(*(dask.delayed(_look)(shared, *part) for part in raw))
-    found, weights = zip(*looks, strict=True)
+    seen = dask.compute(*(dask.delayed(_summary)(shared, *part) for part in raw))
+    found, weights = zip(*seen, strict=True)
     kept = agreed(found)
-    # The sentence of ``fit`` if all weights of all partitions are 0.
+    # Raises as ``fit`` does if all weights of all partitions are 0.
     _validation.check_weight(settings.owner, weights, np.empty((len(weights), 0)))
     return [raw[k] for k in kept], [found[k] for k in kept]
 
 
 @quiet_floats()
-def _look(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summary, float]:
+def _summary(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summary, float]:
     """Return the summary of a partition and its largest weight, after the checks of ``fit``."""
-    y, largest = _one_column(y), 1.0
+    y, largest = _one_column(y), 0.0
     if X.shape[0]:
         checked_X = _validation.check_rows(settings.owner, X, settings.is_numeric)
         if len(y) == X.shape[0]:
