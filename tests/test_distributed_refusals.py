@@ -298,7 +298,7 @@ def test_resume_compares_settings(tmp_path):
         return distributed.fit(model, parts(X[:n_rows], 3), parts(Y[:n_rows], 3), **more)
 
     whole = fit((3,), params={"callbacks": [Checkpoint(path)]})
-    with pytest.raises(ValueError, match=r"of another fit: its hidden_layer_sizes is \(3\), here"):
+    with pytest.raises(ValueError, match=r"of another fit: its hidden_layer_sizes is \(3,\), here"):
         fit((3, 3), resume=path)
     with pytest.raises(ValueError, match="its shape of X is 90 x 4, here it is 60 x 4"):
         fit([3], n_rows=60, resume=path)

@@ -327,8 +327,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
     ) -> Self:
         """Resume training from a checkpoint.
 
-        The result equals that of an uninterrupted fit: members that were ready are kept, the
-        one in training goes on, and the others follow.
+        The result equals that of an uninterrupted fit: it keeps the members that were ready,
+        continues the one in training, and trains the others.
 
         Parameters
         ----------

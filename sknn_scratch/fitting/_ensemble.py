@@ -49,7 +49,7 @@ def _trained(jobs: list[Job]) -> list[TrainingState]:
 
 
 class Stored:
-    """Checkpoint of an ensemble, from which its members go on."""
+    """Checkpoint of an ensemble, to resume its members from."""
 
     def __init__(self, path: str, owner: str) -> None:
         self.path, self.tree = path, _resume.load(path, "members")

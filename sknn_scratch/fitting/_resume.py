@@ -40,7 +40,7 @@ _ORIGIN = {
 
 
 class Identity(NamedTuple):
-    """What identifies a fit, beside its data."""
+    """Identification of a fit, without its data."""
 
     owner: str  #: name of the estimator's class
     parameters: dict[str, str]
