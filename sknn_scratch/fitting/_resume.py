@@ -114,7 +114,7 @@ def _digest(buffers: Iterable[Any]) -> str:
 def check_path(path: Any) -> str:
     """Return the path of a checkpoint as a string; raise if it is invalid."""
     checkpoint.plain_file(path)
-    return os.fspath(path)
+    return str(os.fspath(path))  # numpy's strings are written otherwise
 
 
 def load(path: str, content: str = "state") -> State:

@@ -29,7 +29,6 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.fitting._params import Owner, OwnEstimator, name_of
 from sknn_scratch.fitting._targets import as_labels
 from sknn_scratch.fitting._types import Rows
-from sknn_scratch.preprocessing._objects import forms
 
 FLOATS = (np.float64, np.float32)
 #: Dtypes in which X is kept, in any byte order; X of another dtype is cast to the first of them.
@@ -220,6 +219,9 @@ def _content(y: Array) -> str:
     if y.dtype.kind != "O":
         kinds = {"M": "datetimes", "m": "durations", "U": "strings", "S": "strings"}
         return kinds.get(y.dtype.kind, "")
+    # Here, so that plain networks start without the rooms of tables.
+    from sknn_scratch.preprocessing._objects import forms
+
     values = y.ravel().tolist()
     found = forms(values)
     if "time" in found or "duration" in found:
