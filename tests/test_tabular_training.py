@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
-from sknn_scratch.components import SGD, Adam, Checkpoint, Cosine, Identity, Tanh
+from sknn_scratch.components import SGD, Adam, Checkpoint, CSVLog, Cosine, Identity, Tanh
 from sknn_scratch.contracts import Callback
 
 N = 90
@@ -93,6 +93,21 @@ def test_verbose(cls):
     lines = out.getvalue().splitlines()
     assert len(lines) == 9
     assert lines[3].startswith("Member 2/3  Iteration 1/3  loss ")
+
+
+@EACH
+def test_each_member_has_a_log(cls, tmp_path):
+    X, y = table(cls)
+    model = cls(**SMALL, callbacks=[CSVLog(tmp_path / "log-{member}.csv")]).fit(X, y)
+    for k, member in enumerate(model.estimators_):
+        lines = (tmp_path / f"log-{k}.csv").read_text().splitlines()
+        assert [float(line.split(",")[1]) for line in lines[1:]] == member.loss_curve_
+    path = tmp_path / "log.csv"
+    with pytest.raises(ValueError, match=r"'path' parameter of CSVLog must be .*'\{member\}'"):
+        cls(**SMALL, callbacks=[CSVLog(path)]).fit(X, y)
+    assert not path.exists()
+    cls(**SMALL | {"n_ensemble": 1}, callbacks=[CSVLog(path)]).fit(X, y)
+    assert path.exists()
 
 
 @EACH
