@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
-from sknn_scratch.components import SGD, Adam, Checkpoint, CSVLog, Cosine, Identity, Tanh
+from sknn_scratch.components import SGD, Adam, Checkpoint, Cosine, CSVLog, Identity, Tanh
 from sknn_scratch.contracts import Callback
 
 N = 90
