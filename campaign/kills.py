@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from campaign._digest import digest
 from campaign._draw import pick
 from campaign._watch import Case
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch import components as parts
 
 _rng = np.random.default_rng(0)
@@ -34,8 +40,25 @@ BASE = {
     "max_iter": 120,
     "random_state": 3,
 }
+#: The same for fits of tables, of which each member takes part of the time.
+TABULAR = {
+    "n_ensemble": 4,
+    "hidden_layer_sizes": (8,),
+    "batch_size": 20,
+    "max_iter": 30,
+    "min_steps": 0,
+    "n_bins": 4,
+    "random_state": 3,
+}
+TABLE = pd.DataFrame(X, columns=list("abcdef")).assign(
+    g=pd.Categorical(_rng.choice(["p", "q", "r"], 160), categories=["p", "q"]),
+    b=lambda t: t["b"].where(t["b"] < 1),
+)
 #: A fit is killed so many times at the most.
 MOST_KILLS = 12
+
+
+OF_TABLES = TabularMLPClassifier, TabularMLPRegressor
 
 
 class Fit(NamedTuple):
@@ -95,6 +118,19 @@ FITS = {
         CLASSES,
         {},
     ),
+    "table of classes": Fit(
+        TabularMLPClassifier, {"dropout": 0.2, "class_weight": "balanced"}, TABLE, CLASSES, {}
+    ),
+    "table of numbers": Fit(
+        TabularMLPRegressor,
+        {"ema_decay": 0.9, "alpha": 0.01},
+        TABLE,
+        NUMBERS[:, 0],
+        {"sample_weight": _rng.uniform(0, 2, 160)},
+    ),
+    "table, validation data": Fit(
+        TabularMLPClassifier, {}, TABLE, CLASSES, {"X_val": TABLE[:40], "y_val": CLASSES[:40]}
+    ),
 }
 
 
@@ -128,12 +164,15 @@ def _fit(name: str, folder: Path) -> str:
     """Fit, or resume where there is a checkpoint; return a digest of all that came out."""
     cls, params, X, y, more = FITS[name]
     path = folder / "run.npz"
-    estimator = cls(**BASE | params | {"callbacks": [parts.Checkpoint(str(path))]})
+    base: dict[str, Any] = TABULAR if issubclass(cls, OF_TABLES) else BASE
+    estimator = cls(**base | params | {"callbacks": [parts.Checkpoint(str(path))]})
     if path.exists():
         estimator.resume(str(path), X, y, **more)
     else:
         estimator.fit(X, y, **more)
-    return digest([estimator.theta_, estimator.get_state(), estimator.predict(X)], times=False)
+    members = getattr(estimator, "estimators_", [estimator])
+    states = [(one.theta_, one.get_state()) for one in members]
+    return digest([states, estimator.predict(X)], times=False)
 
 
 def _until_done(case: Case, name: str, folder: Path, seconds: float) -> int:

@@ -764,6 +764,8 @@ class Run(ABC):
 
     max_iter: int  #: Maximum number of epochs.
     fingerprint: str  #: Short hash of parameters and data, different for each run of a search.
+    member: int = 0  #: Number of the network in training among those of an ensemble, from 0.
+    n_members: int = 1  #: Number of networks of the ensemble; 1 for a single network.
 
     @property
     @abstractmethod

@@ -265,3 +265,29 @@ for cls, t in ((MLPClassifier, y), (MLPClassifier, np.c_[y, 1 - y]), (MLPRegress
     )
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+# --------------------------------------------------------------------- missing labels of pandas
+LAST = np.arange(N) == N - 1
+MISSING = {
+    "objects": objects([*WORDS[:-1], pd.NA]),
+    "objects in a Series": pd.Series([*WORDS[:-1], pd.NA], dtype=object),
+    "strings": pd.Series(WORDS, dtype="string").mask(LAST),
+    "numbers among NA": objects([pd.NA, *ONES[1:]]),
+    "integers": pd.Series(ONES, dtype="Int64").mask(LAST),
+    "booleans": pd.Series(ONES == 1, dtype="boolean").mask(LAST),
+    "matrix": pd.DataFrame(MATRIX).astype("Int64").replace(0, pd.NA),
+    "matrix of objects": pd.DataFrame(MATRIX).astype(object).replace(0, pd.NA),
+}
+
+
+@pytest.mark.parametrize("cls", [MLPClassifier, TabularMLPClassifier])
+@pytest.mark.parametrize("argument", ["y", "y_val"])
+@pytest.mark.parametrize("y", MISSING.values(), ids=list(MISSING))
+def test_missing_labels_of_pandas(cls, argument, y):
+    """pd.NA is missing like nan; that its truth is ambiguous tells nobody what to do."""
+    given = {"X_val": X, "y_val": y} if argument == "y_val" else {}
+    own = cls.__name__
+    named = rf"{argument} contains NaN\. \(in {own}\)|contains NaN.*\(in {argument} of {own}\)"
+    with pytest.raises(ValueError, match=named):
+        cls().fit(X, ONES if given else y, **given)

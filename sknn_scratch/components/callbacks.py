@@ -29,7 +29,8 @@ class PrintProgress(Callback):
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
         row = run.history[-1]
-        parts = [f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
+        member = [f"Member {run.member + 1}/{run.n_members}"] if run.n_members > 1 else []
+        parts = [*member, f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
         if "validation_score" in row:
             parts.append(f"validation score {row['validation_score']:.6f}")
             parts.append(f"loss {row['validation_loss']:.6f}")
@@ -91,6 +92,8 @@ class CSVLog(Callback):
         Path of the file. Each fit overwrites it. ``partial_fit`` and ``resume`` append to it if
         its last line is the last epoch. ``{fingerprint}`` in the path is replaced by a short hash
         of parameters and data, so that the fits of a search write to different files.
+        ``{member}`` is replaced by the number of the network in training. The path must contain
+        it if an ensemble of several networks is trained.
 
     See Also
     --------
@@ -122,6 +125,12 @@ class CSVLog(Callback):
     def on_fit_begin(self, memory: State, run: Run) -> None:
         """Write the header and previous epochs, if missing; an invalid path raises here."""
         path = self._where(run)
+        self.require(
+            run.n_members == 1 or "{member}" in self.path,
+            "path",
+            "a path with '{member}' in it, such as 'log-{member}.csv', as each of the "
+            f"{run.n_members} members of an ensemble has a log of its own",
+        )
         # partial_fit would otherwise write the whole history in each call.
         goes_on = bool(run.history) and _ends_with(path, "\n" + _csv_line(run.history[-1]))
         with open(path, "a" if goes_on else "w", encoding="utf-8") as file:
@@ -133,7 +142,8 @@ class CSVLog(Callback):
             file.write(_csv_line(run.history[-1]))
 
     def _where(self, run: Run) -> str:
-        return self.path.replace("{fingerprint}", run.fingerprint)
+        path = self.path.replace("{fingerprint}", run.fingerprint)
+        return path.replace("{member}", str(run.member))
 
 
 #: Columns of a history, in the order of a CSV file.

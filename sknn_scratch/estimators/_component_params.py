@@ -4,7 +4,7 @@ from typing import Any
 
 from sknn_scratch.contracts import Component
 from sknn_scratch.fitting._aliases import FLAT
-from sknn_scratch.fitting._types import OwnEstimator
+from sknn_scratch.fitting._params import OwnEstimator
 
 
 class ComponentParams(OwnEstimator):

@@ -15,8 +15,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._warning import warn
-from sknn_scratch.components import Adam, Chain, GroupRates, Identity, SpreadBiases, WeightEMA
-from sknn_scratch.contracts import Activation, Array, Loss, Optimizer
+from sknn_scratch.components import (
+    Adam,
+    Chain,
+    GroupRates,
+    Identity,
+    PrintProgress,
+    SpreadBiases,
+    WeightEMA,
+)
+from sknn_scratch.contracts import Activation, Array, Callback, Loss, Optimizer, State
 from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.folding import folded
@@ -24,21 +32,30 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _tabular_presets
 from sknn_scratch.estimators._component_params import ComponentParams
-from sknn_scratch.fitting import _advice, _aliases, _validation
-from sknn_scratch.fitting._ensemble import train
+from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
+from sknn_scratch.fitting._ensemble import Stored, train
 from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._params import CONSTRAINTS as PLAIN
 from sknn_scratch.fitting._params import (
     ComponentOrName,
     Interval,
     OnePerLayer,
+    Parameters,
     hidden_sizes,
     invalid,
     positive,
 )
 from sknn_scratch.fitting._publish import attributes
-from sknn_scratch.fitting._settings import settings_of
+from sknn_scratch.fitting._settings import settings_of, written
 from sknn_scratch.fitting._solve import unchanged_on_error
-from sknn_scratch.fitting._start import check_plugins, draw, own_seed, plan_without_data, sites
+from sknn_scratch.fitting._start import (
+    check_plugins,
+    draw,
+    noise_for,
+    own_seed,
+    plan_without_data,
+    sites,
+)
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
@@ -55,6 +72,9 @@ LARGEST_SEED = np.iinfo(np.int32).max
 #: Number of checks of the held-out rows, and the part of all steps, 1 in so many, that every member
 #: makes.
 N_CHECKS, LEAST_PART = 48, 6
+#: Parameters that may differ between a checkpoint and the estimator that resumes from it; those of
+#: a preset are compared by their values.
+FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs")
 
 CONSTRAINTS: dict[str, list[Any]] = {
     "effort": [StrOptions({"fast", "balanced", "best"})],
@@ -70,6 +90,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_iter": [positive(Integral), None],
     "min_steps": [Interval(Integral, 0, None, closed="left"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
+    **{name: PLAIN[name] for name in ("alpha", "dropout", "callbacks", "verbose")},
     "patience": [Interval(Real, 1, None, closed="left"), Options(Real, {inf})],
     "input_scaling": ["boolean"],
     "n_bins": [Interval(Integral, 0, None, closed="left"), None],
@@ -98,6 +119,18 @@ class Member(NamedTuple):
     factor: float = 1.0
 
 
+def _with_states(members: list[Member], states: list[TrainingState]) -> list[Member]:
+    return [
+        member._replace(job=member.job._replace(state=state))
+        for member, state in zip(members, states, strict=True)
+    ]
+
+
+def _begun(members: list[Member]) -> list[Member]:
+    """Return the members that have made a step; all of them, unless Ctrl-C ended training."""
+    return [one for one in members if one.job.state.step or one.job.state.stop_reason]
+
+
 class BaseTabularMLP(ComponentParams, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
@@ -122,14 +155,16 @@ class BaseTabularMLP(ComponentParams, ABC):
 
     # --- Fitting.
 
-    def _fit(self, rows: Rows, given: Rows) -> Any:
+    def _fit(self, rows: Rows, given: Rows, path: str | None = None) -> Any:
+        """Implement fit, and resume from the checkpoint at ``path``."""
         with quiet_floats(), unchanged_on_error(self):
             self._check_params()
             is_given = _validation.is_given(self, *given)
+            stored = None if path is None else Stored(path, type(self).__name__)
             train = self._learn_columns(rows)
             given = self._check_given(given) if is_given else given
             problems = self._problems(train, given)
-            self._publish(self._train(problems, splits=not is_given))
+            self._train(problems, self._members(problems, not is_given, stored))
         return self
 
     def _learn_columns(self, rows: Rows) -> Rows:
@@ -200,25 +235,67 @@ class BaseTabularMLP(ComponentParams, ABC):
             self._float_weight(weight, "the validation data")
         return Rows(Z, y, weight)
 
-    def _train(self, problems: list[Problem], splits: bool) -> list[Member]:
-        """Train members, which alternate between problems; with ``splits`` they hold out folds."""
-        deals = self._deal(problems[0], splits)
+    def _members(
+        self, problems: list[Problem], splits: bool, stored: Stored | None
+    ) -> list[Member]:
+        """Return members to train, which alternate between problems.
+
+        With ``splits``, they hold out folds.
+        """
+        if stored is None:
+            deals = self._deal(problems[0], splits)
+        else:
+            deals = [(0, held_out) for held_out in stored.held_out()]
+        if not splits:
+            everything = np.arange(problems[0].validation.n_samples)
+            deals = [(seed, everything) for seed, _ in deals]
         members = [
             self._member(problems[k % len(problems)], seed, held_out, splits)
             for k, (seed, held_out) in enumerate(deals)
         ]
         for member, problem in zip(members, problems, strict=False):
             check_plugins(member.job.plan, problem.data)
-        states = train([member.job for member in members], self.n_jobs)
-        members = [
-            member._replace(job=member.job._replace(state=state))
-            for member, state in zip(members, states, strict=True)
-        ]
-        for k, problem in enumerate(problems):
-            own = members[k :: len(problems)]
-            factor = self._factor(problem, own) if own else 1.0
-            members[k :: len(problems)] = [member._replace(factor=factor) for member in own]
-        return self._usable(members)
+        if stored is None and not self._callbacks():
+            return members
+        header = self._header(problems[0], splits)
+        if stored is not None:
+            n = problems[0].data.n_samples
+            states = [stored.state(k, m.job.plan, header, n) for k, m in enumerate(members)]
+            members = _with_states(members, states)
+        return [one._replace(job=one.job._replace(header=header)) for one in members]
+
+    def _train(self, problems: list[Problem], members: list[Member]) -> None:
+        """Train members and set fitted attributes, even if Ctrl-C ends training."""
+        try:
+            states = train([member.job for member in members], self.n_jobs)
+        except KeyboardInterrupt:
+            if not all(is_lost(one.job.plan, one.job.state) for one in _begun(members)):
+                self._publish(problems, members)
+            raise
+        self._publish(problems, _with_states(members, states))
+
+    def _header(self, problem: Problem, splits: bool) -> State:
+        """Return the header that identifies this fit in checkpoints."""
+        params = self.get_params(deep=False)
+        hidden = self._hidden()
+        params |= {
+            name: self._setting(name)
+            for name, value in params.items()
+            if value is None and name in _tabular_presets.preset(self._task, self.effort)
+        }
+        params |= {
+            "hidden_layer_sizes": hidden,
+            "activation": self._activations(len(hidden)),
+            "dropout": self._dropout(len(hidden)),
+            "loss": self._component("loss", "loss"),
+            "solver": self._solver(),
+            "learning_rate": self._component("schedule", "learning_rate"),
+        }
+        compared = {k: written(v) for k, v in params.items() if k not in FREE}
+        kind = "held out of X" if splits else "given"
+        who = _resume.Identity(type(self).__name__, compared, kind, self.random_state)
+        held = None if splits else problem.validation
+        return _resume.origin_of(who, problem.data, problem.targets, held)
 
     def _deal(self, problem: Problem, splits: bool) -> list[tuple[int, Array]]:
         """Return seed and held-out rows of each member, which are folds of repeated splits."""
@@ -227,7 +304,7 @@ class BaseTabularMLP(ComponentParams, ABC):
         # Two generators, so that the first members do not depend on the number of members.
         dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
         seeds = rng.randint(LARGEST_SEED, size=k).tolist()
-        held_out = [] if splits else [np.arange(problem.validation.n_samples)] * k
+        held_out: list[Array] = [] if splits else [np.empty(0, np.intp)] * k
         strata = problem.data.y if problem.data.unit is not None else None
         while len(held_out) < k:
             held_out += folds(n, self.n_folds, strata, dealer)
@@ -244,7 +321,8 @@ class BaseTabularMLP(ComponentParams, ABC):
             score = problem.score(held_out)
             judge = Validation(plan, problem.validation, held_out, score)
             plan = replace(plan, judge=judge, early_stopping=True)
-        state = TrainingState(theta, rng, order=order)
+        own = held_out if splits and len(held_out) else None
+        state = TrainingState(theta, rng, noise_for(plan, rng), order=order, held_out=own)
         return Member(Job(None, plan, InMemory(problem.data), state, problem.targets, {}), held_out)
 
     def _plan(self, problem: Problem, n: int) -> Plan:
@@ -254,12 +332,20 @@ class BaseTabularMLP(ComponentParams, ABC):
         activations = self._activations(len(hidden))
         shape = (data.X.shape[1], hidden, n_raw, activations)
         network = Network.dense(*shape, scaled=bool(self.input_scaling))
+        training = Network.dense(*shape, self._dropout(len(hidden)), bool(self.input_scaling))
         return Plan(
-            Objective(network, problem.loss, 0.0),
+            Objective(training, problem.loss, float(self.alpha)),
             network,
             self._strategy(network, n),
+            self._callbacks(),
             sites=sites([*activations, *(activations[-1:] or [Identity()])]),
         )
+
+    def _dropout(self, n_hidden: int) -> tuple[float, ...]:
+        return _aliases.dropout_rates(Parameters.read(self), n_hidden)
+
+    def _callbacks(self) -> tuple[Callback, ...]:
+        return (*(self.callbacks or ()), *([PrintProgress()] if self.verbose else []))
 
     def _strategy(self, network: Network, n: int) -> MiniBatch:
         """Return the strategy for ``n`` training rows."""
@@ -289,13 +375,16 @@ class BaseTabularMLP(ComponentParams, ABC):
         The weights of a layer have a factor of 1 / √fan_in.  With their initial values, this is
         equivalent to weights N(0, 1) whose product is divided by √fan_in.
         """
-        is_usual = isinstance(self.solver, str) and self.solver == "adam"
-        inner = Adam(beta_2=0.95) if is_usual else self._component("optimizer", "solver")
         factors = [("b", BIAS_RATE)] + [("s", SCALE_RATE)] * bool(self.input_scaling)
         factors += [(f"W{k}", 1.0 / sqrt(max(n, 1))) for k, n in enumerate(network.units[:-1])]
-        chain = Chain((("solver", inner), ("rates", GroupRates(factors))))
+        chain = Chain((("solver", self._solver()), ("rates", GroupRates(factors))))
         decay = float(self._setting("ema_decay"))
         return WeightEMA(chain, decay) if decay else chain
+
+    def _solver(self) -> Optimizer:
+        is_usual = isinstance(self.solver, str) and self.solver == "adam"
+        made: Optimizer = Adam(beta_2=0.95)
+        return made if is_usual else self._component("optimizer", "solver")  # type: ignore[no-any-return]
 
     def _component(self, kind: str, parameter: str) -> Any:
         """Return the component of a parameter, which is an instance or a name."""
@@ -325,10 +414,18 @@ class BaseTabularMLP(ComponentParams, ABC):
 
     # --- Fitted attributes.
 
-    def _publish(self, members: list[Member]) -> None:
-        self.estimators_ = [self._plain(one) for one in members]
-        self.held_out_ = [one.held_out for one in members]
-        self.n_iter_ = max(one.job.state.epoch for one in members)
+    def _publish(self, problems: list[Problem], members: list[Member]) -> None:
+        """Set fitted attributes from trained members, or from those that have begun."""
+        for k, problem in enumerate(problems):
+            own = _begun(members[k :: len(problems)])
+            factor = self._factor(problem, own) if own else 1.0
+            members[k :: len(problems)] = [
+                one._replace(factor=factor) for one in members[k :: len(problems)]
+            ]
+        usable = self._usable(_begun(members))
+        self.estimators_ = [self._plain(one) for one in usable]
+        self.held_out_ = [one.held_out for one in usable]
+        self.n_iter_ = max(one.job.state.epoch for one in usable)
 
     def _plain(self, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""

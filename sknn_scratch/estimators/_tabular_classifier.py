@@ -1,5 +1,6 @@
 """TabularMLPClassifier."""
 
+import os
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._classifier import MLPClassifier
 from sknn_scratch.estimators._scores import ClassifierScore
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Member, Problem
-from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting import _resume, _validation
 from sknn_scratch.fitting._class_weight import row_weights
 from sknn_scratch.fitting._params import CLASS_WEIGHT
 from sknn_scratch.fitting._targets import ClassTargets
@@ -82,6 +83,13 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Decay of an exponential moving average of the weights, which is scored and kept instead
         of the weights; 0 disables it. If None, set by ``effort``.
 
+    alpha : float >= 0, default=0.0
+        Factor of the L2 penalty on the weights of members, as for ``MLPClassifier``.
+
+    dropout : float in [0, 1) or array-like of these, default=0.0
+        Probability of zeroing an output of a hidden layer in training, one for all hidden
+        layers or one for each.
+
     patience : float >= 1, default=3.2
         A member stops after ``patience`` times as many steps as at its best check, but not
         before a sixth of all steps. ``inf`` disables early stopping.
@@ -105,6 +113,15 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
     calibrate : bool, default=True
         If True, fit one temperature for all members to their held-out rows.
+
+    callbacks : list of Callback or None, default=None
+        Callbacks, which run for each member: ``run.member`` and ``run.n_members`` tell which
+        one. A call of ``run.stop`` ends the training of that member. With callbacks, members
+        are trained in this process, one after the other, whatever ``n_jobs`` is.
+        ``Checkpoint`` saves all members in one file, for :meth:`resume`.
+
+    verbose : bool or int, default=False
+        If True, print a line for each epoch of each member, as ``PrintProgress`` does.
 
     random_state : int, RandomState instance or None, default=None
         Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
@@ -211,6 +228,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         max_iter=None,
         min_steps=None,
         ema_decay=None,
+        alpha=0.0,
+        dropout=0.0,
         patience=3.2,
         input_scaling=True,
         n_bins=None,
@@ -218,6 +237,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         max_categories=100,
         class_weight=None,
         calibrate=True,
+        callbacks=None,
+        verbose=False,
         random_state=None,
         n_jobs=None,
     ):
@@ -234,6 +255,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self.max_iter = max_iter
         self.min_steps = min_steps
         self.ema_decay = ema_decay
+        self.alpha = alpha
+        self.dropout = dropout
         self.patience = patience
         self.input_scaling = input_scaling
         self.n_bins = n_bins
@@ -241,6 +264,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self.max_categories = max_categories
         self.class_weight = class_weight
         self.calibrate = calibrate
+        self.callbacks = callbacks
+        self.verbose = verbose
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -276,6 +301,47 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
+
+    def resume(
+        self,
+        path: str | os.PathLike[str],
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Resume training from a checkpoint.
+
+        The result equals that of an uninterrupted fit: it keeps the members that were ready,
+        continues the one in training, and trains the others.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Path of a file written by the callback ``Checkpoint``.
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            Data of the original fit.
+
+        Returns
+        -------
+        self : TabularMLPClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file does not exist.
+        TypeError
+            If ``path`` is not a path.
+        ValueError
+            If the file is damaged, or of a fit with other parameters or other data. The
+            estimator is then unchanged.
+        """
+        given = Rows(X_val, y_val, sample_weight_val)
+        return self._fit(Rows(X, y, sample_weight), given, _resume.check_path(path))
 
     def predict_proba(self, X: Any) -> Array:
         """Predict class probabilities, in the order of ``classes_``.

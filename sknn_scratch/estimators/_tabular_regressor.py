@@ -1,5 +1,6 @@
 """TabularMLPRegressor."""
 
+import os
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -12,7 +13,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.estimators._regressor import MLPRegressor
 from sknn_scratch.estimators._scores import RegressorScore, in_powers_of_two
 from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
-from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting import _resume, _validation
 from sknn_scratch.fitting._params import invalid
 from sknn_scratch.fitting._targets import NumericTargets
 from sknn_scratch.fitting._types import Rows
@@ -92,6 +93,13 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         Decay of an exponential moving average of the weights, which is scored and kept instead
         of the weights; 0 disables it. If None, set by ``effort``.
 
+    alpha : float >= 0, default=0.0
+        Factor of the L2 penalty on the weights of members, as for ``MLPRegressor``.
+
+    dropout : float in [0, 1) or array-like of these, default=0.0
+        Probability of zeroing an output of a hidden layer in training, one for all hidden
+        layers or one for each.
+
     patience : float >= 1, default=3.2
         A member stops after ``patience`` times as many steps as at its best check, but not
         before a sixth of all steps. ``inf`` disables early stopping.
@@ -119,6 +127,15 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
     clip : bool, default=True
         If True, clip predictions to the range of y in ``fit``.
+
+    callbacks : list of Callback or None, default=None
+        Callbacks, which run for each member: ``run.member`` and ``run.n_members`` tell which
+        one. A call of ``run.stop`` ends the training of that member. With callbacks, members
+        are trained in this process, one after the other, whatever ``n_jobs`` is.
+        ``Checkpoint`` saves all members in one file, for :meth:`resume`.
+
+    verbose : bool or int, default=False
+        If True, print a line for each epoch of each member, as ``PrintProgress`` does.
 
     random_state : int, RandomState instance or None, default=None
         Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
@@ -223,6 +240,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         max_iter=None,
         min_steps=None,
         ema_decay=None,
+        alpha=0.0,
+        dropout=0.0,
         patience=3.2,
         input_scaling=True,
         n_bins=None,
@@ -230,6 +249,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         max_categories=100,
         link="auto",
         clip=True,
+        callbacks=None,
+        verbose=False,
         random_state=None,
         n_jobs=None,
     ):
@@ -246,6 +267,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         self.max_iter = max_iter
         self.min_steps = min_steps
         self.ema_decay = ema_decay
+        self.alpha = alpha
+        self.dropout = dropout
         self.patience = patience
         self.input_scaling = input_scaling
         self.n_bins = n_bins
@@ -253,6 +276,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         self.max_categories = max_categories
         self.link = link
         self.clip = clip
+        self.callbacks = callbacks
+        self.verbose = verbose
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -288,6 +313,47 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         """
         given = Rows(X_val, y_val, sample_weight_val)
         return self._fit(Rows(X, y, sample_weight), given)
+
+    def resume(
+        self,
+        path: str | os.PathLike[str],
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Resume training from a checkpoint.
+
+        The result equals that of an uninterrupted fit: it keeps the members that were ready,
+        continues the one in training, and trains the others.
+
+        Parameters
+        ----------
+        path : str or path-like
+            Path of a file written by the callback ``Checkpoint``.
+        X, y, sample_weight, X_val, y_val, sample_weight_val
+            Data of the original fit.
+
+        Returns
+        -------
+        self : TabularMLPRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the file does not exist.
+        TypeError
+            If ``path`` is not a path.
+        ValueError
+            If the file is damaged, or of a fit with other parameters or other data. The
+            estimator is then unchanged.
+        """
+        given = Rows(X_val, y_val, sample_weight_val)
+        return self._fit(Rows(X, y, sample_weight), given, _resume.check_path(path))
 
     def predict(self, X: Any) -> Array:
         """Predict targets.

@@ -30,6 +30,7 @@ from sknn_scratch.fitting._params import (
     ComponentOrName,
     Interval,
     Owner,
+    OwnEstimator,
     Parameters,
     invalid,
     is_lbfgs,
@@ -155,7 +156,7 @@ def scoring(params: Parameters) -> Any:
     return value
 
 
-def loss_if_valid(estimator: Any) -> Loss | None:
+def loss_if_valid(estimator: OwnEstimator) -> Loss | None:
     """Return the loss of an estimator; None for an unknown one, for which ``fit`` raises."""
     try:
         loss: Loss = component(Parameters.read(estimator), "loss", "loss")

@@ -15,13 +15,13 @@ from typing import Any
 
 from sknn_scratch.contracts import Component
 from sknn_scratch.core import probe
-from sknn_scratch.fitting._types import OwnEstimator
+from sknn_scratch.fitting._params import OwnEstimator
 
 START = "Raised by the "
 
 
 @contextmanager
-def noting_components(estimator: Any = None) -> Iterator[None]:
+def noting_components(estimator: OwnEstimator | None = None) -> Iterator[None]:
     """Add notes to an error of the ``with`` body, which gets valid data: see :func:`add_notes`."""
     try:
         yield
@@ -30,7 +30,9 @@ def noting_components(estimator: Any = None) -> Iterator[None]:
         raise
 
 
-def add_notes(error: BaseException, estimator: Any, is_checked: bool = False) -> None:
+def add_notes(
+    error: BaseException, estimator: OwnEstimator | None, is_checked: bool = False
+) -> None:
     """Name the component that raised an error, or plug-ins whose results may have caused it.
 
     Plug-ins are those of ``estimator``, which is None in a worker process.  Unless data and
@@ -101,7 +103,7 @@ def _called(frame: FrameType | None) -> str:
     return call
 
 
-def _plugins(estimator: Any) -> Iterator[str]:
+def _plugins(estimator: OwnEstimator | None) -> Iterator[str]:
     """Yield the plug-ins among the parameters of an estimator, by name."""
     if estimator is not None:
         for value in estimator.get_params(deep=False).values():

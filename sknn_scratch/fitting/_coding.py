@@ -21,7 +21,7 @@ FEWEST_VALUES = 100
 
 
 class Coding(NamedTuple):
-    """Encoding of the rows of a fit, learnt from its training rows."""
+    """Encoding of the rows of a fit, determined from its training rows."""
 
     settings: Settings
     targets: ClassTargets | NumericTargets
@@ -94,7 +94,7 @@ def _dtype(settings: Settings, X: Any, inherited: Inherited | None) -> Any:
 
 def encoded(coding: Coding, rows: Rows) -> Data:
     """Return checked rows, encoded for training."""
-    y, unit = encoded_y(coding, rows.y)
+    y, unit = _encoded_y(coding, rows.y)
     weight = _weight(coding, rows, rows.y)
     return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, unit, weight)
 
@@ -109,7 +109,7 @@ def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None
     with naming("y_val", owner):
         y = _validation.check_y(owner, given.y, X, coding.settings.is_numeric)
         coding.targets.check_validation(y)
-        codes, unit = encoded_y(coding, y)
+        codes, unit = _encoded_y(coding, y)
     with naming("sample_weight_val", owner):
         weight = _validation.check_weight(owner, given.sample_weight, X)
         weight = _weight(coding, Rows(X, y, weight), train_y)
@@ -117,7 +117,7 @@ def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None
     return Data(X, codes, unit, weight)
 
 
-def encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
+def _encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
     """Return encoded targets; raise ValueError for those that the loss rejects."""
     owner, loss = coding.owner, coding.loss
     with naming("y", owner):

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.fitting import _blas_limits
+from sknn_scratch.contracts import Array, State
+from sknn_scratch.fitting import _blas_limits, _resume
 from sknn_scratch.fitting._blame import noting_components
 from sknn_scratch.fitting._types import Job
+from sknn_scratch.training import form, snapshot
 from sknn_scratch.training.run import FitRun
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 
 def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
-    """Run all jobs, one after the other or in processes; return the states at their ends."""
-    n_jobs = min(effective_n_jobs(n_jobs), len(jobs))
+    """Run all jobs; return the states at their ends.
+
+    Jobs run one after the other, or in processes, unless callbacks watch them.
+    """
+    is_watched = any(job.plan.callbacks for job in jobs)
+    n_jobs = 1 if is_watched else min(effective_n_jobs(n_jobs), len(jobs))
     if n_jobs == 1:
         return _trained(jobs)
     size = -(-len(jobs) // n_jobs)
@@ -25,9 +34,46 @@ def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
 
 @noting_components()  # here, for a traceback does not leave a process
 def _trained(jobs: list[Job]) -> list[TrainingState]:
+    states = [job.state for job in jobs]
     with quiet_floats():
         for job in jobs:
             plan, state = job.plan, job.state
-            with _blas_limits.suited(plan.network, plan.strategy.batch_size):
-                plan.strategy.solve(plan, job.source, state, FitRun(plan, state, job.header))
-    return [job.state for job in jobs]
+            run = FitRun(plan, state, job.header, crowd=states)
+            try:
+                with _blas_limits.suited(plan.network, plan.strategy.batch_size):
+                    plan.strategy.solve(plan, job.source, state, run)
+            except KeyboardInterrupt:
+                state.stop_reason = "interrupted"
+                raise
+    return states
+
+
+class Stored:
+    """Checkpoint of an ensemble, to resume its members from."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        self.path, self.tree = path, _resume.load(path, "members")
+        _resume.check_estimator(self.tree, owner, path)
+        with _resume.undamaged(path):
+            found = form.mapping(lambda part, _: part)(self.tree["members"], "members")
+            names = [str(k) for k in range(max(1, len(found)))]
+            if found.keys() != set(names):
+                raise form.MisfitError("members", f"dict of {', '.join(names)}", list(found))
+        self._members: list[Any] = [found[name] for name in names]
+
+    def held_out(self) -> list[Array]:
+        """Return the rows that each member holds out."""
+        with _resume.undamaged(self.path):
+            rows = [snapshot.held_out(tree) for tree in self._members]
+        return [np.empty(0, np.intp) if part is None else part for part in rows]
+
+    def state(self, k: int, plan: Plan, wanted: State, n_rows: int) -> TrainingState:
+        """Return the state of a member; ``wanted`` is the header of this fit."""
+        _resume.check_same(self.tree, wanted, self.path)
+        layout, optimizer = plan.network.layout, plan.strategy.optimizer
+        with _resume.undamaged(self.path):
+            tree = snapshot.check_snapshot(self._members[k], layout, optimizer, np.float32, n_rows)
+            needs_noise = plan.objective.network.layers != plan.network.layers
+            if needs_noise and tree["noise"] is None:
+                raise form.MisfitError("noise", "dict, which dropout needs", None)
+        return snapshot.restore(tree)

@@ -16,6 +16,7 @@ from sklearn.utils import _safe_indexing
 from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.fitting import _publish, _validation
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.training.run import FitRun
 
@@ -27,7 +28,7 @@ ROWS_LOOKED_AT = 200
 class Subject:
     """Information for a listener: a fit, and the data as passed by the user."""
 
-    estimator: Any
+    estimator: OwnEstimator
     job: Job
     given: Rows
 
@@ -77,7 +78,7 @@ class Subject:
         )
 
 
-def listen(estimator: Any, job: Job, given: Rows) -> Listener | None:
+def listen(estimator: OwnEstimator, job: Job, given: Rows) -> Listener | None:
     """Return the listener of a fit, or None for an estimator without scikit-learn's callbacks.
 
     The caller must be decorated with ``with_callbacks``, which tears down the callbacks.

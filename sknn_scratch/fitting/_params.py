@@ -128,8 +128,12 @@ CONSTRAINTS: dict[str, list[Any]] = {
 CLASS_WEIGHT: dict[str, list[Any]] = {"class_weight": [dict, list, StrOptions({"balanced"}), None]}
 
 
+class OwnEstimator(BaseEstimator):
+    """Base of all estimators of this package, by which a traceback tells them from others."""
+
+
 #: Whom a message is about: an estimator, or the name of its class.
-Owner: TypeAlias = str | BaseEstimator
+Owner: TypeAlias = str | OwnEstimator
 
 
 def name_of(owner: Owner) -> str:
@@ -141,11 +145,11 @@ def name_of(owner: Owner) -> str:
 class Parameters:
     """Parameters of an estimator by name, as the user wrote them."""
 
-    cls: type[BaseEstimator]
+    cls: type[OwnEstimator]
     given: Mapping[str, Any]
 
     @classmethod
-    def read(cls, estimator: Any) -> Parameters:
+    def read(cls, estimator: OwnEstimator) -> Parameters:
         """Return the parameters of an estimator."""
         names = type(estimator)._parameter_constraints
         return cls(type(estimator), {name: getattr(estimator, name) for name in names})
@@ -164,7 +168,7 @@ def is_lbfgs(solver: Any) -> bool:
     return isinstance(solver, str) and solver == LBFGS_NAME
 
 
-def check_params(estimator: Any) -> None:
+def check_params(estimator: OwnEstimator) -> None:
     """Raise ValueError for the first parameter that violates its constraint."""
     if not get_config()["skip_parameter_validation"]:
         estimator._validate_params()

@@ -1,4 +1,4 @@
-"""From settings and rows to a job: the same for fit, partial_fit, resume and distributed.fit."""
+"""Preparation of a job from settings and rows, for fit, partial_fit, resume and distributed.fit."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ def plan_of(coding: Coding, data: Data, call: Call) -> Plan:
 def begin(
     coding: Coding, plan: Plan, data: Data, held: Data | None, call: Call, n_far: int = 0
 ) -> Job:
-    """Return the job of a plan: its state, its checkpoints' header, its validation rows.
+    """Return the job of a plan, with its initial state and its validation rows.
 
-    ``n_far`` is the number of rows on other machines, which ``data`` is a sample of; 0 if it
-    holds all rows.
+    ``n_far`` is the number of rows on other machines, of which ``data`` is a sample; 0 if
+    ``data`` holds all rows.
     """
     settings, targets = coding.settings, coding.targets
     is_watched = bool(plan.callbacks) or call.path is not None

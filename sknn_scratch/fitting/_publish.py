@@ -1,4 +1,4 @@
-"""Fitted attributes: the only place that sets them, and the one that reads them back."""
+"""Fitted attributes: the only place that sets them, and the only one that reads them all."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import probe
 from sknn_scratch.fitting import _advice
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Fitted, Inherited, Job
 from sknn_scratch.training.state import Plan, TrainingState
@@ -17,11 +18,11 @@ from sknn_scratch.training.state import Plan, TrainingState
 CURVE_LENGTH = 10_000
 
 
-def publish(estimator: Any, job: Job) -> None:
+def publish(estimator: OwnEstimator, job: Job) -> None:
     """Set all fitted attributes of an estimator."""
     theta = _final_theta(job)
     job.state.history.keep(CURVE_LENGTH)
-    vars(estimator).update(attributes(job.plan, job.state, job.targets, theta))
+    estimator.__dict__.update(attributes(job.plan, job.state, job.targets, theta))
 
 
 def _final_theta(job: Job) -> Array:
@@ -65,7 +66,7 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
     }
 
 
-def fitted(estimator: Any) -> Fitted:
+def fitted(estimator: OwnEstimator) -> Fitted:
     """Return the fitted network of an estimator."""
     return Fitted(
         estimator.theta_,

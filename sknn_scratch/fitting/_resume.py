@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -39,6 +39,15 @@ _ORIGIN = {
 }
 
 
+class Identity(NamedTuple):
+    """Identification of a fit, without its data."""
+
+    owner: str  #: name of the estimator's class
+    parameters: dict[str, str]
+    validation: str  #: kind of the validation data
+    random_state: Any
+
+
 # numpy scalars in a component are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
 def header(coding: Coding, data: Data, held: Data | None, call: Call, n_far: int = 0) -> State:
@@ -48,30 +57,31 @@ def header(coding: Coding, data: Data, held: Data | None, call: Call, n_far: int
     ``n_far`` is the number of rows on other machines, which the first of ``data`` stands for.
     """
     settings = coding.settings
-    own: State = {
-        "estimator": settings.owner,
-        "parameters": identity(settings),
-        "data": {
-            "shape of X": f"{n_far or data.X.shape[0]} x {data.X.shape[1]}",
-            "dtype": str(data.dtype),
-            **_digests(data, ""),
-            "classes": written(getattr(coding.targets, "classes", None)),
-            "kind of validation data": _kind(settings, held),
-            **({} if held is None else _digests(held, "_val")),
-        },
-    }
-    seed = repr(settings.random_state)
-    own["fingerprint"] = _digest([(repr(own) + seed).encode()])
+    kind = "held out of X" if settings.stops_early else "not given"
+    who = Identity(settings.owner, identity(settings), kind, settings.random_state)
+    own = origin_of(who, data, coding.targets, held, n_far)
     if call.inherited is None and not call.one_pass:
         return own
     kept = Inherited(coding.targets, data.dtype, data.X.shape[1], call.feature_names)
     return own | {"inherited": _encoding(kept) | {"dtype": str(data.dtype)}}
 
 
-def _kind(settings: Settings, held: Data | None) -> str:
-    if held is not None:
-        return "given"
-    return "held out of X" if settings.stops_early else "not given"
+@np.printoptions(legacy=False)
+def origin_of(who: Identity, data: Data, targets: Any, held: Data | None, n_far: int = 0) -> State:
+    """Return what tells the checkpoints of a fit from those of others."""
+    own: State = {
+        "estimator": who.owner,
+        "parameters": who.parameters,
+        "data": {
+            "shape of X": f"{n_far or data.X.shape[0]} x {data.X.shape[1]}",
+            "dtype": str(data.dtype),
+            **_digests(data, ""),
+            "classes": written(getattr(targets, "classes", None)),
+            "kind of validation data": who.validation if held is None else "given",
+            **({} if held is None else _digests(held, "_val")),
+        },
+    }
+    return own | {"fingerprint": _digest([(repr(own) + repr(who.random_state)).encode()])}
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:
@@ -107,8 +117,8 @@ def check_path(path: Any) -> str:
     return str(os.fspath(path))  # messages show a subclass, such as numpy's, by its own repr
 
 
-def load(path: str) -> State:
-    """Return the content of a checkpoint: the training state, and its header.
+def load(path: str, content: str = "state") -> State:
+    """Return the content of a checkpoint: its header, and the training state or the members'.
 
     Raises
     ------
@@ -116,19 +126,19 @@ def load(path: str) -> State:
         If the file is not the checkpoint of a fit.
     """
     tree = checkpoint.load(path)
-    if not {*_ORIGIN, "state"} <= tree.keys():
+    if not {*_ORIGIN, content} <= tree.keys():
         raise ValueError(
             f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
             "a file, or use set_state for the result of get_state."
         )
-    with _undamaged(path):
+    with undamaged(path):
         for name, part in _ORIGIN.items():
             part(tree[name], name)
     return tree
 
 
 @contextmanager
-def _undamaged(path: str) -> Iterator[None]:
+def undamaged(path: str) -> Iterator[None]:
     """Name the file of a checkpoint in errors about its content."""
     try:
         yield
@@ -139,12 +149,17 @@ def _undamaged(path: str) -> Iterator[None]:
 def stored(settings: Settings, path: str) -> Stored:
     """Return the checkpoint in a file, after checking that it is of an estimator of this class."""
     tree = load(path)
-    if tree["estimator"] != settings.owner:
-        raise ValueError(_refusal(path, "estimator", tree["estimator"], settings.owner))
+    check_estimator(tree, settings.owner, path)
     if tree.get("inherited") is None:
         return Stored(path, tree, None)
-    with _undamaged(path):
+    with undamaged(path):
         return Stored(path, tree, _read_inherited(settings.is_numeric, tree))
+
+
+def check_estimator(tree: State, owner: str, path: str) -> None:
+    """Raise ValueError for the checkpoint of another estimator."""
+    if tree["estimator"] != owner:
+        raise ValueError(_refusal(path, "estimator", tree["estimator"], owner))
 
 
 def _read_inherited(is_numeric: bool, tree: State) -> Inherited:
@@ -167,7 +182,7 @@ def stored_state(
     path = origin.path
     check_same(origin.tree, wanted, path)
     dtype, kind = wanted["data"]["dtype"], wanted["data"]["kind of validation data"]
-    with _undamaged(path):
+    with undamaged(path):
         tree = check_snapshot(origin.tree["state"], *_layout(plan), dtype, n_rows)
         if tree["noise"] is None and any(settings.dropout):
             raise form.MisfitError("noise", "dict, which dropout needs", None)

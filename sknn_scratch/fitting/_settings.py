@@ -1,7 +1,7 @@
 """Parameters of an estimator, resolved once: components, tuples, and numbers of Python.
 
-Whatever comes after :func:`settings_of` takes a :class:`Settings`, never the estimator, so that
-two ways to write one fit are one fit.
+All later steps of a fit use :class:`Settings` instead of the estimator's parameters, so that the
+spelling of a parameter has no effect.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from sknn_scratch.core import probe
 from sknn_scratch.fitting import _aliases
 from sknn_scratch.fitting._params import (
     LBFGS_NAME,
+    OwnEstimator,
     Parameters,
     check_params,
     count,
@@ -40,7 +41,7 @@ from sknn_scratch.fitting._params import (
 from sknn_scratch.registry import lookup
 
 AUTO_BATCH_SIZE = 200
-#: Integers below are floats of their own.
+#: Floats below that are integers are written without a decimal point.
 LARGEST = 2.0**53
 
 #: (loss, truth, predictions, weights) -> score
@@ -96,7 +97,7 @@ class Settings:
 
     @property
     def weights_by_name(self) -> str:
-        """The parameters that the weights of rows are made of."""
+        """Names of the parameters that determine the weights of rows, for messages."""
         both = self.class_weight is not None
         return "sample_weight and class_weight" if both else "sample_weight"
 
@@ -116,7 +117,7 @@ class Settings:
         return replace(self, callbacks=(), random_state=None, scoring=None, stand_in=None)
 
 
-def settings_of(estimator: Any) -> Settings:
+def settings_of(estimator: OwnEstimator) -> Settings:
     """Return the settings of an estimator; raise an error for the first invalid parameter."""
     check_params(estimator)
     params = Parameters.read(estimator)
@@ -161,12 +162,12 @@ def _numbers(params: Parameters) -> dict[str, Any]:
     }
 
 
-def _stand_in(estimator: Any, scoring: Any) -> Any:
+def _stand_in(estimator: OwnEstimator, scoring: Any) -> Any:
     """Return a copy for scorers; validation rows have no names of features."""
     if scoring is None or scoring == "loss":
         return None
     twin = copy.copy(estimator)
-    vars(twin).pop("feature_names_in_", None)
+    twin.__dict__.pop("feature_names_in_", None)
     return twin
 
 

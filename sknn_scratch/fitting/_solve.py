@@ -1,4 +1,4 @@
-"""Training of a job, and what an estimator has of it."""
+"""Training of a job, and its events for callbacks of scikit-learn."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume
 from sknn_scratch.fitting._listener import listen
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import publish
 from sknn_scratch.fitting._settings import Settings, settings_of
 from sknn_scratch.fitting._sklearn_versions import with_callbacks
@@ -32,7 +33,8 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
     except BaseException as error:
         _blame.add_notes(error, estimator)
         # Ctrl-C sets fitted attributes from the training so far, which must be kept.
-        published = vars(estimator).get("theta_") is not before.get("theta_")
+        fitted = ("theta_", "estimators_")
+        published = any(vars(estimator).get(name) is not before.get(name) for name in fitted)
         if not (isinstance(error, KeyboardInterrupt) and published):
             vars(estimator).clear()
             vars(estimator).update(before)
@@ -57,7 +59,7 @@ def run_fit(
 
 # Not around a whole fit, whose unchanged_on_error would remove the callbacks to tear down.
 @with_callbacks
-def solve(estimator: Any, job: Job, rows: Rows) -> None:
+def solve(estimator: OwnEstimator, job: Job, rows: Rows) -> None:
     """Train and set fitted attributes, even if Ctrl-C ends training.
 
     ``rows`` are those that the user passed, for callbacks of scikit-learn.

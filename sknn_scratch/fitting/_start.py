@@ -101,12 +101,19 @@ def initial_state(
     else:
         _check_fits(settings.owner, plan, before)
         state = _go_on(settings, plan, before)
-    if state.noise is None and any(settings.dropout):
-        state.noise = np.random.default_rng(state.rng.randint(np.iinfo(np.int32).max))
+    if state.noise is None:
+        state.noise = noise_for(plan, state.rng)
     # Other orders are drawn from the original order, so that none needs to be stored.
     if settings.shuffle is True and settings.solver is not None:
         state.order = np.arange(data.n_samples)
     return state
+
+
+def noise_for(plan: Plan, rng: np.random.RandomState) -> np.random.Generator | None:
+    """Return the random number generator of dropout; None for a network without it."""
+    if plan.objective.network.layers == plan.network.layers:
+        return None
+    return np.random.default_rng(rng.randint(np.iinfo(np.int32).max))
 
 
 def _draw(settings: Settings, plan: Plan, data: Data) -> TrainingState:

@@ -165,9 +165,9 @@ class ClassTargets:
             multilabel and y.shape[1] != self.n_targets
         ):
             form = f"0/1 indicators of {self.n_targets} labels" if multilabel else "class labels"
+            got = "one column" if y.ndim == 1 else f"{y.shape[1]} columns"
             raise ValueError(
-                f"y must hold {form}, as in training. Got an array of shape {y.shape}: pass y in "
-                "the same form."
+                f"y must hold {form}, as in training. Got {got}: pass y in the same form."
             )
         if multilabel:
             check_indicators(y)

@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from sklearn.base import BaseEstimator
-
 from sknn_scratch.contracts import Array, Loss, Optimizer, State
 from sknn_scratch.core.network import Network
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import Source
-
-
-class OwnEstimator(BaseEstimator):
-    """Base of all estimators of this package, by which a traceback tells them from others."""
 
 
 class Rows(NamedTuple):

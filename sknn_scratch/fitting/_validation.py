@@ -26,7 +26,7 @@ from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array
-from sknn_scratch.fitting._params import Owner, name_of
+from sknn_scratch.fitting._params import Owner, OwnEstimator, name_of
 from sknn_scratch.fitting._targets import as_labels
 from sknn_scratch.fitting._types import Rows
 
@@ -138,7 +138,7 @@ def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> 
     return X.tocsr() if issparse(X) else X
 
 
-def check_features(estimator: BaseEstimator, X: Any, given: Rows, reset: bool) -> tuple[Any, Rows]:
+def check_features(estimator: OwnEstimator, X: Any, given: Rows, reset: bool) -> tuple[Any, Rows]:
     """Return X, and validation data with an X of the same features."""
     X = check_X(estimator, X, reset=reset)
     if is_given(estimator, *given):
@@ -147,14 +147,14 @@ def check_features(estimator: BaseEstimator, X: Any, given: Rows, reset: bool) -
     return X, given
 
 
-def check_X_fitted(estimator: BaseEstimator, X: Any) -> Any:
+def check_X_fitted(estimator: OwnEstimator, X: Any) -> Any:
     """Return X for a fitted estimator."""
     if not hasattr(estimator, "theta_"):
         check_is_fitted(estimator)
     return X if _is_valid(estimator, X) else check_X(estimator, X, reset=False)
 
 
-def _is_valid(estimator: BaseEstimator, X: Any) -> bool:
+def _is_valid(estimator: OwnEstimator, X: Any) -> bool:
     """Return True if scikit-learn's checks would return X unchanged, at little cost.
 
     For few rows, these checks take longer than the network itself.  False if in doubt.

@@ -206,36 +206,37 @@ def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
 def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, call: Call) -> Job:
     """Check and encode all parameters and data."""
     _check_possible(estimator, settings, asked)
-    raw, found = _looked_at(settings, rows)
+    raw, found = _summaries(settings, rows)
     coding, call, y = _learn(estimator, settings, found, call)
     # Numbers in place of "balanced", which depends on all partitions.
     weighing = coding._replace(settings=_with_class_weight(coding, found))
+    far = _encode(weighing, raw)
     sample = _encoded(weighing, found[0].head, y[:1], None)
-    parts = _encode(weighing, raw, sample, asked.average_every)
+    parts = Partitions(*far, sample, asked.average_every)
     held = encoded_validation(weighing, call.given, y)
     plan = plan_of(coding, sample, call)
     job = begin(coding, plan, sample, held, call, parts.n_samples)
     return job._replace(source=parts)
 
 
-def _looked_at(settings: Settings, rows: Rows) -> tuple[list[Any], list[Summary]]:
+def _summaries(settings: Settings, rows: Rows) -> tuple[list[Any], list[Summary]]:
     """Return the partitions that have rows, delayed, and their summaries."""
     import dask
 
     raw = split(rows)
     shared = dask.delayed(settings.portable(), traverse=False)
-    looks = dask.compute(*(dask.delayed(_look)(shared, *part) for part in raw))
-    found, weights = zip(*looks, strict=True)
+    seen = dask.compute(*(dask.delayed(_summary)(shared, *part) for part in raw))
+    found, weights = zip(*seen, strict=True)
     kept = agreed(found)
-    # The sentence of ``fit`` if all weights of all partitions are 0.
+    # Raises as ``fit`` does if all weights of all partitions are 0.
     _validation.check_weight(settings.owner, weights, np.empty((len(weights), 0)))
     return [raw[k] for k in kept], [found[k] for k in kept]
 
 
 @quiet_floats()
-def _look(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summary, float]:
+def _summary(settings: Settings, X: Any, y: Any, sample_weight: Any) -> tuple[Summary, float]:
     """Return the summary of a partition and its largest weight, after the checks of ``fit``."""
-    y, largest = _one_column(y), 1.0
+    y, largest = _one_column(y), 0.0
     if X.shape[0]:
         checked_X = _validation.check_rows(settings.owner, X, settings.is_numeric)
         if len(y) == X.shape[0]:
@@ -274,9 +275,9 @@ def _with_class_weight(coding: Coding, parts: Sequence[Summary]) -> Settings:
 
 
 def _encode(
-    coding: Coding, raw: Sequence[tuple[Any, ...]], sample: Data, average_every: int | None
-) -> Partitions:
-    """Encode partitions on the workers, and keep them there."""
+    coding: Coding, raw: Sequence[tuple[Any, ...]]
+) -> tuple[Sequence[Any], Sequence[int], float]:
+    """Encode partitions on the workers, and keep them there; return them, sizes and weight sum."""
     import dask
 
     portable = coding._replace(settings=coding.settings.portable())
@@ -285,7 +286,7 @@ def _encode(
     sizes, weights = zip(*dask.compute(*(dask.delayed(_size)(p) for p in parts)), strict=True)
     total = float(sum(weights))
     check_weights(coding.settings, np.array([total]), "all samples")
-    return Partitions(parts, sizes, total, sample, average_every)
+    return parts, sizes, total
 
 
 @quiet_floats()

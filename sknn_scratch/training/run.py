@@ -17,7 +17,8 @@ class FitRun(Run):
     """Implementation of :class:`sknn_scratch.contracts.Run`.
 
     ``header`` identifies the fit in its checkpoints.  ``listener`` is an internal object with
-    the methods of a callback, whose ``memory`` is not stored in checkpoints.
+    the methods of a callback, whose ``memory`` is not stored in checkpoints.  ``crowd`` is the
+    states of all members of an ensemble, which a checkpoint holds together.
     """
 
     def __init__(
@@ -26,8 +27,12 @@ class FitRun(Run):
         state: TrainingState,
         header: State | None = None,
         listener: Any = None,
+        crowd: Sequence[TrainingState] = (),
     ) -> None:
-        self.state, self._header = state, header or {}
+        self.state, self._header, self._crowd = state, header or {}, crowd
+        if crowd:
+            self.n_members = len(crowd)
+            self.member = next(k for k, one in enumerate(crowd) if one is state)
         self.fingerprint = str(self._header.get("fingerprint", ""))
         self.max_iter: int = plan.strategy.max_iter
         self.reasons: list[str] = []
@@ -72,4 +77,9 @@ class FitRun(Run):
         for callback, memory in self._listeners:
             getattr(callback, event)(memory, self)
         while self._wanted:
-            checkpoint.save(self._wanted.pop(0), {**self._header, "state": snapshot(self.state)})
+            checkpoint.save(self._wanted.pop(0), self._header | self._content())
+
+    def _content(self) -> State:
+        if self._crowd:
+            return {"members": {str(k): snapshot(one) for k, one in enumerate(self._crowd)}}
+        return {"state": snapshot(self.state)}

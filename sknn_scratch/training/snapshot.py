@@ -65,6 +65,12 @@ def check_snapshot(
     return state
 
 
+def held_out(tree: Any) -> Array | None:
+    """Return the held-out rows of a snapshot that is not checked yet."""
+    found = tree.get("held_out") if isinstance(tree, dict) else None
+    return None if found is None else _row_numbers(found, "held_out")
+
+
 def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.Form:
     """Return the form of snapshots, the only description of their content."""
     count = form.whole()

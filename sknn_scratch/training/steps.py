@@ -30,7 +30,7 @@ class Stretch(NamedTuple):
     total: float = 0.0  #: sum of the objective over rows, or its first value that is not finite
     rows: int = 0  #: number of rows in the sum
     learning_rate: float = nan  #: of the last step
-    gradient_norm: float = nan  #: of the last batch of an epoch
+    gradient_norm: float = nan  #: of the last batch
 
     def then(self, later: Stretch) -> Stretch:
         """Return the result of this stretch and the next one."""
@@ -143,14 +143,16 @@ class BatchSteps:
     def run(self, n_batches: int | None = None) -> Stretch:
         """Make the steps of the next batches, by default of all; skip batches without weight."""
         total, counted, per_step = 0.0, 0, self.how.schedule.per_step
-        for batch in islice(self._coming, n_batches):
+        self.gradient_norm = nan
+        for k, batch in enumerate(islice(self._coming, n_batches), 1):
             n, start = len(batch.y), self.seen
             self.seen += n
             if batch.weight_sum == 0:
                 continue
             if per_step:
                 self.rate = self._rate(start)
-            value = self.step(batch, self.workspace.rows(n), is_last=self.seen == self.n)
+            is_last = k == n_batches or self.seen == self.n
+            value = self.step(batch, self.workspace.rows(n), is_last)
             if not isfinite(value):
                 total, counted = value, 1
                 break
