@@ -25,6 +25,7 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch import components as parts
+from sknn_scratch.contracts import Callback, Run
 
 _rng = np.random.default_rng(0)
 X = _rng.normal(size=(160, 6))
@@ -59,6 +60,14 @@ MOST_KILLS = 12
 
 
 OF_TABLES = TabularMLPClassifier, TabularMLPRegressor
+
+
+class StopFirst(Callback):
+    """Stop the first member early."""
+
+    def on_epoch_end(self, memory: Any, run: Run) -> None:
+        if run.member == 0 and run.epoch == 7:
+            run.stop("enough")
 
 
 class Fit(NamedTuple):
@@ -129,7 +138,11 @@ FITS = {
         {"sample_weight": _rng.uniform(0, 2, 160)},
     ),
     "table, validation data": Fit(
-        TabularMLPClassifier, {}, TABLE, CLASSES, {"X_val": TABLE[:40], "y_val": CLASSES[:40]}
+        TabularMLPClassifier,
+        {"callbacks": [StopFirst()]},
+        TABLE,
+        CLASSES,
+        {"X_val": TABLE[:40], "y_val": CLASSES[:40]},
     ),
 }
 
@@ -165,7 +178,8 @@ def _fit(name: str, folder: Path) -> str:
     cls, params, X, y, more = FITS[name]
     path = folder / "run.npz"
     base: dict[str, Any] = TABULAR if issubclass(cls, OF_TABLES) else BASE
-    estimator = cls(**base | params | {"callbacks": [parts.Checkpoint(str(path))]})
+    callbacks = [*params.get("callbacks", ()), parts.Checkpoint(str(path))]
+    estimator = cls(**base | params | {"callbacks": callbacks})
     if path.exists():
         estimator.resume(str(path), X, y, **more)
     else:

@@ -10,25 +10,26 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 OUT = Path(__file__).parent / "images" / "flow.svg"
 ROOMS = {
-    "estimators": "#cfe2f3",
+    "fitting": "#cfe2f3",
+    "estimators": "#e8d5ef",
     "core": "#d9ead3",
     "components": "#fce5cd",
 }
 #: name, (x, y) of the centre, width, two lines of text, room
 BOXES = [
-    ("check", (1.2, 6.6), "check", "_validation.py", "estimators"),
-    ("encode", (3.5, 6.6), "encode targets", "_targets.py", "estimators"),
-    ("resolve", (5.8, 6.6), "resolve names", "_aliases.py", "estimators"),
-    ("start", (8.1, 6.6), "initial weights", "_start.py", "estimators"),
-    ("publish", (10.4, 6.6), "set attributes", "_base.py", "estimators"),
+    ("check", (1.2, 6.6), "check", "_validation.py", "fitting"),
+    ("encode", (3.5, 6.6), "encode targets", "_targets.py", "fitting"),
+    ("resolve", (5.8, 6.6), "resolve names", "_settings.py", "fitting"),
+    ("start", (8.1, 6.6), "initial weights", "_start.py", "fitting"),
+    ("publish", (10.4, 6.6), "set attributes", "_publish.py", "fitting"),
     ("batch", (1.2, 4.2), "gather a batch", "core/data.py", "core"),
     ("forward", (3.5, 4.2), "forward: raw", "core/network.py", "core"),
     ("loss", (5.8, 4.2), "loss and ∂J/∂raw", "losses.py", "components"),
     ("backward", (8.1, 4.2), "backward: ∂J/∂θ", "core/network.py", "core"),
     ("step", (10.4, 4.2), "step: θ += Δ", "optimizers.py", "components"),
-    ("pcheck", (1.2, 1.0), "check", "_validation.py", "estimators"),
+    ("pcheck", (1.2, 1.0), "check", "_validation.py", "fitting"),
     ("pforward", (4.25, 1.0), "forward in blocks", "core/inference.py", "core"),
-    ("plink", (7.35, 1.0), "link: y_pred", "losses.py", "components"),
+    ("plink", (7.35, 1.0), "link: y_pred", "links.py", "components"),
     ("plabels", (10.4, 1.0), "labels, shape", "_classifier.py", "estimators"),
 ]
 ARROWS = [

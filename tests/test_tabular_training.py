@@ -8,7 +8,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
-from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+)
 from sknn_scratch.components import SGD, Adam, Checkpoint, Cosine, CSVLog, Identity, Tanh
 from sknn_scratch.contracts import Callback
 
@@ -229,3 +234,91 @@ def test_parameters_that_are_refused(cls, name, value, must):
     X, y = table(cls)
     with pytest.raises(ValueError, match=f"'{name}' parameter of {cls.__name__} must be .*{must}"):
         cls(**SMALL | {name: value}).fit(X, y)
+
+
+# --- Members in other processes, and ends of all kinds.
+
+
+@EACH
+def test_workers_write_into_large_arrays(cls):
+    """joblib maps arrays above 1 MB, read-only: weights, and outputs for validation rows."""
+    X, y = table(cls)
+    large = SMALL | {"hidden_layer_sizes": (600, 500), "n_ensemble": 2, "max_iter": 1}
+    more = {"X_val": pd.concat([X] * 1600), "y_val": np.tile(y, 1600)}
+    one, two = (cls(**large, n_jobs=jobs).fit(X, y, **more) for jobs in (1, 2))
+    np.testing.assert_allclose(outputs(one, X), outputs(two, X), rtol=1e-4, atol=1e-5)
+    assert two.estimators_[0].theta_.flags.writeable
+
+
+@EACH
+def test_a_member_that_was_stopped_stays_so(cls, tmp_path):
+    X, y = table(cls)
+    path = tmp_path / "fit.npz"
+    stops = [StopMember(0), Checkpoint(path)]
+    whole = cls(**SMALL, callbacks=stops).fit(X, y)
+    for at in ((1, 2), (1, 1)):
+        with pytest.raises(Crash):
+            cls(**SMALL, callbacks=[*stops, Break(Crash("power"), *at)]).fit(X, y)
+        resumed = cls(**SMALL).resume(path, X, y)
+        assert [member.n_iter_ for member in resumed.estimators_] == [1, 3, 3]
+        assert_array_equal(outputs(resumed, X), outputs(whole, X))
+
+
+ARMED = []
+
+
+class Arm(Callback):
+    """Let the next forward pass of a member be interrupted."""
+
+    def on_fit_begin(self, memory, run):
+        if run.member == 1:
+            ARMED.append(True)
+
+
+class Interruptible(Identity):
+    def forward(self, z, out):
+        if ARMED:
+            ARMED.clear()
+            raise KeyboardInterrupt
+        np.copyto(out, z)
+
+
+@EACH
+@pytest.mark.parametrize("n", [N, 9])  # below 10 rows, nothing is held out
+def test_ctrl_c_before_the_first_check_of_a_member(cls, n):
+    X, y = table(cls)
+    params = SMALL | {"activation": Interruptible()}
+    first = cls(**params | {"n_ensemble": 1}).fit(X[:n], y[:n])
+    model = cls(**params, callbacks=[Arm()])
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:n], y[:n])
+    assert len(model.estimators_) == 1
+    assert_array_equal(outputs(model, X), outputs(first, X))
+
+
+@EACH
+def test_refusals_come_before_any_use_of_the_file(cls, tmp_path):
+    X, y = table(cls)
+    path, other = tmp_path / "fit.npz", tmp_path / "plain.npz"
+    cls(**SMALL, callbacks=[Checkpoint(path)]).fit(X, y)
+    with pytest.raises(ValueError, match="of another fit: its shape of X is"):
+        cls(**SMALL).resume(path, X[:50], y[:50])
+    plain = MLPClassifier if cls is TabularMLPClassifier else MLPRegressor
+    numbers = X[["a"]].to_numpy()
+    stops = {"max_iter": 3, "tol": 9.0, "n_iter_no_change": 1}
+    plain(hidden_layer_sizes=3, **stops, callbacks=[Checkpoint(other)]).fit(numbers, y)
+    with pytest.raises(ValueError, match="of another fit: its estimator is"):
+        cls(**SMALL).resume(other, X, y)
+    with pytest.raises(ValueError, match="of another fit: its estimator is"):
+        plain(hidden_layer_sizes=3).resume(path, numbers, y)
+
+
+@EACH
+def test_the_best_of_a_member_is_what_it_keeps(cls):
+    X, y = table(cls)
+    model = cls(**SMALL | {"max_iter": 12}).fit(X, y)
+    for member in model.estimators_:
+        assert member.best_validation_score_ >= np.nanmax(member.validation_scores_)
+        again = type(member)(**member.get_params(deep=False)).set_state(member.get_state())
+        assert again.best_n_iter_ == member.best_n_iter_
+        assert again.best_validation_score_ == member.best_validation_score_

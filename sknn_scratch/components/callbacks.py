@@ -13,7 +13,7 @@ from sknn_scratch.registry import register
 class PrintProgress(Callback):
     """Printer of one line per epoch: loss, validation score and loss, time left.
 
-    ``verbose=True`` adds it before the callbacks of an estimator.
+    ``verbose=True`` adds it after the callbacks of an estimator.
 
     Examples
     --------

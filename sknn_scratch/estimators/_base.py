@@ -95,8 +95,11 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
 
     @property
     def best_validation_score_(self) -> float | None:
-        """Maximum of ``validation_scores_``, without nan; None without validation data."""
-        return _best(self.validation_scores_)
+        """Best validation score, without nan; None without validation data."""
+        scores = self.validation_scores_
+        # The row of an epoch with several checks has the last of their scores.
+        kept = self._state.best_row.get("validation_score") if self._stops_early else None
+        return _best(scores if kept is None else [*(scores or []), kept])
 
     # --- The fitted network.
 

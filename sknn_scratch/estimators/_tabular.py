@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import cycle
 from math import inf, sqrt
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
@@ -33,7 +34,7 @@ from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _tabular_presets
 from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
-from sknn_scratch.fitting._ensemble import Stored, train
+from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
 from sknn_scratch.fitting._params import CONSTRAINTS as PLAIN
 from sknn_scratch.fitting._params import (
@@ -46,7 +47,7 @@ from sknn_scratch.fitting._params import (
     positive,
 )
 from sknn_scratch.fitting._publish import attributes
-from sknn_scratch.fitting._settings import settings_of, written
+from sknn_scratch.fitting._settings import settings_of, without_ones, written
 from sknn_scratch.fitting._solve import unchanged_on_error
 from sknn_scratch.fitting._start import (
     check_plugins,
@@ -126,9 +127,11 @@ def _with_states(members: list[Member], states: list[TrainingState]) -> list[Mem
     ]
 
 
-def _begun(members: list[Member]) -> list[Member]:
-    """Return the members that have made a step; all of them, unless Ctrl-C ended training."""
-    return [one for one in members if one.job.state.step or one.job.state.stop_reason]
+def _is_usable(member: Member) -> bool:
+    """Return True for finite weights of a member that has been trained, if only for a while."""
+    state = member.job.state
+    has_begun = bool(state.step) or state.stop_reason not in ("", "interrupted")
+    return has_begun and not is_lost(member.job.plan, state)
 
 
 class BaseTabularMLP(ComponentParams, ABC):
@@ -160,7 +163,7 @@ class BaseTabularMLP(ComponentParams, ABC):
         with quiet_floats(), unchanged_on_error(self):
             self._check_params()
             is_given = _validation.is_given(self, *given)
-            stored = None if path is None else Stored(path, type(self).__name__)
+            stored = None if path is None else StoredMembers(path, type(self).__name__)
             train = self._learn_columns(rows)
             given = self._check_given(given) if is_given else given
             problems = self._problems(train, given)
@@ -236,16 +239,20 @@ class BaseTabularMLP(ComponentParams, ABC):
         return Rows(Z, y, weight)
 
     def _members(
-        self, problems: list[Problem], splits: bool, stored: Stored | None
+        self, problems: list[Problem], splits: bool, stored: StoredMembers | None
     ) -> list[Member]:
         """Return members to train, which alternate between problems.
 
         With ``splits``, they hold out folds.
         """
+        watched = stored is not None or self._callbacks()
+        header = self._header(problems[0], splits) if watched else {}
+        trees: list[Any] = []
         if stored is None:
             deals = self._deal(problems[0], splits)
         else:
-            deals = [(0, held_out) for held_out in stored.held_out()]
+            trees = stored.members(header, int(self._setting("n_ensemble")))
+            deals = [(0, stored.held_out(tree)) for tree in trees]
         if not splits:
             everything = np.arange(problems[0].validation.n_samples)
             deals = [(seed, everything) for seed, _ in deals]
@@ -255,12 +262,10 @@ class BaseTabularMLP(ComponentParams, ABC):
         ]
         for member, problem in zip(members, problems, strict=False):
             check_plugins(member.job.plan, problem.data)
-        if stored is None and not self._callbacks():
-            return members
-        header = self._header(problems[0], splits)
         if stored is not None:
             n = problems[0].data.n_samples
-            states = [stored.state(k, m.job.plan, header, n) for k, m in enumerate(members)]
+            pairs = zip(trees, members, strict=True)
+            states = [stored.state(tree, one.job.plan, n) for tree, one in pairs]
             members = _with_states(members, states)
         return [one._replace(job=one.job._replace(header=header)) for one in members]
 
@@ -269,10 +274,17 @@ class BaseTabularMLP(ComponentParams, ABC):
         try:
             states = train([member.job for member in members], self.n_jobs)
         except KeyboardInterrupt:
-            if not all(is_lost(one.job.plan, one.job.state) for one in _begun(members)):
+            if any(map(_is_usable, members)):
                 self._publish(problems, members)
             raise
-        self._publish(problems, _with_states(members, states))
+        members = _with_states(members, states)
+        self._publish(problems, members)
+        n_lost = sum(not _is_usable(one) for one in members)
+        if n_lost:  # last, so that no result is lost if warnings are turned into errors
+            warn(
+                f"{n_lost} of {len(members)} members diverged and are left "
+                "out: lower learning_rate_init."
+            )
 
     def _header(self, problem: Problem, splits: bool) -> State:
         """Return the header that identifies this fit in checkpoints."""
@@ -291,6 +303,8 @@ class BaseTabularMLP(ComponentParams, ABC):
             "solver": self._solver(),
             "learning_rate": self._component("schedule", "learning_rate"),
         }
+        if "class_weight" in params:
+            params["class_weight"] = without_ones(params["class_weight"])
         compared = {k: written(v) for k, v in params.items() if k not in FREE}
         kind = "held out of X" if splits else "given"
         who = _resume.Identity(type(self).__name__, compared, kind, self.random_state)
@@ -399,33 +413,28 @@ class BaseTabularMLP(ComponentParams, ABC):
             raise invalid(self, "activation", must_be, value)
         return [_aliases.resolved(self, "activation", "activation", one) for one in values]
 
-    def _usable(self, members: list[Member]) -> list[Member]:
-        """Return the members with finite weights; raise ValueError if there are none."""
-        usable = [one for one in members if not is_lost(one.job.plan, one.job.state)]
-        if not usable:
-            epoch = max(one.job.state.epoch for one in members)
-            raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
-        if len(usable) < len(members):
-            warn(
-                f"{len(members) - len(usable)} of {len(members)} members diverged and are left "
-                "out: lower learning_rate_init."
-            )
-        return usable
-
     # --- Fitted attributes.
 
     def _publish(self, problems: list[Problem], members: list[Member]) -> None:
-        """Set fitted attributes from trained members, or from those that have begun."""
-        for k, problem in enumerate(problems):
-            own = _begun(members[k :: len(problems)])
-            factor = self._factor(problem, own) if own else 1.0
-            members[k :: len(problems)] = [
-                one._replace(factor=factor) for one in members[k :: len(problems)]
-            ]
-        usable = self._usable(_begun(members))
-        self.estimators_ = [self._plain(one) for one in usable]
-        self.held_out_ = [one.held_out for one in usable]
-        self.n_iter_ = max(one.job.state.epoch for one in usable)
+        """Set fitted attributes from the usable members; raise ValueError if there are none."""
+        shares = [filter(_is_usable, members[k :: len(problems)]) for k in range(len(problems))]
+        factors = [
+            self._factor(problem, own) if own else 1.0
+            for problem, own in zip(problems, map(list, shares), strict=True)
+        ]
+        usable = [
+            one._replace(factor=factor)
+            for one, factor in zip(members, cycle(factors), strict=False)
+            if _is_usable(one)
+        ]
+        if not usable:
+            epoch = max(one.job.state.epoch for one in members)
+            raise ValueError(_advice.divergence(epoch, float(self._setting("learning_rate_init"))))
+        self.__dict__.update(
+            estimators_=[self._plain(one) for one in usable],
+            held_out_=[one.held_out for one in usable],
+            n_iter_=max(one.job.state.epoch for one in usable),
+        )
 
     def _plain(self, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""

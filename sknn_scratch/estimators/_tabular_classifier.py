@@ -121,7 +121,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         ``Checkpoint`` saves all members in one file, for :meth:`resume`.
 
     verbose : bool or int, default=False
-        If True, print a line for each epoch of each member, as ``PrintProgress`` does.
+        If True, print a line for each epoch of each member, as the callback ``PrintProgress``
+        does.
 
     random_state : int, RandomState instance or None, default=None
         Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.

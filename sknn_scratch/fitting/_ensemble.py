@@ -28,7 +28,8 @@ def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
         return _trained(jobs)
     size = -(-len(jobs) // n_jobs)
     shares = [jobs[k : k + size] for k in range(0, len(jobs), size)]
-    done = Parallel(n_jobs=n_jobs)(delayed(_trained)(share) for share in shares)
+    # Training writes into arrays, which joblib's memory maps would otherwise forbid.
+    done = Parallel(n_jobs=n_jobs, mmap_mode="c")(delayed(_trained)(share) for share in shares)
     return [state for states in done for state in states]
 
 
@@ -48,32 +49,37 @@ def _trained(jobs: list[Job]) -> list[TrainingState]:
     return states
 
 
-class Stored:
+class StoredMembers:
     """Checkpoint of an ensemble, to resume its members from."""
 
     def __init__(self, path: str, owner: str) -> None:
-        self.path, self.tree = path, _resume.load(path, "members")
-        _resume.check_estimator(self.tree, owner, path)
-        with _resume.undamaged(path):
-            found = form.mapping(lambda part, _: part)(self.tree["members"], "members")
-            names = [str(k) for k in range(max(1, len(found)))]
-            if found.keys() != set(names):
-                raise form.MisfitError("members", f"dict of {', '.join(names)}", list(found))
-        self._members: list[Any] = [found[name] for name in names]
+        self.path, self.tree = path, _resume.load(path, owner, "members")
 
-    def held_out(self) -> list[Array]:
-        """Return the rows that each member holds out."""
-        with _resume.undamaged(self.path):
-            rows = [snapshot.held_out(tree) for tree in self._members]
-        return [np.empty(0, np.intp) if part is None else part for part in rows]
-
-    def state(self, k: int, plan: Plan, wanted: State, n_rows: int) -> TrainingState:
-        """Return the state of a member; ``wanted`` is the header of this fit."""
+    def members(self, wanted: State, n_members: int) -> list[Any]:
+        """Return the snapshots of all members; ``wanted`` is the header of this fit."""
         _resume.check_same(self.tree, wanted, self.path)
+        names = [str(k) for k in range(n_members)]
+        with _resume.undamaged(self.path):
+            parts = dict.fromkeys(names, lambda found, _: found)
+            found = form.record(parts)(self.tree["members"], "members")
+            missing = [name for name in names if found[name] is None]
+            if missing:
+                raise form.MisfitError("members", f"dict of {', '.join(names)}", None)
+        return [found[name] for name in names]
+
+    def held_out(self, tree: Any) -> Array:
+        """Return the rows that a member holds out."""
+        with _resume.undamaged(self.path):
+            rows = snapshot.held_out(tree)
+        return np.empty(0, np.intp) if rows is None else rows
+
+    def state(self, tree: Any, plan: Plan, n_rows: int) -> TrainingState:
+        """Return the state of a member for its plan."""
         layout, optimizer = plan.network.layout, plan.strategy.optimizer
         with _resume.undamaged(self.path):
-            tree = snapshot.check_snapshot(self._members[k], layout, optimizer, np.float32, n_rows)
+            read = snapshot.check_snapshot(tree, layout, optimizer, np.float32, n_rows)
             needs_noise = plan.objective.network.layers != plan.network.layers
-            if needs_noise and tree["noise"] is None:
+            if needs_noise and read["noise"] is None:
                 raise form.MisfitError("noise", "dict, which dropout needs", None)
-        return snapshot.restore(tree)
+        # A member that a callback stopped is ready.
+        return snapshot.restore(read, ends=("stalled", "diverged", "asked"))

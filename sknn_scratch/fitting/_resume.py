@@ -117,16 +117,16 @@ def check_path(path: Any) -> str:
     return str(os.fspath(path))  # messages show a subclass, such as numpy's, by its own repr
 
 
-def load(path: str, content: str = "state") -> State:
-    """Return the content of a checkpoint: its header, and the training state or the members'.
+def load(path: str, owner: str, content: str = "state") -> State:
+    """Return a checkpoint: its header, and the state of a network or of the members.
 
     Raises
     ------
     ValueError
-        If the file is not the checkpoint of a fit.
+        If the file is not the checkpoint of a fit, or that of another estimator.
     """
     tree = checkpoint.load(path)
-    if not {*_ORIGIN, content} <= tree.keys():
+    if not _ORIGIN.keys() <= tree.keys() or not {"state", "members"} & tree.keys():
         raise ValueError(
             f"{path!r} must be a checkpoint, a file written by the Checkpoint callback: pass such "
             "a file, or use set_state for the result of get_state."
@@ -134,6 +134,10 @@ def load(path: str, content: str = "state") -> State:
     with undamaged(path):
         for name, part in _ORIGIN.items():
             part(tree[name], name)
+        if tree["estimator"] != owner:
+            raise ValueError(_refusal(path, "estimator", tree["estimator"], owner))
+        if content not in tree:
+            raise form.MisfitError(content, "dict", None)
     return tree
 
 
@@ -148,18 +152,11 @@ def undamaged(path: str) -> Iterator[None]:
 
 def stored(settings: Settings, path: str) -> Stored:
     """Return the checkpoint in a file, after checking that it is of an estimator of this class."""
-    tree = load(path)
-    check_estimator(tree, settings.owner, path)
+    tree = load(path, settings.owner)
     if tree.get("inherited") is None:
         return Stored(path, tree, None)
     with undamaged(path):
         return Stored(path, tree, _read_inherited(settings.is_numeric, tree))
-
-
-def check_estimator(tree: State, owner: str, path: str) -> None:
-    """Raise ValueError for the checkpoint of another estimator."""
-    if tree["estimator"] != owner:
-        raise ValueError(_refusal(path, "estimator", tree["estimator"], owner))
 
 
 def _read_inherited(is_numeric: bool, tree: State) -> Inherited:
@@ -312,7 +309,7 @@ def _read_state(settings: Settings, tree: State) -> State:
         )
     _check_optimizer(settings.owner, tree["optimizer"], plan)
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
-    plan = replace(plan, early_stopping=settings.early_stopping and bool(state.best_row))
+    plan = replace(plan, early_stopping=bool(state.best_row))
     attributes = _publish.attributes(plan, state, read.targets, theta)
     return attributes | _publish.features(read) | {"_state": state}
 

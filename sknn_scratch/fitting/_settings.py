@@ -206,7 +206,7 @@ def identity(settings: Settings) -> dict[str, str]:
         **dict(_parts("learning_rate", "schedule", settings.learning_rate)),
         **{name: getattr(settings, name) for name in _COMPARED},
         "batch_size": settings.rows_per_step,
-        "class_weight": _without_ones(settings.class_weight),
+        "class_weight": without_ones(settings.class_weight),
     }
     return {name: written(value) for name, value in parts.items()}
 
@@ -222,10 +222,10 @@ def _parts(parameter: str, kind: str, value: Any) -> Iterator[tuple[str, Any]]:
     yield parameter, value
 
 
-def _without_ones(class_weight: Any) -> Any:
+def without_ones(class_weight: Any) -> Any:
     """Return class weights without those of 1, which all other classes have as well."""
     if isinstance(class_weight, list):
-        return [_without_ones(one) for one in class_weight]
+        return [without_ones(one) for one in class_weight]
     if not isinstance(class_weight, dict):
         return class_weight
     # True is the class 1, as it is for the dict.

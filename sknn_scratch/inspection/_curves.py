@@ -45,7 +45,7 @@ class Curves(NamedTuple):
         """Return the curves of a fitted network of this package or of scikit-learn."""
         loss = _access.fitted(estimator, "loss_curve_", "LossCurveDisplay")
         # Without early stopping, "best" is the last epoch, which needs no mark.
-        has_best = getattr(estimator, "early_stopping", False)
+        has_best = getattr(estimator, "_stops_early", getattr(estimator, "early_stopping", False))
         kept = getattr(estimator, "best_n_iter_", None) if has_best else None
         if history := getattr(estimator, "history_", None):
             return cls.of_rows(history, name, kept)

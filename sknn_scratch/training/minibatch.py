@@ -47,7 +47,6 @@ class MiniBatch:
             row = self._epoch(plan, state, steps)
             state.stop_reason = self._reason_to_stop(plan, state, row["loss"])
             run.notify("on_epoch_end")
-            state.stop_reason = state.stop_reason or run.end
         run.notify("on_fit_end")
 
     def _complete(self, plan: Plan, state: TrainingState) -> None:

@@ -76,6 +76,9 @@ class FitRun(Run):
         """Call the hook ``event`` of all callbacks, then write the requested checkpoints."""
         for callback, memory in self._listeners:
             getattr(callback, event)(memory, self)
+        # Before a checkpoint is written, so that what has been stopped stays so.
+        if event == "on_epoch_end":
+            self.state.stop_reason = self.state.stop_reason or self.end
         while self._wanted:
             checkpoint.save(self._wanted.pop(0), self._header | self._content())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,14 @@ class Validation:
         self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
         weight = data.weight
         self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the outputs, which are a buffer."""
+        return {**vars(self), "raw": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.raw = np.empty((len(self.rows), self.network.units[-1]), self.data.dtype)
 
     def __call__(self, theta: Array) -> tuple[float, float]:
         """Return score and loss at theta; the score is nan if outputs are not finite."""

@@ -31,16 +31,13 @@ def snapshot(state: TrainingState) -> State:
     return tree
 
 
-def restore(tree: State) -> TrainingState:
-    """Return the training state of a snapshot.
-
-    Training that stalled or diverged remains ended; otherwise it can be resumed.
-    """
+def restore(tree: State, ends: tuple[str, ...] = ("stalled", "diverged")) -> TrainingState:
+    """Return the training state of a snapshot; it can be resumed, unless it has one of ``ends``."""
     values = dict(tree)
     values["history"] = History(values["history"])
     values["rng"] = restore_rng(values["rng"])
     values["noise"] = None if values["noise"] is None else restore_generator(values["noise"])
-    if values["stop_reason"] not in ("stalled", "diverged"):
+    if values["stop_reason"] not in ends:
         values["stop_reason"] = ""
     return TrainingState(**values)
 
