@@ -80,7 +80,7 @@ def main():
     ax.text(0.02, 7.55, "fit(X, y)", fontsize=14, weight="bold", family="monospace", va="center")
     ax.text(0.02, 1.95, "predict(X)", fontsize=14, weight="bold", family="monospace", va="center")
     for k, (room, colour) in enumerate(ROOMS.items()):
-        x = 4.6 + 2.4 * k
+        x = 2.6 + 2.35 * k
         style = {"boxstyle": "round,pad=0", "facecolor": colour, "edgecolor": "0.35"}
         ax.add_patch(FancyBboxPatch((x, 7.42), 0.3, 0.26, **style))
         ax.text(x + 0.45, 7.55, f"{room}/", fontsize=10, va="center", family="monospace")
