@@ -207,7 +207,7 @@ def missing_in_frame(call):
 
 @kind("X", on=FITTING + PREDICTING)
 def axes_of_X(call):
-    call.X = call.pick(X[:, 0], X[:, :, None], X[0, 0])
+    call.X = call.pick(X[:, 0], X[:, :, None], X[0, 0], pd.Series(X[:, 0]), FRAME.iloc[:, 0])
 
 
 @kind("X", on=FITTING + PREDICTING)

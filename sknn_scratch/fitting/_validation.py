@@ -132,7 +132,8 @@ def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> 
     rows are cast when they are used.
     """
     X = in_memory(X, owner)
-    is_mixed = len(set(getattr(X, "dtypes", ()))) > 1  # pandas may make objects of such columns
+    dtypes = getattr(X, "dtypes", ()) if getattr(X, "ndim", 2) == 2 else ()
+    is_mixed = len(set(dtypes)) > 1  # pandas may make objects of such columns
     with naming("X", owner), _advising_tables(owner, numeric):
         X = check(X, accept_sparse=["csr", "csc"], dtype=FLOATS if is_mixed else KEPT)
     return X.tocsr() if issparse(X) else X
