@@ -27,6 +27,7 @@ SETTINGS = [
 CONFIGURATIONS = [cls(**settings) for cls in ESTIMATORS for settings in SETTINGS] + [
     MLPClassifier(loss="binary_log_loss")
 ]
+DEFAULTS = [f"{cls.__name__}()" for cls in ESTIMATORS]
 # Documented as required of all estimators, though check_estimator leaves them out.
 MORE_CHECKS = [
     check_dataframe_column_names_consistency,
@@ -47,7 +48,14 @@ print(sum(result["status"] == "passed" for result in results), "passed")
 """
 
 
-@pytest.mark.parametrize("estimator", CONFIGURATIONS, ids=str)
+# A process of each takes seconds; the same checks run for all of them below.
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        pytest.param(one, id=str(one), marks=[pytest.mark.slow] * (str(one) not in DEFAULTS))
+        for one in CONFIGURATIONS
+    ],
+)
 def test_check_estimator(estimator):
     # scipy reads the variable when it is imported, hence a process of its own.
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}

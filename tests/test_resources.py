@@ -223,8 +223,8 @@ class Weigh(Callback):
         ({"solver": "adam"}, np.asarray, FEW_BLOCKS),
         ({"solver": "sgd", "learning_rate": "adaptive"}, np.asarray, FEW_BLOCKS),
         ({"shuffle": False, "batch_size": 7}, np.asarray, FEW_BLOCKS),
-        ({"early_stopping": True}, np.asarray, MANY_BLOCKS),
-        ({"batch_size": 7}, csr_array, MANY_BLOCKS),
+        pytest.param({"early_stopping": True}, np.asarray, MANY_BLOCKS, marks=pytest.mark.slow),
+        pytest.param({"batch_size": 7}, csr_array, MANY_BLOCKS, marks=pytest.mark.slow),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )

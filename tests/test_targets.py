@@ -277,7 +277,7 @@ MISSING = {
     "integers": pd.Series(ONES, dtype="Int64").mask(LAST),
     "booleans": pd.Series(ONES == 1, dtype="boolean").mask(LAST),
     "matrix": pd.DataFrame(MATRIX).astype("Int64").replace(0, pd.NA),
-    "matrix of objects": pd.DataFrame(MATRIX).astype(object).replace(0, pd.NA),
+    "matrix of objects": pd.DataFrame(MATRIX).astype(object).mask(MATRIX == 0, pd.NA),
 }
 
 
