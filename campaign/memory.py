@@ -21,6 +21,8 @@ y = (X[:, 0] > 0).astype(int)
 SPOILT = np.where(np.arange(160).reshape(40, 4) == 7, np.inf, X)
 #: Rounds that warm up, and rounds that count; bytes that the latter may add.
 WARM_UP, ROUNDS, SLACK = 150, 500, 1_000_000
+#: An allocator takes room in steps, once; what leaks grows in each of so many trials.
+TRIALS = 4
 
 
 def play(case: Case) -> None:
@@ -30,13 +32,16 @@ def play(case: Case) -> None:
     use, scale = WAYS[name]
     for k in range(WARM_UP // scale):
         use(k)
-    before = _held()
-    for k in range(ROUNDS // scale):
-        use(k)
-    after = _held()
-    case.ledger.count(name, ROUNDS // scale)
-    if after[0] - before[0] > SLACK:
-        case.found("memory grows", f"{name}: {(after[0] - before[0]) / 1e6:.1f} MB")
+    for _ in range(TRIALS):
+        before = _held()
+        for k in range(ROUNDS // scale):
+            use(k)
+        after = _held()
+        case.ledger.count(name, ROUNDS // scale)
+        if after[0] - before[0] <= SLACK:
+            break
+    else:
+        case.found("memory grows", f"{name}: {(after[0] - before[0]) / 1e6:.1f} MB, every time")
     if after[1:] != before[1:]:
         case.found("files or threads remain", f"{name}: {before[1:]} before, {after[1:]} after")
 
