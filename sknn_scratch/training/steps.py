@@ -143,21 +143,22 @@ class BatchSteps:
     def run(self, n_batches: int | None = None) -> Stretch:
         """Make the steps of the next batches, by default of all; skip batches without weight."""
         total, counted, per_step = 0.0, 0, self.how.schedule.per_step
-        self.gradient_norm = nan
+        seen, self.gradient_norm = self.seen, nan
         for k, batch in enumerate(islice(self._coming, n_batches), 1):
-            n, start = len(batch.y), self.seen
-            self.seen += n
+            n = len(batch.y)
+            seen += n
             if batch.weight_sum == 0:
                 continue
             if per_step:
-                self.rate = self._rate(start)
-            is_last = k == n_batches or self.seen == self.n
+                self.rate = self._rate(seen - n)
+            is_last = k == n_batches or seen == self.n
             value = self.step(batch, self.workspace.rows(n), is_last)
             if not isfinite(value):
                 total, counted = value, 1
                 break
             total += value * n
             counted += n
+        self.seen = seen
         return Stretch(total, counted, self.rate, self.gradient_norm)
 
     def step(self, batch: Batch, rows: Rows, is_last: bool) -> float:
