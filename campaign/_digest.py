@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def _inner(value: Any) -> Iterator[tuple[str, Any]]:
         yield from (
             (key if isinstance(key, str) else repr(key), part) for key, part in value.items()
         )
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, Sequence):
         yield from ((str(place), part) for place, part in enumerate(value))
     elif isinstance(value, np.ndarray):
         yield str(value.shape), value.ravel().tolist()

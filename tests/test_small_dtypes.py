@@ -23,7 +23,6 @@ LIMIT = 3_000_000
 DTYPES = ["bool", "int8", "uint8", "int16", "uint16", "int32", "int64", "uint64"]
 FLOATS = ["float16", "float32"]
 ORDERED = [">i2", ">i8", ">f4", ">f8"]
-ALL = [dtype for dtype in DTYPES + FLOATS + ORDERED if dtype != "int8"]
 SOLVERS = {
     "adam": {},
     "sgd": {"solver": "sgd", "shuffle": False},
@@ -66,7 +65,8 @@ def blocks(monkeypatch):
 
 
 @pytest.mark.usefixtures("blocks")
-@pytest.mark.parametrize("dtype", ["int8", *map(slow, ALL)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", DTYPES + FLOATS + ORDERED)
 def test_no_method_copies_the_whole(dtype):
     X = NUMBERS.astype(dtype)
     for cls in MLPClassifier, MLPRegressor:

@@ -239,6 +239,7 @@ def test_parameters_that_are_refused(cls, name, value, must):
 # --- Members in other processes, and ends of all kinds.
 
 
+@pytest.mark.slow
 @EACH
 def test_workers_write_into_large_arrays(cls):
     """joblib maps arrays above 1 MB, read-only: weights, and outputs for validation rows."""
