@@ -64,7 +64,10 @@ def assert_close(actual, desired, tolerance):
 
 @pytest.mark.parametrize("loss", names("loss"))
 @pytest.mark.parametrize("activation", names("activation"))
-@pytest.mark.parametrize("sparse", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize(
+    "sparse",
+    [pytest.param(False, id="dense"), pytest.param(True, id="sparse", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("n_targets", [1, 3])
 def test_gradient(activation, loss, sparse, weighted, n_targets):
