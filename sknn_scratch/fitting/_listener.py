@@ -18,6 +18,7 @@ from sknn_scratch.core.inference import Inference
 from sknn_scratch.fitting import _publish, _validation
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._types import Job, Rows
+from sknn_scratch.training import selection
 from sknn_scratch.training.run import FitRun
 
 #: Number of rows used to detect divergence.
@@ -58,8 +59,7 @@ class Subject:
         The weights are the current ones, not the best ones, even with early stopping.
         """
         plan, state = self.job.plan, self.job.state
-        optimizer = getattr(plan.strategy, "optimizer", None)
-        theta = optimizer.readout(state.theta, state.optimizer) if optimizer else state.theta
+        theta = selection.last(plan, state)
         if not self._can_predict(theta):
             return None
         now = replace(state.wake(theta), best_row=state.history[-1] if state.history else {})

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array
-from sknn_scratch.core import probe
 from sknn_scratch.fitting import _advice
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Fitted, Inherited, Job
+from sknn_scratch.training.selection import best, last
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: partial_fit keeps this many entries of the curves.
@@ -28,16 +28,14 @@ def publish(estimator: OwnEstimator, job: Job) -> None:
 def _final_theta(job: Job) -> Array:
     """Return the parameters to keep: the best with early stopping, otherwise the last."""
     plan, state = job.plan, job.state
-    optimizer = getattr(plan.strategy, "optimizer", None)
-    theta = state.theta
-    last = probe.readout(optimizer, theta, state.optimizer) if optimizer else theta
-    if not np.isfinite(last).all():
+    newest, found = last(plan, state), best(plan, state)
+    if not np.isfinite(newest).all():
         state.stop_reason = "diverged"
-    if plan.early_stopping and state.best_row and state.best_theta is not None:
-        return state.best_theta
+    if found is not None:
+        return found
     if state.stop_reason == "diverged":
         raise ValueError(_advice.diverged(job.settings, state.epoch))
-    return last
+    return newest
 
 
 def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> dict[str, Any]:
@@ -59,7 +57,7 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
         "_network": network,
         "_loss": loss,
         "_targets": targets,
-        "_optimizer": getattr(plan.strategy, "optimizer", None),
+        "_optimizer": plan.strategy.optimizer,
         "_stops_early": plan.early_stopping,
         "_state": state.at_rest(keep_theta=goes_on),
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),

@@ -191,7 +191,7 @@ def stored_state(
 
 
 def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
-    return plan.network.layout, getattr(plan.strategy, "optimizer", None)
+    return plan.network.layout, plan.strategy.optimizer
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
@@ -329,7 +329,7 @@ def _no_state(error: form.MisfitError, tree: State) -> str:
 
 def _check_optimizer(owner: str, stored: Any, plan: Plan) -> None:
     """Raise ValueError unless parameters give the optimizer whose state is stored."""
-    made = _classes(getattr(plan.strategy, "optimizer", None)) or LBFGS_NAME
+    made = _classes(plan.strategy.optimizer) or LBFGS_NAME
     if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
             f"state must come from get_state of a {owner} with the same "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core import probe
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.training.calibration import scaled_log_loss
@@ -81,12 +82,23 @@ def class_score(data: Data, rows: Array) -> Score:
     return lambda theta, raw, value: -scaled_log_loss(raw, codes, weight)
 
 
+def best(plan: Plan, state: TrainingState) -> Array | None:
+    """Return the parameters of the best score; None without early stopping, or without a score."""
+    return state.best_theta if plan.early_stopping and state.best_row else None
+
+
+def last(plan: Plan, state: TrainingState) -> Array:
+    """Return the last parameters, or their average if the optimizer keeps one."""
+    optimizer = plan.strategy.optimizer
+    if optimizer is None:
+        return state.theta
+    return probe.readout(optimizer, state.theta, state.optimizer)
+
+
 def kept(plan: Plan, state: TrainingState) -> Array:
     """Return the parameters to keep: the best with early stopping, otherwise the last."""
-    if plan.early_stopping and state.best_row and state.best_theta is not None:
-        return state.best_theta
-    optimizer = plan.strategy.optimizer
-    return state.theta if optimizer is None else optimizer.readout(state.theta, state.optimizer)
+    found = best(plan, state)
+    return last(plan, state) if found is None else found
 
 
 def is_lost(plan: Plan, state: TrainingState) -> bool:
