@@ -45,7 +45,7 @@ def actions(loop: BatchSteps) -> dict[str, Callable[[], object]]:
     batch = next(loop.batches.in_order(loop.order))
     rows, network = loop.workspace.rows(len(batch.y)), objective.network
     raw, delta = network.forward(params, batch.x, rows.slots), rows.slots[-1].delta
-    update, state = loop.how.optimizer.update, loop.state
+    update, state = loop.solver.optimizer.update, loop.state
     return {
         "batch": lambda: [None for _ in loop.batches.in_order(loop.order)],
         "forward": lambda: network.forward(params, batch.x, rows.slots),

@@ -40,6 +40,11 @@ KINDS: dict[str, type[Component]] = {
 #: Groups of entry points, such as "sknn_scratch.losses".
 GROUPS = {kind: f"sknn_scratch.{kind}{'es' if kind[-1] == 's' else 's'}" for kind in KINDS}
 
+#: The solver that is no optimizer, but takes the place of one.
+LBFGS_NAME = "lbfgs"
+#: Names that no component may have.
+RESERVED = {"optimizer": (LBFGS_NAME,)}
+
 _classes: dict[str, dict[str, type[Component]]] = {kind: {} for kind in KINDS}
 #: Addresses of classes registered in another process: "activation:mine" -> "module:Mine".
 _addresses: dict[str, str] = {}
@@ -80,8 +85,8 @@ class _Register:
 def _decorator(kind: str, name: str) -> Callable[[C], C]:
     if not isinstance(name, str):
         raise TypeError(f"register.{kind} needs a name: write @register.{kind}('name').")
-    if (kind, name) == ("optimizer", "lbfgs"):
-        raise ValueError("The optimizer 'lbfgs' is built in; choose another name.")
+    if name in RESERVED.get(kind, ()):
+        raise ValueError(f"The {kind} {name!r} is built in; choose another name.")
     return functools.partial(_add, kind, name)
 
 

@@ -84,7 +84,7 @@ def built_in(kind):
     [
         ("activation", "activation", []),
         ("loss", "loss", []),
-        ("optimizer", "solver", ["lbfgs"]),  # a strategy of its own, no component
+        ("optimizer", "solver", ["lbfgs"]),  # a solver of its own, no component
         ("schedule", "learning_rate", []),
         ("initializer", "initializer", []),
     ],

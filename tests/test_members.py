@@ -72,7 +72,7 @@ def data(seed=0, weight=None):
     return Data(X, codes, np.eye(3, dtype=np.float32), weight)
 
 
-def strategy(network, optimizer=None, patience=inf, max_iter=6, least=0, n_checks=48):
+def mini_batches(network, optimizer=None, patience=inf, max_iter=6, least=0, n_checks=48):
     return MiniBatch(
         optimizer or rates(network),
         CosLog4(),
@@ -84,7 +84,7 @@ def strategy(network, optimizer=None, patience=inf, max_iter=6, least=0, n_check
     )
 
 
-def members(network, how=None, rows=None, seeds=(1, 2, 3), score=None, held_out=None):
+def members(network, solver=None, rows=None, seeds=(1, 2, 3), score=None, held_out=None):
     """Return the jobs of members that hold out a fold each."""
     rows = rows or data()
     parts = folds(N, 5, None, np.random.RandomState(0)) if held_out is None else [held_out] * K
@@ -94,7 +94,7 @@ def members(network, how=None, rows=None, seeds=(1, 2, 3), score=None, held_out=
         plan = Plan(
             Objective(network, LogLoss(), 0.0),
             network,
-            how or strategy(network),
+            solver or mini_batches(network),
             sites=sites([*layers, layers[-1]]),
             early_stopping=len(part) > 0,
         )
@@ -120,7 +120,7 @@ def test_gradient_of_scaled_layers(network):
     theta = np.random.default_rng(0).normal(size=network.layout.size)
     theta[network.layout.groups["b0"]] += 0.1
     rows = data()
-    batch = Batch(rows.X.astype(float), rows.unit[rows.y].astype(float), None, float(N))
+    batch = Batch(rows.X.astype(float), rows.one_hot_rows[rows.y].astype(float), None, float(N))
     objective, workspace = Objective(network, LogLoss(), 0.0), Workspace(network, N, float)
     grads = network.layout.params(np.empty_like(theta))
 
@@ -147,10 +147,10 @@ def test_names_of_parameters_count_for_themselves():
 @pytest.mark.parametrize("network", networks())
 @pytest.mark.parametrize("patience", [inf, 1.5])
 def test_a_member_is_the_one_trained_alone(network, patience):
-    how = strategy(network, patience=patience, max_iter=12)
-    crowd = train(members(network, how), n_jobs=1)
+    solver = mini_batches(network, patience=patience, max_iter=12)
+    crowd = train(members(network, solver), n_jobs=1)
     for k, state in enumerate(crowd):
-        (alone,) = train(members(network, how)[k : k + 1], n_jobs=1)
+        (alone,) = train(members(network, solver)[k : k + 1], n_jobs=1)
         assert alone.step == state.step
         assert best_step(alone) == best_step(state)
         assert_array_equal(state.best_theta, alone.best_theta)
@@ -169,7 +169,7 @@ def test_a_member_is_what_the_plain_trainer_makes_of_it(network, weighted):
     )
     for state, start in zip(crowd, members(network, rows=rows), strict=True):
         alone = start.state
-        plan.strategy.solve(plan, InMemory(rows), alone, FitRun(plan, alone))
+        plan.solver.solve(plan, InMemory(rows), alone, FitRun(plan, alone))
         assert alone.step == state.step
         assert_array_equal(state.theta, alone.theta)
 
@@ -177,7 +177,7 @@ def test_a_member_is_what_the_plain_trainer_makes_of_it(network, weighted):
 def test_checks_are_at_equal_distances():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
     seen = []
-    jobs = members(network, strategy(network, n_checks=5), seeds=(0,))
+    jobs = members(network, mini_batches(network, n_checks=5), seeds=(0,))
     jobs[0].plan.judge.score = lambda theta, raw, loss: seen.append(jobs[0].state.step) or 0.0
     train(jobs, n_jobs=1)
     assert seen == [5, 10, 15, 20, 24]  # of 6 epochs of 4 steps
@@ -185,8 +185,8 @@ def test_checks_are_at_equal_distances():
 
 def test_members_stop_for_themselves():
     network = make_network(N_IN, (8,), 3, [Relu()], scaled=True)
-    how = strategy(network, patience=1.3, max_iter=40, least=26)
-    crowd = train(members(network, how), n_jobs=1)
+    solver = mini_batches(network, patience=1.3, max_iter=40, least=26)
+    crowd = train(members(network, solver), n_jobs=1)
     assert {state.stop_reason for state in crowd} >= {"stalled"}
     stalled = [state for state in crowd if state.stop_reason == "stalled"]
     assert all(state.step >= max(26, 1.3 * best_step(state)) for state in stalled)
@@ -203,9 +203,9 @@ def test_the_last_of_equal_checks_is_kept():
 
 def test_averages_are_judged_and_kept():
     network = make_network(N_IN, (4,), 3, [Relu()], scaled=True)
-    how = strategy(network, WeightEMA(Adam(), 0.9), max_iter=4)
+    solver = mini_batches(network, WeightEMA(Adam(), 0.9), max_iter=4)
     for part in (None, np.empty(0, int)):
-        jobs = members(network, how, held_out=part)
+        jobs = members(network, solver, held_out=part)
         train(jobs, n_jobs=1)
         assert not np.allclose(kept(jobs[0].plan, jobs[0].state), jobs[0].state.theta)
 

@@ -27,19 +27,19 @@ class Data(NamedTuple):
     """All rows, selected by a slice (usually without copying X) or by row numbers.
 
     ``y`` is (n_targets, n_samples) in the compute dtype, or a vector of class codes, which
-    select columns of ``unit``, the identity matrix, when a batch is gathered.  X may have
+    select columns of ``one_hot_rows``, the identity matrix, when a batch is gathered.  X may have
     another dtype; batches are then cast.
     """
 
     X: Any
     y: Array
-    unit: Array | None = None
+    one_hot_rows: Array | None = None
     weight: Array | None = None
 
     @property
     def dtype(self) -> Any:
         """Compute dtype."""
-        return (self.y if self.unit is None else self.unit).dtype
+        return (self.y if self.one_hot_rows is None else self.one_hot_rows).dtype
 
     @property
     def n_samples(self) -> int:
@@ -49,7 +49,7 @@ class Data(NamedTuple):
     @property
     def n_targets(self) -> int:
         """Number of columns of y passed to the loss."""
-        return len(self.y if self.unit is None else self.unit)
+        return len(self.y if self.one_hot_rows is None else self.one_hot_rows)
 
     def batch(self, rows: Any) -> Batch:
         """Return the batch of the rows in a slice or an array of row numbers.
@@ -63,12 +63,12 @@ class Data(NamedTuple):
 
     def targets(self, rows: Any) -> Array:
         """Return (rows, n_targets) targets."""
-        return self.y[:, rows].T if self.unit is None else self.unit[self.y[rows]]
+        return self.y[:, rows].T if self.one_hot_rows is None else self.one_hot_rows[self.y[rows]]
 
     def columns(self, rows: Any) -> Array:
         """Return (n_targets, rows) targets."""
-        if self.unit is not None:
-            return self.unit.take(self.y[rows], 1)
+        if self.one_hot_rows is not None:
+            return self.one_hot_rows.take(self.y[rows], 1)
         return self.y[:, rows] if isinstance(rows, slice) else self.y.take(rows, 1)
 
 

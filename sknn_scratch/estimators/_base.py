@@ -151,8 +151,8 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
         params = self._network.layout.params(self.theta_)
         inference = Inference(self._network, X.shape[0], self.theta_.dtype)
         out: Any = None
-        calm = _blas_limits.suited(self._network, inference.size, trains=False)
-        with quiet_floats(), calm, _blame.noting_components(self):
+        blas_limits = _blas_limits.suited(self._network, inference.size, trains=False)
+        with quiet_floats(), blas_limits, _blame.noting_components(self):
             for block, raw in inference.raw_blocks(params, X):
                 if not np.isfinite(raw).all():
                     raise ValueError(_advice.too_large(self))

@@ -319,7 +319,7 @@ class BaseTabularMLP(ComponentParams, ABC):
         dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
         seeds = rng.randint(LARGEST_SEED, size=k).tolist()
         held_out: list[Array] = [] if splits else [np.empty(0, np.intp)] * k
-        strata = problem.data.y if problem.data.unit is not None else None
+        strata = problem.data.y if problem.data.one_hot_rows is not None else None
         while len(held_out) < k:
             held_out += folds(n, self.n_folds, strata, dealer)
         return list(zip(seeds, held_out, strict=False))

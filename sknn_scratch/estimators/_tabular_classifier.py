@@ -439,13 +439,13 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss, part: str
     ) -> Data:
         """Return encoded rows; "balanced" uses the class counts in ``reference``."""
-        codes, unit = targets.encode(rows.y, loss, np.float32)
+        codes, one_hot_rows = targets.encode(rows.y, loss, np.float32)
         weight = rows.sample_weight
         if self.class_weight is not None:
             with _validation.naming("class_weight", self):
                 of_class = row_weights(self.class_weight, rows.y, reference, targets)
             weight = of_class if weight is None else weight * of_class
-        return Data(rows.X, codes, unit, self._float_weight(weight, part))
+        return Data(rows.X, codes, one_hot_rows, self._float_weight(weight, part))
 
     def _factor(self, problem: Problem, members: list[Member]) -> float:
         """Fit one temperature for all members to their held-out rows."""
@@ -464,7 +464,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         if not problem.loss.one_hot:
             raw = 0.5 * problem.loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
         raw, rows = raw[usable], rows[usable]
-        codes = data.y[rows] if data.unit is not None else data.y[0][rows].astype(np.intp)
+        codes = data.y[rows] if data.one_hot_rows is not None else data.y[0][rows].astype(np.intp)
         weight = None if data.weight is None else data.weight[rows]
         if weight is not None and not weight.any():
             return 1.0

@@ -420,7 +420,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         return Problem(own, data, validation, score, targets)
 
     def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
-        y, unit = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
+        y, one_hot_rows = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
         if rows.sample_weight is not None:
             # Rows of zero weight may have any target: 0 times their loss must not be nan.
             y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
@@ -429,7 +429,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             wanted = f"at most {limit:g} units of their scale in fit"
             remedy = "remove wrong values, or transform y"
             raise _validation.outside(self, rows.y, self.loss, wanted, remedy)
-        return Data(rows.X, y, unit, self._float_weight(rows.sample_weight, "all samples"))
+        return Data(rows.X, y, one_hot_rows, self._float_weight(rows.sample_weight, "all samples"))
 
     def _check_targets(self, y: Array, loss: Loss) -> None:
         if not loss.target_range.contains(y):

@@ -45,7 +45,7 @@ def divergence(epoch: int, learning_rate_init: float | None) -> str:
 
 def diverged(settings: Settings, epoch: int) -> str:
     """Return the message for weights that are not finite after a fit with these settings."""
-    return divergence(epoch, None if settings.solver is None else settings.learning_rate_init)
+    return divergence(epoch, None if settings.is_full_batch else settings.learning_rate_init)
 
 
 def too_large(owner: Owner) -> str:
@@ -69,8 +69,8 @@ def at_end(job: Job, data: Data) -> str | None:
     if reason == "diverged":
         kept = " The weights of the best validation score are kept."
         return diverged(settings, state.epoch) + kept
-    is_lbfgs = settings.solver is None
-    ended = _lbfgs_ended(settings, state) if is_lbfgs else _epochs_ended(settings)
+    full_batch = settings.is_full_batch
+    ended = _lbfgs_ended(settings, state) if full_batch else _epochs_ended(settings)
     return ended + _features_hint(data) + _target_hint(job, data)
 
 
@@ -87,7 +87,7 @@ def _is_planned(settings: Settings, state: TrainingState) -> bool:
     Only its dependence on the fraction counts: a schedule that decreases with epochs, rows or
     stalls is not designed for ``max_iter`` epochs.
     """
-    if settings.solver is None:
+    if settings.is_full_batch:
         return False
     schedule = settings.learning_rate
     end = Progress(state.epoch, state.step, state.samples, fraction=1.0, stalls=state.stalls)

@@ -38,7 +38,7 @@ from sknn_scratch.fitting._params import (
     own_fields,
     plain,
 )
-from sknn_scratch.registry import advice, lookup, suggestion
+from sknn_scratch.registry import LBFGS_NAME, advice, lookup, suggestion
 
 #: parameter -> name -> field of the component -> flat parameter of the estimator
 FLAT: dict[str, dict[str, dict[str, str]]] = {
@@ -50,7 +50,7 @@ FLAT: dict[str, dict[str, dict[str, str]]] = {
 }
 #: Names of scikit-learn, which silently ignores the flat parameters of all other names.
 OWN_NAMES = {
-    "solver": ("sgd", "adam", "lbfgs"),
+    "solver": ("sgd", "adam", LBFGS_NAME),
     "learning_rate": ("constant", "invscaling", "adaptive"),
 }
 

@@ -94,9 +94,9 @@ def _dtype(settings: Settings, X: Any, inherited: Inherited | None) -> Any:
 
 def encoded(coding: Coding, rows: Rows) -> Data:
     """Return checked rows, encoded for training."""
-    y, unit = _encoded_y(coding, rows.y)
+    y, one_hot_rows = _encoded_y(coding, rows.y)
     weight = _weight(coding, rows, rows.y)
-    return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, unit, weight)
+    return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, one_hot_rows, weight)
 
 
 def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None:
@@ -109,21 +109,21 @@ def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None
     with naming("y_val", owner):
         y = _validation.check_y(owner, given.y, X, coding.settings.is_numeric)
         coding.targets.check_validation(y)
-        codes, unit = _encoded_y(coding, y)
+        codes, one_hot_rows = _encoded_y(coding, y)
     with naming("sample_weight_val", owner):
         weight = _validation.check_weight(owner, given.sample_weight, X)
         weight = _weight(coding, Rows(X, y, weight), train_y)
         check_weights(coding.settings, weight, "the validation data")
-    return Data(X, codes, unit, weight)
+    return Data(X, codes, one_hot_rows, weight)
 
 
 def _encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
     """Return encoded targets; raise ValueError for those that the loss rejects."""
     owner, loss = coding.owner, coding.loss
     with naming("y", owner):
-        encoded, unit = coding.targets.encode(y, loss, coding.dtype)
-    if unit is not None:
-        return encoded, unit
+        encoded, one_hot_rows = coding.targets.encode(y, loss, coding.dtype)
+    if one_hot_rows is not None:
+        return encoded, one_hot_rows
     _validation.check_finite(owner, "y", encoded)
     # Encoding may round y to the edge of an open range.
     if not loss.target_range.contains(encoded):
@@ -132,7 +132,7 @@ def _encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
     is_plain = isinstance(coding.targets, NumericTargets) and coding.targets.scale is None
     if is_plain and coding.dtype == np.float32:
         _warn_if_blurred(owner, y)
-    return encoded, unit
+    return encoded, one_hot_rows
 
 
 def _warn_if_blurred(owner: str, y: Array) -> None:

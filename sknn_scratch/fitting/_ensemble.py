@@ -40,9 +40,10 @@ def _trained(jobs: list[Job]) -> list[TrainingState]:
         for job in jobs:
             plan, state = job.plan, job.state
             run = FitRun(plan, state, job.header, crowd=states)
+            rows_per_step = plan.solver.rows_per_step(job.source.n_samples)
             try:
-                with _blas_limits.suited(plan.network, plan.strategy.batch_size):
-                    plan.strategy.solve(plan, job.source, state, run)
+                with _blas_limits.suited(plan.network, rows_per_step):
+                    plan.solver.solve(plan, job.source, state, run)
             except KeyboardInterrupt:
                 state.stop_reason = "interrupted"
                 raise
@@ -75,7 +76,7 @@ class StoredMembers:
 
     def state(self, tree: Any, plan: Plan, n_rows: int) -> TrainingState:
         """Return the state of a member for its plan."""
-        layout, optimizer = plan.network.layout, plan.strategy.optimizer
+        layout, optimizer = plan.network.layout, plan.solver.optimizer
         with _resume.undamaged(self.path):
             read = snapshot.check_snapshot(tree, layout, optimizer, np.float32, n_rows)
             needs_noise = plan.objective.network.layers != plan.network.layers

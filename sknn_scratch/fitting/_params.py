@@ -18,10 +18,7 @@ from sklearn.utils._param_validation import InvalidParameterError, Options, StrO
 
 from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Callback, Component, Transform, as_float
-from sknn_scratch.registry import KINDS, names
-
-#: The solver that is no optimizer.
-LBFGS_NAME = "lbfgs"
+from sknn_scratch.registry import KINDS, LBFGS_NAME, names
 
 
 class Interval(_param_validation.Interval):

@@ -57,7 +57,7 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
         "_network": network,
         "_loss": loss,
         "_targets": targets,
-        "_optimizer": plan.strategy.optimizer,
+        "_optimizer": plan.solver.optimizer,
         "_stops_early": plan.early_stopping,
         "_state": state.at_rest(keep_theta=goes_on),
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),

@@ -21,12 +21,12 @@ from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
 from sknn_scratch.fitting import _publish
 from sknn_scratch.fitting._coding import Coding
-from sknn_scratch.fitting._params import LBFGS_NAME
 from sknn_scratch.fitting._settings import Settings, identity, written
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Inherited, Stored
 from sknn_scratch.fitting._validation import CHUNK_ROWS
+from sknn_scratch.registry import LBFGS_NAME
 from sknn_scratch.training import checkpoint, form
 from sknn_scratch.training.snapshot import check_snapshot, restore, snapshot
 from sknn_scratch.training.state import Plan, TrainingState
@@ -191,7 +191,7 @@ def stored_state(
 
 
 def _layout(plan: Plan) -> tuple[Layout, Optimizer | None]:
-    return plan.network.layout, plan.strategy.optimizer
+    return plan.network.layout, plan.solver.optimizer
 
 
 def check_same(stored: State, wanted: State, path: str) -> None:
@@ -222,7 +222,7 @@ def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
 
 def warn_lost_curvature(settings: Settings) -> None:
     """Warn that a checkpoint of L-BFGS does not store the curvature history."""
-    if settings.solver is None:
+    if settings.is_full_batch:
         warn(
             "solver='lbfgs' resumes from the weights of the checkpoint. Its history of the "
             "curvature is lost, as it is not saved: steps differ from those without interruption."
@@ -242,7 +242,7 @@ def tree_of(owner: str, fitted: Fitted) -> State:
         "format": STATE_FORMAT,
         "estimator": owner,
         **_encoding(fitted.inherited),
-        "optimizer": _classes(fitted.optimizer) or LBFGS_NAME,
+        "optimizer": _solver_name(fitted.optimizer),
         "theta": np.array(fitted.theta),
         "state": snapshot(fitted.state),
     }
@@ -329,13 +329,18 @@ def _no_state(error: form.MisfitError, tree: State) -> str:
 
 def _check_optimizer(owner: str, stored: Any, plan: Plan) -> None:
     """Raise ValueError unless parameters give the optimizer whose state is stored."""
-    made = _classes(plan.strategy.optimizer) or LBFGS_NAME
+    made = _solver_name(plan.solver.optimizer)
     if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
             f"state must come from get_state of a {owner} with the same "
             f"optimizer. Got the state of {stored}, but solver and ema_decay are for {made} here: "
             "set them to their original values, and change them after set_state."
         )
+
+
+def _solver_name(optimizer: Optimizer | None) -> str:
+    """Return the class names of an optimizer; without one, the name of L-BFGS."""
+    return _classes(optimizer) or LBFGS_NAME
 
 
 def _classes(value: Any) -> str:

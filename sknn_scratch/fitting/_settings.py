@@ -29,7 +29,6 @@ from sknn_scratch.contracts import (
 from sknn_scratch.core import probe
 from sknn_scratch.fitting import _aliases
 from sknn_scratch.fitting._params import (
-    LBFGS_NAME,
     OwnEstimator,
     Parameters,
     check_params,
@@ -38,7 +37,7 @@ from sknn_scratch.fitting._params import (
     own_fields,
     plain,
 )
-from sknn_scratch.registry import lookup
+from sknn_scratch.registry import LBFGS_NAME, lookup
 
 AUTO_BATCH_SIZE = 200
 #: Floats below that are integers are written without a decimal point.
@@ -91,9 +90,14 @@ class Settings:
         return AUTO_BATCH_SIZE if self.batch_size is None else self.batch_size
 
     @property
+    def is_full_batch(self) -> bool:
+        """True for L-BFGS, whose steps use all rows; mini-batches are the alternative."""
+        return self.solver is None
+
+    @property
     def stops_early(self) -> bool:
         """True if the validation score decides when to stop."""
-        return self.early_stopping and self.solver is not None
+        return self.early_stopping and not self.is_full_batch
 
     @property
     def weights_by_name(self) -> str:

@@ -68,9 +68,9 @@ def solve(estimator: OwnEstimator, job: Job, rows: Rows) -> None:
     listener = listen(estimator, job, rows)
     run = FitRun(plan, state, job.header, listener)
     try:
-        rows_per_step = getattr(plan.strategy, "batch_size", job.source.n_samples)
+        rows_per_step = plan.solver.rows_per_step(job.source.n_samples)
         with _blas_limits.suited(plan.network, rows_per_step):
-            plan.strategy.solve(plan, job.source, state, run)
+            plan.solver.solve(plan, job.source, state, run)
     except KeyboardInterrupt:
         state.stop_reason = "interrupted"
         if state.epoch or state.step:  # before that, there is nothing new

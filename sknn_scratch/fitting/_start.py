@@ -19,6 +19,7 @@ from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Fitted
 from sknn_scratch.training.lbfgs import LBFGS
 from sknn_scratch.training.minibatch import MiniBatch
+from sknn_scratch.training.solver import Solver
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.stopping import Patience
 
@@ -38,7 +39,7 @@ def make_plan(settings: Settings, data: Data, loss: Loss, one_pass: bool) -> Pla
     return Plan(
         Objective(training, loss, settings.alpha, settings.l1_ratio),
         network,
-        _strategy(settings),
+        _solver(settings),
         settings.callbacks,
         one_pass=one_pass,
         sites=sites(before_layers),
@@ -52,10 +53,8 @@ def sites(activations: Sequence[Activation]) -> tuple[Site, ...]:
 
 def check_plugins(plan: Plan, data: Data) -> None:
     """Raise an error if a plug-in violates its contract in a way that no later step reveals."""
-    strategy = plan.strategy
-    rules = () if isinstance(strategy, LBFGS) else (strategy.optimizer, strategy.schedule)
     some = data.targets(slice(0, 2))
-    probe.check(plan.network, plan.objective.loss, some, [*rules, *plan.callbacks])
+    probe.check(plan.network, plan.objective.loss, some, [*plan.solver.rules, *plan.callbacks])
 
 
 def plan_without_data(
@@ -63,12 +62,12 @@ def plan_without_data(
 ) -> Plan:
     """Return the plan for data of a known form, without rows."""
     loss = settings.loss_for(targets.task)
-    y, unit = targets.encode(targets.decode(targets.blank()), loss, dtype)
-    data = Data(np.empty((1, n_features), dtype), y, unit)
+    y, one_hot_rows = targets.encode(targets.decode(targets.blank()), loss, dtype)
+    data = Data(np.empty((1, n_features), dtype), y, one_hot_rows)
     return make_plan(settings, data, loss, one_pass=True)
 
 
-def _strategy(settings: Settings) -> LBFGS | MiniBatch:
+def _solver(settings: Settings) -> Solver:
     if settings.solver is None:
         return LBFGS(settings.max_iter, settings.max_fun, settings.tol)
     return MiniBatch(
@@ -85,7 +84,7 @@ def _strategy(settings: Settings) -> LBFGS | MiniBatch:
 def warn_if_clipped(settings: Settings, plan: Plan, data: Data, state: TrainingState) -> None:
     """Warn if the batch size exceeds the number of rows, except for partial_fit."""
     n, size = data.n_samples if state.order is None else len(state.order), settings.batch_size
-    if size is not None and size > n and settings.solver is not None and not plan.one_pass:
+    if size is not None and size > n and not settings.is_full_batch and not plan.one_pass:
         warn(
             "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped "
             f"from {size} to {n}."
@@ -104,7 +103,7 @@ def initial_state(
     if state.noise is None:
         state.noise = noise_for(plan, state.rng)
     # Other orders are drawn from the original order, so that none needs to be stored.
-    if settings.shuffle is True and settings.solver is not None:
+    if settings.shuffle is True and not settings.is_full_batch:
         state.order = np.arange(data.n_samples)
     return state
 
@@ -139,8 +138,8 @@ def _go_on(settings: Settings, plan: Plan, before: Fitted) -> TrainingState:
     if not plan.one_pass:
         return TrainingState(np.array(before.theta), own_stream(settings.random_state))
     state = before.state.wake(before.theta)
-    had = before.optimizer
-    if had is None or not plan.strategy.optimizer.continues(had):
+    had, has = before.optimizer, plan.solver.optimizer
+    if had is None or has is None or not has.continues(had):
         state.optimizer = {}
     return state
 

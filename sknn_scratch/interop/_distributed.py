@@ -1,6 +1,6 @@
 """Data-parallel training: the objective as a sum over the partitions of a Dask collection.
 
-Workers keep encoded partitions, and return sums of losses and gradients.  Strategy, stopping,
+Workers keep encoded partitions, and return sums of losses and gradients.  Solver, stopping,
 callbacks and fitted attributes are those of a fit on one machine.  Every task is a pure function
 of its arguments, so that Dask can schedule and repeat it anywhere.
 """
@@ -85,11 +85,11 @@ class Partitions(NamedTuple):
         """Number of rows."""
         return sum(self.sizes)
 
-    def steps(self, how: MiniBatch, plan: Plan, state: TrainingState) -> Steps:
+    def steps(self, solver: MiniBatch, plan: Plan, state: TrainingState) -> Steps:
         """Return steps over all rows, or local steps whose results are averaged."""
         if self.average_every is None:
-            return AllRowsSteps(how, plan, self, state)
-        return AveragedSteps(self.average_every * how.batch_size, how, plan, self, state)
+            return AllRowsSteps(solver, plan, self, state)
+        return AveragedSteps(self.average_every * solver.batch_size, solver, plan, self, state)
 
     def total(self, objective: Objective, dtype: Any) -> "PartitionTotal":
         """Return the sum over all partitions."""
@@ -183,7 +183,7 @@ def _checked_options(options: dict[str, Any]) -> Options:
 
 def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
     """Raise ValueError for settings that are not supported on partitions."""
-    if settings.solver is None and asked.average_every is not None:
+    if settings.is_full_batch and asked.average_every is not None:
         raise ValueError(
             "average_every of distributed.fit must be None with solver='lbfgs', whose steps need "
             f"the gradient of all rows. Got {asked.average_every}: choose another solver."
@@ -374,10 +374,10 @@ class AveragedSteps:
     """
 
     def __init__(
-        self, stride: int, how: MiniBatch, plan: Plan, data: Partitions, state: TrainingState
+        self, stride: int, solver: MiniBatch, plan: Plan, data: Partitions, state: TrainingState
     ) -> None:
-        self.how, self.state, self.data, self.stride = how, state, data, stride
-        self.plan = replace(plan, callbacks=(), judge=None, strategy=None)
+        self.solver, self.state, self.data, self.stride = solver, state, data, stride
+        self.plan = replace(plan, callbacks=(), judge=None)
         self.seed = self.turn = self.seen = 0
 
     def begin_epoch(self) -> int:
@@ -397,7 +397,7 @@ class AveragedSteps:
             if not isfinite(whole.total):
                 break
             self._take(sums)
-        return whole._replace(learning_rate=self.how.rate(self.state, 0.0))
+        return whole._replace(learning_rate=self.solver.rate(self.state, 0.0))
 
     def _turn(self, seed: int, first: int) -> "Sums":
         """Run the steps of every partition that has rows left."""
@@ -407,7 +407,7 @@ class AveragedSteps:
         begin = replace(
             state, history=History(), memory={}, patience={}, best_theta=None, held_out=None
         )
-        work = dask.delayed((self.how, self.plan, begin), traverse=False)
+        work = dask.delayed((self.solver, self.plan, begin), traverse=False)
         turns = [
             (part, Turn(seed, k, first, min(first + self.stride, size)))
             for k, (part, size) in enumerate(zip(self.data.parts, self.data.sizes, strict=True))
@@ -446,13 +446,13 @@ class Sums(NamedTuple):
 @quiet_floats()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
     """Make the steps of one partition's turn, starting from the previous averages."""
-    how, plan, begin = work
+    solver, plan, begin = work
     state = begin.wake(begin.theta)
     if state.noise is not None:
         state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])
     rng = np.random.default_rng([turn.seed, turn.partition])
-    order = rng.permutation(data.n_samples) if how.shuffle else np.arange(data.n_samples)
-    steps = BatchSteps(how, plan, data, state)
+    order = rng.permutation(data.n_samples) if solver.shuffle else np.arange(data.n_samples)
+    steps = BatchSteps(solver, plan, data, state)
     steps.begin(order[turn.first : turn.last], seen=turn.first)
     n = turn.last - turn.first
     return Sums(n, steps.run().loss * n, state.theta * n, _scaled(state.optimizer, n), state.step)

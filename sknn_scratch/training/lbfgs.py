@@ -14,18 +14,23 @@ from scipy.optimize import OptimizeResult, minimize
 from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.solver import Solver
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import Source
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Solver):
     """Limited-memory BFGS: few evaluations over all rows, the best choice for small data."""
 
     max_iter: int
     max_fun: int
     tol: float
     optimizer = None
+
+    def rows_per_step(self, n_samples: int) -> int:
+        """Return the number of all rows."""
+        return n_samples
 
     def solve(self, plan: Plan, source: Source, state: TrainingState, run: FitRun) -> None:
         """Minimise until the gradient is below ``tol`` or a limit is reached."""

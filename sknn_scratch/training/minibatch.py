@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from sknn_scratch.contracts import Optimizer, Progress, Schedule
+from sknn_scratch.contracts import Component, Optimizer, Progress, Schedule
 from sknn_scratch.core import probe
 from sknn_scratch.training.history import Row
 from sknn_scratch.training.run import FitRun
+from sknn_scratch.training.solver import Solver
 from sknn_scratch.training.state import Plan, TrainingState
 from sknn_scratch.training.steps import Source, Steps, Stretch
 from sknn_scratch.training.stopping import Patience, StepPatience
@@ -22,7 +23,7 @@ SMALLEST_RATE = 1e-6
 
 
 @dataclass(frozen=True)
-class MiniBatch:
+class MiniBatch(Solver):
     """Optimizer steps on the gradients of mini-batches."""
 
     optimizer: Optimizer
@@ -35,6 +36,15 @@ class MiniBatch:
     shuffle: Any = True
     #: Number of validation checks, at equal distances; None: one at the end of each epoch.
     n_checks: int | None = None
+
+    @property
+    def rules(self) -> tuple[Component, ...]:
+        """The optimizer and the schedule."""
+        return self.optimizer, self.schedule
+
+    def rows_per_step(self, n_samples: int) -> int:
+        """Return the batch size, which steps limit to the number of rows."""
+        return self.batch_size
 
     def solve(self, plan: Plan, source: Source, state: TrainingState, run: FitRun) -> None:
         """Run epochs until ``max_iter``, a stall, a request to stop or divergence."""
@@ -50,7 +60,7 @@ class MiniBatch:
         run.notify("on_fit_end")
 
     def _complete(self, plan: Plan, state: TrainingState) -> None:
-        """Add the missing parts of the state that this strategy needs."""
+        """Add the missing parts of the state that this solver needs."""
         if not state.optimizer:
             groups = plan.network.layout.groups
             probe.check_optimizer(self.optimizer, state.theta, groups)

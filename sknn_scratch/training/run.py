@@ -34,7 +34,7 @@ class FitRun(Run):
             self.n_members = len(crowd)
             self.member = next(k for k, one in enumerate(crowd) if one is state)
         self.fingerprint = str(self._header.get("fingerprint", ""))
-        self.max_iter: int = plan.strategy.max_iter
+        self.max_iter: int = plan.solver.max_iter
         self.reasons: list[str] = []
         self._wanted: list[str | os.PathLike[str]] = []
         self._listeners: list[tuple[Any, dict[str, Any]]] = [

@@ -89,7 +89,7 @@ def best(plan: Plan, state: TrainingState) -> Array | None:
 
 def last(plan: Plan, state: TrainingState) -> Array:
     """Return the last parameters, or their average if the optimizer keeps one."""
-    optimizer = plan.strategy.optimizer
+    optimizer = plan.solver.optimizer
     if optimizer is None:
         return state.theta
     return probe.readout(optimizer, state.theta, state.optimizer)

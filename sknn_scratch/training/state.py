@@ -13,6 +13,7 @@ from sknn_scratch.contracts import Array, Callback, Site, State
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.training.history import History, Row
+from sknn_scratch.training.solver import Solver
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Plan:
 
     objective: Objective  #: with the network for training, which may have dropout
     network: Network  #: network for predicting, with the same parameters
-    strategy: Any
+    solver: Solver
     callbacks: tuple[Callback, ...] = ()
     #: Function from theta to (score, loss) on validation rows; None without validation.
     judge: Callable[[Array], tuple[float, float]] | None = None

@@ -76,7 +76,7 @@ class Source(Protocol):
     def sample(self) -> Data:
         """Some rows, or all, which have the form of all rows."""
 
-    def steps(self, how: MiniBatch, plan: Plan, state: TrainingState) -> Steps:
+    def steps(self, solver: MiniBatch, plan: Plan, state: TrainingState) -> Steps:
         """Return the steps of a mini-batch solver."""
 
     def total(self, objective: Objective, dtype: Any) -> Total:
@@ -93,9 +93,9 @@ class InMemory(NamedTuple):
         """Number of rows."""
         return self.sample.n_samples
 
-    def steps(self, how: MiniBatch, plan: Plan, state: TrainingState) -> BatchSteps:
+    def steps(self, solver: MiniBatch, plan: Plan, state: TrainingState) -> BatchSteps:
         """Return steps on mini-batches."""
-        return BatchSteps(how, plan, self.sample, state)
+        return BatchSteps(solver, plan, self.sample, state)
 
     def total(self, objective: Objective, dtype: Any) -> BlockTotal:
         """Return the sum over row blocks."""
@@ -105,8 +105,8 @@ class InMemory(NamedTuple):
 class BatchSteps:
     """Steps on mini-batches, with their buffers."""
 
-    def __init__(self, how: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
-        self.how, self.data, self.state = how, data, state
+    def __init__(self, solver: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
+        self.solver, self.data, self.state = solver, data, state
         self.objective = plan.objective
         layout = plan.objective.network.layout
         self.params = layout.params(state.theta)
@@ -114,7 +114,7 @@ class BatchSteps:
         self.scratch = np.empty_like(state.theta)
         self.order = np.arange(data.n_samples) if state.order is None else state.order
         self.n = len(self.order)
-        self.batch_size = min(how.batch_size, self.n)
+        self.batch_size = min(solver.batch_size, self.n)
         self.batches = Batches(data, self.batch_size)
         self.workspace = Workspace(plan.objective.network, self.batch_size, state.theta.dtype)
         self.rate, self.gradient_norm = nan, nan
@@ -133,16 +133,16 @@ class BatchSteps:
 
     def _next_order(self) -> Array:
         """Return the row numbers of an epoch, in order."""
-        if not isinstance(self.how.shuffle, bool):
-            order: Array = self.how.shuffle.draw(self.order, self.state.rng)
+        if not isinstance(self.solver.shuffle, bool):
+            order: Array = self.solver.shuffle.draw(self.order, self.state.rng)
             return order
-        if self.how.shuffle:
+        if self.solver.shuffle:
             self.state.rng.shuffle(self.order)
         return self.order
 
     def run(self, n_batches: int | None = None) -> Stretch:
         """Make the steps of the next batches, by default of all; skip batches without weight."""
-        total, counted, per_step = 0.0, 0, self.how.schedule.per_step
+        total, counted, per_step = 0.0, 0, self.solver.schedule.per_step
         seen, self.gradient_norm = self.seen, nan
         for k, batch in enumerate(islice(self._coming, n_batches), 1):
             n = len(batch.y)
@@ -168,7 +168,7 @@ class BatchSteps:
         if is_last:
             self.gradient_norm = linalg.norm(direction)
         if isfinite(value):
-            self.how.optimizer.update(
+            self.solver.optimizer.update(
                 direction, state.optimizer, state.theta, self.rate, self.scratch
             )
             linalg.add_scaled(1.0, direction, state.theta)
@@ -176,14 +176,14 @@ class BatchSteps:
         return value
 
     def _rate(self, seen: int) -> float:
-        return self.how.rate(self.state, seen / self.n)
+        return self.solver.rate(self.state, seen / self.n)
 
 
 class AllRowsSteps:
     """One step per epoch, on the gradient over all rows."""
 
-    def __init__(self, how: MiniBatch, plan: Plan, source: Source, state: TrainingState) -> None:
-        self.how, self.state, self.objective = how, state, plan.objective
+    def __init__(self, solver: MiniBatch, plan: Plan, source: Source, state: TrainingState) -> None:
+        self.solver, self.state, self.objective = solver, state, plan.objective
         self.total, self.n = source.total(plan.objective, state.theta.dtype), source.n_samples
         layout = plan.objective.network.layout
         self.params = layout.params(state.theta)
@@ -198,14 +198,14 @@ class AllRowsSteps:
 
     def run(self, n_batches: int) -> Stretch:
         """Make the step; return the objective before it."""
-        state, how, weight_sum = self.state, self.how, self.total.weight_sum
-        rate = how.rate(state, 0.0)
+        state, solver, weight_sum = self.state, self.solver, self.total.weight_sum
+        rate = solver.rate(state, 0.0)
         value = self.total(self.params, self.grads, 1.0 / weight_sum)
         value += self.objective.penalty(self.params, self.grads, weight_sum)
         direction = self.grads.vector
         norm = linalg.norm(direction)
         if isfinite(value):
-            how.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
+            solver.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
             linalg.add_scaled(1.0, direction, state.theta)
             state.step += 1
         self.seen = self.n
