@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.utils.estimator_checks import (
@@ -465,7 +466,7 @@ def test_members_that_diverge(cls, monkeypatch):
     monkeypatch.setattr(
         _tabular, "is_lost", lambda plan, state: np.array_equal(np.sort(state.order), rest)
     )
-    with pytest.warns(UserWarning, match="1 of 4 members diverged and are left out"):
+    with pytest.warns(ConvergenceWarning, match="1 of 4 members diverged and are left out"):
         assert len(cls(**QUICK).fit(X, y).estimators_) == 3
     monkeypatch.setattr(_tabular, "is_lost", lambda plan, state: True)
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):

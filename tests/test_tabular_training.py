@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn_scratch import (
     MLPClassifier,
@@ -16,6 +17,7 @@ from sknn_scratch import (
 )
 from sknn_scratch.components import SGD, Adam, Checkpoint, Cosine, CSVLog, Identity, Tanh
 from sknn_scratch.contracts import Callback
+from sknn_scratch.fitting import _advice
 
 N = 90
 SMALL = {"n_ensemble": 3, "hidden_layer_sizes": (6,), "max_iter": 3, "min_steps": 0}
@@ -81,6 +83,43 @@ def test_callbacks_see_the_member(cls):
     assert_array_equal(outputs(model, X), outputs(plain, X))
     for k, member in enumerate(model.estimators_):
         assert member.loss_curve_ == [loss for at, *_, loss in seen if at == k]
+
+
+@EACH
+@pytest.mark.parametrize("watched", [False, True])
+def test_no_processes_at_all_are_refused(cls, watched):
+    X, y = table(cls)
+    seen = []
+    model = cls(**SMALL, n_jobs=0, callbacks=[Look(seen)] if watched else None)
+    with pytest.raises(ValueError, match=rf"'n_jobs' parameter of {cls.__name__} must be"):
+        model.fit(X, y)
+    assert not seen
+
+
+@EACH
+def test_members_that_diverge_after_a_good_score(cls):
+    """They keep their best weights and say so, as a plain estimator does."""
+    X, y = table(cls)
+    too_fast = {"solver": "sgd", "activation": "identity", "learning_rate_init": 100.0}
+    too_fast |= {"ema_decay": 0.0, "max_iter": 30}
+    with pytest.warns(ConvergenceWarning) as told:
+        model = cls(**SMALL | too_fast).fit(X, y)
+    (message,) = [str(one.message) for one in told]
+    assert message == (
+        "3 of 3 members diverged and keep the weights of their best validation score: "
+        "lower learning_rate_init (it is 100)."
+    )
+    assert len(model.estimators_) == 3
+    assert np.isfinite(outputs(model, X)).all()
+
+
+def test_advice_about_members_that_diverge():
+    ends = ["stalled", "lost", "diverged", "max_iter", "lost"]
+    assert _advice.of_members(["stalled", "asked"], 1.0) is None
+    assert _advice.of_members(ends, 0.5) == (
+        "2 of 5 members diverged and are left out; 1 of 5 members diverged and keep the weights "
+        "of their best validation score: lower learning_rate_init (it is 0.5)."
+    )
 
 
 @EACH

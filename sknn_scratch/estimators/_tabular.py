@@ -15,7 +15,6 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch._warning import warn
 from sknn_scratch.components import (
     Adam,
     Chain,
@@ -98,7 +97,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
     "max_categories": [positive(Integral)],
     "random_state": ["random_state"],
-    "n_jobs": [Integral, None],
+    "n_jobs": [Interval(Integral, None, -1, closed="right"), positive(Integral), None],
 }
 
 
@@ -279,12 +278,10 @@ class BaseTabularMLP(ComponentParams, ABC):
             raise
         members = _with_states(members, states)
         self._publish(problems, members)
-        n_lost = sum(not _is_usable(one) for one in members)
-        if n_lost:  # last, so that no result is lost if warnings are turned into errors
-            warn(
-                f"{n_lost} of {len(members)} members diverged and are left "
-                "out: lower learning_rate_init."
-            )
+        ends = ["lost" if not _is_usable(one) else one.job.state.stop_reason for one in members]
+        # Last, so that no result is lost if warnings are turned into errors.
+        rate = float(self._setting("learning_rate_init"))
+        _advice.warn_of(_advice.of_members(ends, rate))
 
     def _header(self, problem: Problem, splits: bool) -> State:
         """Return the header that identifies this fit in checkpoints."""

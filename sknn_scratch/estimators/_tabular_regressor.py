@@ -142,7 +142,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
 
     n_jobs : int or None, default=None
-        Number of processes that train members, as in joblib: None is 1, -1 is all cores. The
+        Number of processes that train members, as in joblib: None is 1, -1 is all cores; not 0. The
         model is the same up to rounding error.
 
     Attributes

@@ -48,6 +48,24 @@ def diverged(settings: Settings, epoch: int) -> str:
     return divergence(epoch, None if settings.is_full_batch else settings.learning_rate_init)
 
 
+def of_members(ends: list[str], learning_rate_init: float) -> str | None:
+    """Return a remedy if members of an ensemble diverged, or None.
+
+    ``ends`` are their reasons to stop, or "lost" for those without weights that can be used.
+    """
+    fates = {
+        "lost": "are left out",
+        "diverged": "keep the weights of their best validation score",
+    }
+    found = [
+        f"{ends.count(end)} of {len(ends)} members diverged and {fate}"
+        for end, fate in fates.items()
+        if end in ends
+    ]
+    remedy = f": lower learning_rate_init (it is {learning_rate_init:g})."
+    return "; ".join(found) + remedy if found else None
+
+
 def too_large(owner: Owner) -> str:
     """Return the message for predictions that are not finite."""
     return (

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 
 from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch._tables import in_memory
+from sknn_scratch._tables import in_memory, no_table
 from sknn_scratch.contracts import Array
 from sknn_scratch.fitting._params import Owner, OwnEstimator, name_of
 from sknn_scratch.fitting._targets import as_labels
@@ -132,6 +132,9 @@ def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> 
     rows are cast when they are used.
     """
     X = in_memory(X, owner)
+    # Such as a dict, a generator or None, of which numpy makes one object.
+    if not (isinstance(X, list | tuple) or hasattr(X, "shape")) and np.ndim(X) == 0:
+        raise ValueError(no_table(owner, "None" if X is None else type(X).__name__))
     dtypes = getattr(X, "dtypes", ()) if getattr(X, "ndim", 2) == 2 else ()
     is_mixed = len(set(dtypes)) > 1  # pandas may make objects of such columns
     with naming("X", owner), _advising_tables(owner, numeric):
