@@ -43,9 +43,9 @@ def _precision(operator: Any) -> Any:
     """Return the dtype to compute in: as requested, of the input, or for integers of weights."""
     if (asked := _asked(operator)) is not None:
         return np.dtype(asked)
-    given = type(operator.inputs[0].type).__name__
+    kind = type(operator.inputs[0].type).__name__
     known = {"FloatTensorType": np.float32, "DoubleTensorType": np.float64}
-    return np.dtype(known.get(given, operator.raw_operator.theta_.dtype))
+    return np.dtype(known.get(kind, operator.raw_operator.theta_.dtype))
 
 
 def _input(g: Graph, operator: Any) -> str:
@@ -433,14 +433,14 @@ def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
 def _with_names(made: Any, names: list[str]) -> Any:
     """Set the inputs of an ONNX model to the names of columns, which skl2onnx simplifies."""
     graph = made.graph
-    given = [each.name for each in graph.input]
+    inputs = [each.name for each in graph.input]
     clashes = sorted(set(names).intersection(each.name for each in graph.output))
     if clashes:
         raise ValueError(
             f"Columns of X in to_onnx must not have the names of results of the graph. Got "
             f"{clashes}: rename them before fit."
         )
-    new = dict(zip(given, names, strict=True))
+    new = dict(zip(inputs, names, strict=True))
     for each in graph.input:
         each.name = new[each.name]
     for node in graph.node:

@@ -178,23 +178,23 @@ def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
 
     Invalid values are returned unchanged, for the checks of ``fit`` to reject.
     """
-    given = estimator.class_weight
+    weights = estimator.class_weight
     if targets.task != "multilabel":
-        if not _is_balanced(given):
-            return given
+        if not _is_balanced(weights):
+            return weights
         return _weights(targets.classes, _counts(parts, targets.classes))
-    if not isinstance(given, list) or len(given) != targets.n_targets:
-        return given
+    if not isinstance(weights, list) or len(weights) != targets.n_targets:
+        return weights
     n, ones = sum(part.rows for part in parts), np.sum([part.counts for part in parts], axis=0)
     counts = zip(n - ones, ones, strict=True)
     return [
         _weights(np.arange(2), np.array(pair)) if _is_balanced(one) else one
-        for one, pair in zip(given, counts, strict=True)
+        for one, pair in zip(weights, counts, strict=True)
     ]
 
 
-def _is_balanced(given: Any) -> bool:
-    return isinstance(given, str) and given == "balanced"
+def _is_balanced(class_weight: Any) -> bool:
+    return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def _counts(parts: Sequence[Summary], classes: Array) -> Array:
