@@ -19,8 +19,8 @@ def as_weight(sample_weight: Any, X: Any, is_part: bool = False) -> NDArray[Any]
 
     All of them may be 0 if X ``is_part`` of the rows.
     """
-    given = np.asarray(sample_weight)
-    kinds = set(map(type, given.ravel())) if given.dtype.kind == "O" else {given.dtype.type}
+    values = np.asarray(sample_weight)
+    kinds = set(map(type, values.ravel())) if values.dtype.kind == "O" else {values.dtype.type}
     found = sorted(kind.__name__ for kind in kinds if issubclass(kind, _NO_NUMBERS))
     if found:
         raise ValueError(

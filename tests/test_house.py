@@ -185,6 +185,58 @@ def test_layering_knows_every_folder():
         violations("import numpy", "cellar")
 
 
+# ---------------------------------------------------------------------------- estimators
+def private_names(source: str, module: str) -> list[str]:
+    """Return the imports of private names of estimators in a module of another room."""
+    if covers("estimators", module):
+        return []
+    private = f"{PACKAGE}.estimators."
+    return [
+        target
+        for _, target in imports(ast.parse(source), module, is_package=False)
+        if target.startswith(private) and "._" in target
+    ]
+
+
+@each_file
+def test_only_estimators_know_their_private_names(file):
+    assert not private_names(file.read_text(encoding="utf-8"), module_name(file))
+
+
+def test_private_names_are_found():
+    bad = "from sknn_scratch.estimators._base import BaseMLP"
+    assert private_names(bad, "interop._skops")
+    assert private_names("from ..estimators._tabular import BaseTabularMLP", "interop._onnx")
+    assert private_names("def f():\n    import sknn_scratch.estimators._base", "inspection._trace")
+    assert not private_names(bad, "estimators._classifier")
+    assert not private_names("from ..estimators import MLPClassifier", "interop._skops")
+
+
+#: Rooms in which an estimator is of a known type.
+TYPED = ("core", "training", "fitting", "components")
+
+
+def untyped_estimators(source: str) -> list[str]:
+    """Return the functions with a parameter ``estimator: Any``."""
+    return [
+        name
+        for name, function, _ in functions(ast.parse(source))
+        for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+        if a.arg == "estimator" and (a.annotation is None or ast.unparse(a.annotation) == "Any")
+    ]
+
+
+@each_file
+def test_estimators_have_a_type(file):
+    if module_name(file).partition(".")[0] in TYPED:
+        assert not untyped_estimators(file.read_text(encoding="utf-8"))
+
+
+def test_untyped_estimators_are_found():
+    found = "def f(estimator: Any): ...\nasync def g(*, estimator): ...\ndef h(estimator: Own): ..."
+    assert untyped_estimators(found) == ["f", "g"]
+
+
 # ---------------------------------------------------------------------------- size of functions
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

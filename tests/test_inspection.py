@@ -374,6 +374,14 @@ def test_summary_of_rates_in_each_form(rates):
     assert summary(est).rows[1]["dropout"] == 0.25
 
 
+def test_summary_shows_the_dropout_of_the_fit():
+    est, _ = fit(CASES["dropout"])
+    before = summary(est)
+    assert repr(summary(est.set_params(dropout=0.0))) == repr(before)
+    again = type(est)(**est.get_params()).set_params(dropout=0.5).set_state(est.get_state())
+    assert repr(summary(again)) == repr(before)
+
+
 def test_summary_as_html_and_frame():
     pandas = pytest.importorskip("pandas")
     est, _ = fit(CASES["class weights"])

@@ -1,5 +1,8 @@
 """Members of an ensemble: each is the plain trainer's network of its rows, seed and checks."""
 
+import pickle
+from dataclasses import replace
+from functools import partial
 from math import inf
 
 import numpy as np
@@ -18,6 +21,7 @@ from sknn_scratch.components import (
     SquaredError,
     WeightEMA,
 )
+from sknn_scratch.contracts import Schedule
 from sknn_scratch.core.data import Batch, Data
 from sknn_scratch.core.folding import folded
 from sknn_scratch.core.inference import Inference
@@ -191,6 +195,34 @@ def test_members_stop_for_themselves():
     stalled = [state for state in crowd if state.stop_reason == "stalled"]
     assert all(state.step >= max(26, 1.3 * best_step(state)) for state in stalled)
     assert all(state.step < 160 for state in stalled)
+
+
+class LateAnswer(Schedule):
+    """Schedule that answers stalls from the second epoch on."""
+
+    def __call__(self, now):
+        return 0.5**now.stalls if now.epoch else 1.0
+
+
+def test_a_stall_within_an_epoch_is_asked_about_once():
+    network = make_network(N_IN, (8,), 3, [Relu()], scaled=True)
+    solver = replace(
+        mini_batches(network, patience=1.0, least=2, max_iter=3), schedule=LateAnswer()
+    )
+    (state,) = train(members(network, solver, seeds=(0,)), n_jobs=1)
+    # Four batches an epoch: the epoch that the stall cuts short is the last one.
+    assert (state.stop_reason, state.stalls, state.epoch) == ("stalled", 0, 1)
+    assert 2 <= state.step < 4
+
+
+@pytest.mark.parametrize("of_classes", [True, False])
+def test_scores_can_be_pickled(of_classes):
+    network, rows = make_network(N_IN, (4,), 3, [Relu()], scaled=True), data()
+    score = class_score if of_classes else partial(loss_score, LogLoss(), LogLoss())
+    (job,) = members(network, rows=rows, seeds=(0,))
+    part, theta = job.plan.judge.rows, job.state.theta
+    judge = Validation(job.plan, rows, part, score(rows, part))
+    assert pickle.loads(pickle.dumps(judge))(theta) == judge(theta)
 
 
 def test_the_last_of_equal_checks_is_kept():

@@ -1,5 +1,7 @@
 """Validation data: what is scored, when training stops, and which weights are kept."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,9 @@ from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_scratch import MLPClassifier, MLPRegressor
 from sknn_scratch.fitting import _holdout
+from sknn_scratch.fitting._prepare import prepare
+from sknn_scratch.fitting._settings import settings_of
+from sknn_scratch.fitting._types import Call, Rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -421,3 +426,12 @@ def test_absolute_error_of_a_known_case():
     fit(model)
     expected = mean_absolute_error(Y[VAL], np.zeros(50))
     np.testing.assert_allclose(model.validation_loss_curve_, [expected] * 2, rtol=1e-9)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "accuracy"])
+def test_a_judge_travels_to_another_process(scoring):
+    model = small(MLPClassifier, early_stopping=True, scoring=scoring)
+    rows = Rows(X, TARGETS[MLPClassifier], WEIGHT)
+    job = prepare(model, settings_of(model), rows, Call())
+    there = pickle.loads(pickle.dumps(job.plan.judge))
+    assert there(job.state.theta) == job.plan.judge(job.state.theta)

@@ -167,14 +167,14 @@ class Quantile(Loss):
     level: float | tuple[float, ...] = 0.5
 
     def __post_init__(self) -> None:
-        given = self.level if isinstance(self.level, tuple) else (self.level,)
-        levels = tuple(map(as_float, given))
+        entries = self.level if isinstance(self.level, tuple) else (self.level,)
+        levels = tuple(map(as_float, entries))
         self.require(
             len(levels) > 0 and all(p < q for p, q in pairwise((0, *levels, 1))),
             "level",
             "a number in (0, 1), or a tuple of such numbers in increasing order",
         )
-        object.__setattr__(self, "level", levels if given is self.level else levels[0])
+        object.__setattr__(self, "level", levels if entries is self.level else levels[0])
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -311,13 +311,13 @@ def _factors(factors: Any, groups: tuple[str, ...]) -> list[tuple[str, float]] |
 
 def _make_pairs(component: Component, field: str, must_be: str) -> None:
     """Convert a field to a tuple of pairs (str, value), whatever sequence type was passed."""
-    given = getattr(component, field)
-    are_pairs = isinstance(given, list | tuple) and all(
+    pairs = getattr(component, field)
+    are_pairs = isinstance(pairs, list | tuple) and all(
         isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)
-        for item in given
+        for item in pairs
     )
     component.require(are_pairs, field, must_be)
-    object.__setattr__(component, field, tuple(map(tuple, given)))
+    object.__setattr__(component, field, tuple(map(tuple, pairs)))
 
 
 def _continues(part: Transform | Optimizer, past: Transform | Optimizer) -> bool:

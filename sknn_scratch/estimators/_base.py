@@ -135,9 +135,9 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
             if any(a.dtype.kind not in "biuf" for a in arrays):
                 raise ValueError(f"{name} must be arrays of real numbers.")
             arrays = [a.astype(theta.dtype) for a in arrays]
-            shapes, given = [v.shape for v in views], [a.shape for a in arrays]
-            if shapes != given:
-                raise ValueError(f"{name} must be arrays of the shapes {shapes}. Got {given}.")
+            shapes, found = [v.shape for v in views], [a.shape for a in arrays]
+            if shapes != found:
+                raise ValueError(f"{name} must be arrays of the shapes {shapes}. Got {found}.")
             if not all(np.isfinite(a).all() for a in arrays):
                 raise ValueError(f"{name} must hold finite numbers. Got nan or infinite ones.")
         for view, array in zip(views, arrays, strict=True):

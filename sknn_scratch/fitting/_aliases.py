@@ -181,15 +181,15 @@ def _reject_flat(params: Parameters, parameter: str, value: Component) -> None:
     """Raise if a flat parameter that ``value`` ignores is not at its default."""
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
-            given = params[flat]
-            if plain(given) == inspect.signature(params.cls.__init__).parameters[flat].default:
+            flat_value = params[flat]
+            if plain(flat_value) == inspect.signature(params.cls.__init__).parameters[flat].default:
                 continue
-            instead = f"{parameter}={type(value).__name__}({field}={given!r})"
+            instead = f"{parameter}={type(value).__name__}({field}={flat_value!r})"
             advice = f"write {instead}" if field in own_fields(value) else f"leave {flat} out"
             raise ValueError(
                 f"The {flat!r} parameter of {params.owner} must be left at its "
                 f"default with {parameter}={params[parameter]!r}, which ignores it. "
-                f"Got {flat}={given!r}: {advice} instead."
+                f"Got {flat}={flat_value!r}: {advice} instead."
             )
 
 

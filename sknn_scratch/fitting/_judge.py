@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -12,11 +12,13 @@ import numpy as np
 from sklearn.metrics import check_scoring
 
 from sknn_scratch._warning import warn
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.fitting import _holdout
 from sknn_scratch.fitting._coding import Coding, check_weights
-from sknn_scratch.training.selection import Score, Validation
+from sknn_scratch.fitting._settings import Metric
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.training.selection import Score, TrainingLossScore, Validation
 from sknn_scratch.training.state import Plan, TrainingState
 
 
@@ -64,34 +66,61 @@ def _hold_out(coding: Coding, data: Data, state: TrainingState) -> None:
 
 def _score(coding: Coding, plan: Plan, data: Data, rows: Array) -> Score:
     """Return the metric ``scoring`` as a function of parameters, raw outputs and loss."""
-    settings, targets, loss_function = coding.settings, coding.targets, plan.objective.loss
+    settings, targets, loss = coding.settings, coding.targets, plan.objective.loss
     if isinstance(settings.scoring, str) and settings.scoring == "loss":
-        return lambda theta, raw, loss: -loss
+        return TrainingLossScore()
     truth = targets.truth(data.y[..., rows])
     weight = None if data.weight is None else data.weight[rows]
     if settings.scoring is None:
-        return lambda theta, raw, loss: settings.metric(
-            loss_function, truth, targets.predict(raw, loss_function), weight
-        )
+        return MetricScore(settings.metric, loss, targets, truth, weight)
     stand_in = _evaluation_copy(settings.stand_in, plan, targets)
     scorer = check_scoring(stand_in, settings.scoring)
-    X, y = data.X[rows], targets.decode(truth)
     more = {"sample_weight": weight} if weight is not None and _takes_weight(scorer) else {}
+    remedy = _remedy(targets.absent(truth))
+    X, y = data.X[rows], targets.decode(truth)
+    return ScorerScore(settings.scoring, scorer, stand_in, (X, y), more, remedy)
 
-    def score(theta: Array, raw: Array, loss: float) -> float:
-        stand_in.theta_ = np.array(theta)
+
+@dataclass(frozen=True)
+class MetricScore:
+    """Metric of the estimator's ``score``, on predictions."""
+
+    metric: Metric
+    loss: Loss
+    targets: ClassTargets | NumericTargets
+    truth: Array
+    weight: Array | None
+
+    def __call__(self, theta: Array, raw: Array, value: float) -> float:
+        """Return the score."""
+        y_pred = self.targets.predict(raw, self.loss)
+        return self.metric(self.loss, self.truth, y_pred, self.weight)
+
+
+@dataclass(frozen=True)
+class ScorerScore:
+    """Score of a scorer of scikit-learn, which calls the methods of an estimator."""
+
+    scoring: Any  #: as the user wrote it, for messages
+    scorer: Any
+    stand_in: Any  #: copy of the estimator, whose weights are set before each call
+    rows: tuple[Any, Any]  #: X and decoded y
+    more: dict[str, Any]  #: further arguments of the scorer
+    remedy: str  #: for a scorer that fails
+
+    def __call__(self, theta: Array, raw: Array, value: float) -> float:
+        """Return the score."""
+        self.stand_in.theta_ = np.array(theta)
         try:
-            value = scorer(stand_in, X, y, **more)
+            score = self.scorer(self.stand_in, *self.rows, **self.more)
         except ValueError as error:
             raise ValueError(
-                f"scoring={settings.scoring!r} failed on the validation data: "
-                f"{str(error).rstrip('.')}. {_remedy(targets.absent(truth))}"
+                f"scoring={self.scoring!r} failed on the validation data: "
+                f"{str(error).rstrip('.')}. {self.remedy}"
             ) from error
-        if not isinstance(value, Real | np.generic):
-            raise ValueError(f"scoring={settings.scoring!r} must return a number. Got {value!r}.")
-        return float(value)
-
-    return score
+        if not isinstance(score, Real | np.generic):
+            raise ValueError(f"scoring={self.scoring!r} must return a number. Got {score!r}.")
+        return float(score)
 
 
 def _remedy(absent: list[Any]) -> str:

@@ -179,9 +179,9 @@ def invalid(owner: Owner, name: str, must_be: str, value: Any, hint: str = "") -
     )
 
 
-def hidden_sizes(owner: Owner, given: Any) -> tuple[int, ...]:
+def hidden_sizes(owner: Owner, value: Any) -> tuple[int, ...]:
     """Return ``hidden_layer_sizes`` as a tuple; empty for a linear model."""
-    sizes = [given] if isinstance(given, Integral) else given
+    sizes = [value] if isinstance(value, Integral) else value
     is_row = isinstance(sizes, Sequence | np.ndarray) and np.ndim(np.asarray(sizes, object)) == 1
     if not is_row or not all(
         isinstance(n, Integral) and not isinstance(n, bool) and int(n) >= 1 for n in sizes
@@ -190,7 +190,7 @@ def hidden_sizes(owner: Owner, given: Any) -> tuple[int, ...]:
             owner,
             "hidden_layer_sizes",
             "an integer > 0, or a sequence of these, one for each hidden layer",
-            given,
+            value,
             " Write hidden_layer_sizes=() for a model without hidden layers.",
         )
     return tuple(int(n) for n in sizes)

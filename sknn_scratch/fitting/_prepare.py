@@ -15,6 +15,7 @@ from sknn_scratch.fitting._coding import (
     learn,
 )
 from sknn_scratch.fitting._judge import with_judge
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import features, fitted, restore
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._start import check_plugins, initial_state, make_plan, warn_if_clipped
@@ -23,7 +24,7 @@ from sknn_scratch.training.state import Plan
 from sknn_scratch.training.steps import InMemory
 
 
-def prepare(estimator: Any, settings: Settings, rows: Rows, call: Call) -> Job:
+def prepare(estimator: OwnEstimator, settings: Settings, rows: Rows, call: Call) -> Job:
     """Check and encode all rows; draw weights, or load them from a checkpoint."""
     X, call = with_features(estimator, settings, rows.X, call)
     rows = checked(settings, rows._replace(X=X))
@@ -36,7 +37,9 @@ def prepare(estimator: Any, settings: Settings, rows: Rows, call: Call) -> Job:
     return job
 
 
-def with_features(estimator: Any, settings: Settings, X: Any, call: Call) -> tuple[Any, Call]:
+def with_features(
+    estimator: OwnEstimator, settings: Settings, X: Any, call: Call
+) -> tuple[Any, Call]:
     """Return X, checked, and the call with checked validation data and the start of training.
 
     scikit-learn keeps number and names of features on the estimator.
@@ -49,7 +52,7 @@ def with_features(estimator: Any, settings: Settings, X: Any, call: Call) -> tup
     return X, call._replace(given=given, feature_names=names)
 
 
-def _before(estimator: Any, settings: Settings, call: Call) -> Fitted | Stored | None:
+def _before(estimator: OwnEstimator, settings: Settings, call: Call) -> Fitted | Stored | None:
     """Return the start of training; the only place that uses ``warm_start``."""
     if call.path is not None:
         return _resume.stored(settings, call.path)

@@ -55,6 +55,7 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
         "n_outputs_": network.units[-1],
         "out_activation_": loss.out_activation,
         "_network": network,
+        "_training_network": plan.objective.network,
         "_loss": loss,
         "_targets": targets,
         "_optimizer": plan.solver.optimizer,
@@ -84,7 +85,7 @@ def features(kept: Inherited) -> dict[str, Any]:
     return {"n_features_in_": kept.n_features, **names}
 
 
-def restore(estimator: Any, attributes: dict[str, Any]) -> None:
+def restore(estimator: OwnEstimator, attributes: dict[str, Any]) -> None:
     """Set attributes, in which the names of features, or their lack, replace earlier names."""
-    vars(estimator).pop("feature_names_in_", None)
-    vars(estimator).update(attributes)
+    estimator.__dict__.pop("feature_names_in_", None)
+    estimator.__dict__.update(attributes)

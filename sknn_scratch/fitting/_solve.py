@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from sknn_scratch.training.run import FitRun
 
 
 @contextmanager
-def unchanged_on_error(estimator: Any) -> Iterator[None]:
+def unchanged_on_error(estimator: OwnEstimator) -> Iterator[None]:
     """Restore the estimator if the body of the ``with`` statement raises.
 
     If ``random_state`` is a RandomState, its state is restored, too.  A note on the error names
@@ -36,15 +35,15 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         fitted = ("theta_", "estimators_")
         published = any(vars(estimator).get(name) is not before.get(name) for name in fitted)
         if not (isinstance(error, KeyboardInterrupt) and published):
-            vars(estimator).clear()
-            vars(estimator).update(before)
+            estimator.__dict__.clear()
+            estimator.__dict__.update(before)
             if drawn is not None:
                 stream.set_state(drawn)
         raise
 
 
 def run_fit(
-    estimator: Any, rows: Rows, call: Call, prepare: Callable[[Settings, Rows, Call], Job]
+    estimator: OwnEstimator, rows: Rows, call: Call, prepare: Callable[[Settings, Rows, Call], Job]
 ) -> None:
     """Train an estimator by the job that ``prepare`` makes of its settings and these rows."""
     with quiet_floats(), unchanged_on_error(estimator):

@@ -187,7 +187,7 @@ def check_y(owner: Owner, y: Any, X: Any, numeric: bool) -> Any:
             f"of one target for each sample. Got {type(y).__name__}: pass a list of its values."
         )
     with naming("y", owner):
-        given = y
+        original = y
         y = check_array(
             y,
             accept_sparse=False if numeric else "csr",
@@ -199,7 +199,7 @@ def check_y(owner: Owner, y: Any, X: Any, numeric: bool) -> Any:
         if y.ndim == 0 or (y.ndim == 2 and y.shape[1] == 0):
             raise ValueError(f"y must hold one target per sample. Got shape {y.shape}.")
         check_consistent_length(X, y)
-        y = _numbers(y) if numeric else _labels(y, given, "y")
+        y = _numbers(y) if numeric else _labels(y, original, "y")
         return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
@@ -239,16 +239,16 @@ def _no_numbers(content: str) -> str:
     return f"y must be finite real numbers. Got {content}: {remedy}."
 
 
-def _labels(y: Any, given: Any, name: str) -> Any:
+def _labels(y: Any, original: Any, name: str) -> Any:
     """Return class labels in their original type."""
     if issparse(y):
         return y
-    if y.dtype.kind == "U" and isinstance(given, list | tuple):
+    if y.dtype.kind == "U" and isinstance(original, list | tuple):
         # numpy converts numbers among strings to strings.
-        as_labels(np.asarray(given, dtype=object), name)
-    if y.dtype.kind == "f" and np.asarray(given).dtype.kind in "biuO":
+        as_labels(np.asarray(original, dtype=object), name)
+    if y.dtype.kind == "f" and np.asarray(original).dtype.kind in "biuO":
         # scikit-learn converts nullable integers and booleans of pandas to floats.
-        y = np.asarray(given)
+        y = np.asarray(original)
     return as_labels(y, name)
 
 

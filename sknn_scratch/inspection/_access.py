@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from sknn_scratch.contracts import Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.core.layers import Dense
+from sknn_scratch.core.layers import Dense, Dropout
 from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 
@@ -138,10 +136,20 @@ def kind(network: Network, k: int) -> str:
     return "output" if k == len(network.layers) - 1 else "hidden"
 
 
-def dropout_rates(estimator: Any, network: Network) -> list[float]:
-    """Return one rate for each hidden layer."""
-    given, n_hidden = getattr(estimator, "dropout", 0.0), len(network.units) - 2
-    rates: list[float] = np.broadcast_to(np.asarray(given, np.float64), n_hidden).tolist()
+def training_network(estimator: Any) -> Network:
+    """Return the network of training, which may have dropout."""
+    network: Network = estimator._training_network
+    return network
+
+
+def dropout_rates(network: Network) -> list[float]:
+    """Return one rate for each hidden layer of a network of training."""
+    rates: list[float] = []
+    for layer in network.layers[:-1]:
+        if isinstance(layer, Dropout):
+            rates[-1] = layer.rate
+        else:
+            rates.append(0.0)
     return rates
 
 

@@ -112,9 +112,10 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     estimator = _access.last_step(estimator)
     network, loss = _access.network_and_loss(estimator, "summary")
     size = _batch_size(estimator) if batch_size is None else _checked(batch_size)
-    rates = _access.dropout_rates(estimator, network)
+    training = _access.training_network(estimator)
+    rates = _access.dropout_rates(training)
     rows = [_input_row(network), *_layer_rows(network, loss, rates, estimator.theta_.itemsize)]
-    for row, n_bytes in zip(rows, _workspace(estimator, network, rates), strict=True):
+    for row, n_bytes in zip(rows, _workspace(estimator, training), strict=True):
         row["workspace"] = None if size is None else size * n_bytes
     known = [key for key in _NUMBERS if rows[0][key] is not None]
     total = {"layer": "total"} | {key: sum(row[key] for row in rows) for key in known}
@@ -171,17 +172,9 @@ def _memory(n_parameters: int, itemsize: int) -> Row:
     return {"parameters": n_parameters, "memory": n_parameters * itemsize}
 
 
-def _workspace(estimator: Any, network: Network, rates: Sequence[float]) -> list[int]:
+def _workspace(estimator: Any, training: Network) -> list[int]:
     """Return the bytes of a batch's buffers per row, for the input and for each layer."""
-    hidden = [layer for layer in network.layers[:-1] if isinstance(layer, Dense)]
-    training = Network.dense(
-        network.n_in,
-        [layer.units for layer in hidden],
-        network.units[-1],
-        [layer.activation for layer in hidden if layer.activation is not None],
-        rates,
-    )
-    gathered = _access.n_targets(estimator) + (network.n_in if estimator.t_ > 0 else 0)
+    gathered = _access.n_targets(estimator) + (training.n_in if estimator.t_ > 0 else 0)
     # The size of every buffer is proportional to the number of rows, so measure it for one.
     one = Workspace(training, 1, estimator.theta_.dtype).rows(1)
     parts = [gathered * estimator.theta_.itemsize + _n_bytes(one.slots[0].ones)]

@@ -28,6 +28,7 @@ from sknn_scratch.fitting._coding import (
     encoded_validation,
     learn,
 )
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._prepare import begin, plan_of, with_features
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._solve import run_fit
@@ -181,7 +182,7 @@ def _checked_options(options: dict[str, Any]) -> Options:
     )
 
 
-def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
+def _check_possible(estimator: OwnEstimator, settings: Settings, asked: Options) -> None:
     """Raise ValueError for settings that are not supported on partitions."""
     if settings.is_full_batch and asked.average_every is not None:
         raise ValueError(
@@ -203,7 +204,9 @@ def _check_possible(estimator: Any, settings: Settings, asked: Options) -> None:
 # --- Preparation: from collections to a job.
 
 
-def _prepare(estimator: Any, asked: Options, settings: Settings, rows: Rows, call: Call) -> Job:
+def _prepare(
+    estimator: OwnEstimator, asked: Options, settings: Settings, rows: Rows, call: Call
+) -> Job:
     """Check and encode all parameters and data."""
     _check_possible(estimator, settings, asked)
     raw, found = _summaries(settings, rows)
@@ -255,7 +258,7 @@ def _one_column(y: Any) -> Any:
 
 
 def _learn(
-    estimator: Any, settings: Settings, parts: Sequence[Summary], call: Call
+    estimator: OwnEstimator, settings: Settings, parts: Sequence[Summary], call: Call
 ) -> tuple[Coding, Call, Array]:
     """Determine features and targets as in ``fit``; return also a sample of targets."""
     X, call = with_features(estimator, settings, parts[0].head, call)

@@ -15,6 +15,7 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
+from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.interop import _onnx_check as checks
 from sknn_scratch.interop._extras import require
 from sknn_scratch.interop._onnx_forms import Graph, form_of
@@ -43,9 +44,9 @@ def _precision(operator: Any) -> Any:
     """Return the dtype to compute in: as requested, of the input, or for integers of weights."""
     if (asked := _asked(operator)) is not None:
         return np.dtype(asked)
-    given = type(operator.inputs[0].type).__name__
+    kind = type(operator.inputs[0].type).__name__
     known = {"FloatTensorType": np.float32, "DoubleTensorType": np.float64}
-    return np.dtype(known.get(given, operator.raw_operator.theta_.dtype))
+    return np.dtype(known.get(kind, operator.raw_operator.theta_.dtype))
 
 
 def _input(g: Graph, operator: Any) -> str:
@@ -53,7 +54,7 @@ def _input(g: Graph, operator: Any) -> str:
     return side_by_side(g, [g.cast(each.full_name, g.kind) for each in operator.inputs])
 
 
-def _raw(g: Graph, estimator: Any, x: str) -> str:
+def _raw(g: Graph, estimator: OwnEstimator, x: str) -> str:
     """Add the nodes of the network; return the name of its raw outputs."""
     activations = [layer.activation for layer in estimator._network.layers]
     for W, b, f in zip(estimator.coefs_, estimator.intercepts_, activations, strict=True):
@@ -62,37 +63,37 @@ def _raw(g: Graph, estimator: Any, x: str) -> str:
     return x
 
 
-def _label_codes(g: Graph, estimator: Any, raw: str) -> str:
+def _label_codes(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the numbers of the predicted classes, (rows,)."""
     one_each = raw if len(estimator.classes_) == 1 else _per_class(g, estimator, raw)
     return g.op("ArgMax", one_each, axis=1, keepdims=0)
 
 
-def _per_class(g: Graph, estimator: Any, raw: str) -> str:
+def _per_class(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return raw outputs with one column for each class, like ``Link.per_class``."""
     n = estimator.n_outputs_
     is_complete = estimator._loss.link.n_columns(n) == n
     return raw if is_complete else g.op("Concat", g.op("Neg", raw), raw, axis=1)
 
 
-def _labels(g: Graph, estimator: Any, raw: str) -> str:
+def _labels(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the predicted labels, like ``predict``."""
     if estimator._targets.task == "multilabel":
         return g.cast(g.op("Greater", raw, 0.0), g.integer)
     return g.op("Gather", _classes(estimator), _label_codes(g, estimator, raw), axis=0)
 
 
-def _classes(estimator: Any) -> Array:
+def _classes(estimator: OwnEstimator) -> Array:
     """Return the labels in an ONNX type; booleans become 0 and 1."""
     return np.asarray(estimator.classes_).astype(np.int64 if _has_numbers(estimator) else str)
 
 
-def _has_numbers(estimator: Any) -> bool:
+def _has_numbers(estimator: OwnEstimator) -> bool:
     """Return True if the labels are numbers or booleans."""
     return np.asarray(estimator.classes_).dtype.kind in "biuf"
 
 
-def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
+def _probabilities(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the probabilities, like ``predict_proba``."""
     task = estimator._targets.task
     if len(estimator.classes_) == 1 and task == "binary":
@@ -100,13 +101,13 @@ def _probabilities(g: Graph, estimator: Any, raw: str) -> str:
     return _link(g, estimator, raw if task == "multilabel" else _per_class(g, estimator, raw))
 
 
-def _link(g: Graph, estimator: Any, raw: str) -> str:
+def _link(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the results of the inverse link, as the loss or its link computes it."""
     writer = link_writer(estimator._loss)
     return form_of(writer)(writer, g, raw)
 
 
-def _scores(g: Graph, estimator: Any, raw: str) -> str:
+def _scores(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the scores, like ``decision_function``, for two classes as [-score, score].
 
     For two classes, skl2onnx's converters of meta-estimators read the second column.
@@ -149,7 +150,7 @@ def _convert_regressor(scope: Any, operator: Any, container: Any) -> None:
     g._rename(y_pred, operator.outputs[0].full_name)
 
 
-def _linked(g: Graph, estimator: Any, raw: str) -> str:
+def _linked(g: Graph, estimator: OwnEstimator, raw: str) -> str:
     """Return the predictions of a regressor, in float64 if they are scaled."""
     own, targets = _link(g, estimator, raw), estimator._targets
     if targets.scale is None:
@@ -433,14 +434,14 @@ def _with_own(options: Any, last: Any, dtype: Any) -> dict[Any, Any]:
 def _with_names(made: Any, names: list[str]) -> Any:
     """Set the inputs of an ONNX model to the names of columns, which skl2onnx simplifies."""
     graph = made.graph
-    given = [each.name for each in graph.input]
+    inputs = [each.name for each in graph.input]
     clashes = sorted(set(names).intersection(each.name for each in graph.output))
     if clashes:
         raise ValueError(
             f"Columns of X in to_onnx must not have the names of results of the graph. Got "
             f"{clashes}: rename them before fit."
         )
-    new = dict(zip(given, names, strict=True))
+    new = dict(zip(inputs, names, strict=True))
     for each in graph.input:
         each.name = new[each.name]
     for node in graph.node:

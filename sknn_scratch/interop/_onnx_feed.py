@@ -73,9 +73,9 @@ def feed(session: Any, X: Any, missing: str = "") -> dict[str, Array]:
     }
 
 
-def _kind(given: Any) -> str:
+def _kind(declared: Any) -> str:
     """Return "int64" for an input of type "tensor(int64)"."""
-    return str(given.type).removeprefix("tensor(").removesuffix(")")
+    return str(declared.type).removeprefix("tensor(").removesuffix(")")
 
 
 class _Form(NamedTuple):

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
-from sknn_scratch.estimators._tabular import BaseTabularMLP
+from sknn_scratch.estimators import TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.inspection._access import passed_on
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
@@ -150,7 +150,7 @@ def last_step(model: Any) -> Any:
 
 def is_tabular(model: Any) -> bool:
     """Return True if an estimator accepts mixed-type tables."""
-    return isinstance(model, TabularPreprocessor | BaseTabularMLP)
+    return isinstance(model, TabularPreprocessor | TabularMLPClassifier | TabularMLPRegressor)
 
 
 def _splits_columns(model: Any) -> bool:

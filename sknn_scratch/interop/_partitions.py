@@ -14,6 +14,8 @@ from sknn_scratch._warning import warn
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators import MLPClassifier, MLPRegressor
 from sknn_scratch.fitting._class_weight import balanced
+from sknn_scratch.fitting._params import OwnEstimator
+from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import as_labels
 from sknn_scratch.fitting._types import Rows
 
@@ -34,7 +36,7 @@ class Summary(NamedTuple):
 FEW = 5
 
 
-def check_estimator(estimator: Any) -> None:
+def check_estimator(estimator: object) -> None:
     """Raise TypeError for other estimators, such as the tabular ones."""
     if not isinstance(estimator, MLPClassifier | MLPRegressor):
         raise TypeError(
@@ -151,7 +153,7 @@ def agreed(found: Sequence[Summary]) -> list[int]:
     return kept
 
 
-def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
+def read_targets(estimator: OwnEstimator, parts: Sequence[Summary]) -> Array:
     """Return a small y with all classes, or the same form, as the whole one."""
     n = parts[0].targets
     if n:
@@ -160,7 +162,7 @@ def read_targets(estimator: Any, parts: Sequence[Summary]) -> Array:
     return np.unique(found) if is_classifier(estimator) else found
 
 
-def check_named(estimator: Any, classes: Any, y: Array) -> None:
+def check_named(estimator: OwnEstimator, classes: Any, y: Array) -> None:
     """Raise if the option ``classes`` lacks classes of y; ``fit`` rejects real numbers."""
     if classes is None or not is_classifier(estimator) or y.ndim > 1 or _is_real(y):
         return
@@ -173,28 +175,28 @@ def check_named(estimator: Any, classes: Any, y: Array) -> None:
         )
 
 
-def class_weight(estimator: Any, parts: Sequence[Summary], targets: Any) -> Any:
+def class_weight(settings: Settings, parts: Sequence[Summary], targets: Any) -> Any:
     """Return ``class_weight`` with numbers for "balanced", from the counts of all partitions.
 
     Invalid values are returned unchanged, for the checks of ``fit`` to reject.
     """
-    given = estimator.class_weight
+    weights = settings.class_weight
     if targets.task != "multilabel":
-        if not _is_balanced(given):
-            return given
+        if not _is_balanced(weights):
+            return weights
         return _weights(targets.classes, _counts(parts, targets.classes))
-    if not isinstance(given, list) or len(given) != targets.n_targets:
-        return given
+    if not isinstance(weights, list) or len(weights) != targets.n_targets:
+        return weights
     n, ones = sum(part.rows for part in parts), np.sum([part.counts for part in parts], axis=0)
     counts = zip(n - ones, ones, strict=True)
     return [
         _weights(np.arange(2), np.array(pair)) if _is_balanced(one) else one
-        for one, pair in zip(given, counts, strict=True)
+        for one, pair in zip(weights, counts, strict=True)
     ]
 
 
-def _is_balanced(given: Any) -> bool:
-    return isinstance(given, str) and given == "balanced"
+def _is_balanced(class_weight: Any) -> bool:
+    return isinstance(class_weight, str) and class_weight == "balanced"
 
 
 def _counts(parts: Sequence[Summary], classes: Array) -> Array:
@@ -211,7 +213,7 @@ def _weights(classes: Array, counts: Array) -> Any:
     return dict(zip(classes.tolist(), balanced(counts).tolist(), strict=True))
 
 
-def warn_of_lonely_classes(estimator: Any, parts: Sequence[Summary]) -> None:
+def warn_of_lonely_classes(estimator: OwnEstimator, parts: Sequence[Summary]) -> None:
     """Warn about classes that only one of several partitions has."""
     if not is_classifier(estimator) or len(parts) < 2 or parts[0].targets:
         return

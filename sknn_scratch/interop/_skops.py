@@ -23,7 +23,6 @@ from sknn_scratch.estimators import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_scratch.estimators._base import BaseMLP
 from sknn_scratch.fitting._publish import fitted
 from sknn_scratch.fitting._resume import check_fitted
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
@@ -125,9 +124,9 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     return loaded
 
 
-def _networks(value: Any, depth: int = 0) -> Iterator[BaseMLP]:
+def _networks(value: Any, depth: int = 0) -> Iterator[MLPClassifier | MLPRegressor]:
     """Yield the fitted networks in what was loaded, also in pipelines and ensembles."""
-    if isinstance(value, BaseMLP):
+    if isinstance(value, MLPClassifier | MLPRegressor):
         yield from [value] if hasattr(value, "theta_") else []
         return
     parts = value.values() if isinstance(value, dict) else value

@@ -390,11 +390,11 @@ def categories(columns: Columns, k: int) -> list[Any]:
 def unique(names: Sequence[Any]) -> list[str]:
     """Return names as unique strings: a second "a" becomes "a_2", a third "a_3".
 
-    A given name takes precedence over a generated one.
+    A name in ``names`` takes precedence over a generated one.
     """
-    given = list(map(str, names))
-    reserved, out = set(given), dict[str, None]()
-    for name in given:
+    wanted = list(map(str, names))
+    reserved, out = set(wanted), dict[str, None]()
+    for name in wanted:
         new, n = name, 1
         while new in out or (n > 1 and new in reserved):
             n += 1

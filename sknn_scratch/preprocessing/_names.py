@@ -72,12 +72,12 @@ def _are_places(names: Sequence[Any]) -> bool:
 # --- Names in parameters.
 
 
-def chosen(given: Any, columns: Table, owner: str) -> list[int]:
+def chosen(value: Any, columns: Table, owner: str) -> list[int]:
     """Return the positions of the columns in ``categorical_features``."""
-    if given is None or isinstance(given, str):
+    if value is None or isinstance(value, str):
         return []
     n, names = columns.n_columns, columns.names
-    entries = [given] if isinstance(given, dict) else list(given)
+    entries = [value] if isinstance(value, dict) else list(value)
     if entries and all(isinstance(entry, bool | np.bool_) for entry in entries):
         if len(entries) != n:
             raise _unfit(owner, f"one boolean for each of {n} columns", len(entries))
@@ -97,9 +97,9 @@ def _places_by_name(columns: Table) -> dict[Any, int]:
     return places if "number" in forms(names) else numbers | places
 
 
-def _unfit(owner: str, must_be: str, given: Any) -> ValueError:
+def _unfit(owner: str, must_be: str, value: Any) -> ValueError:
     return ValueError(
-        f"The 'categorical_features' parameter of {owner} must hold {must_be}. Got {given}: pass "
+        f"The 'categorical_features' parameter of {owner} must hold {must_be}. Got {value}: pass "
         "the categorical columns of X."
     )
 

@@ -250,10 +250,10 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
             Names of the encoded features, all different.
         """
         check_is_fitted(self)
-        given = self._names
-        if input_features is not None or given is None:
-            given = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
-        names = labels(given)
+        inputs = self._names
+        if input_features is not None or inputs is None:
+            inputs = OneToOneFeatureMixin.get_feature_names_out(self, input_features)
+        names = labels(inputs)
         number_names = self._number_names(names)
         out = [number_names[j] for j in self._shown]
         out += [f"{number_names[j]}_missing" for j in self._indicated]

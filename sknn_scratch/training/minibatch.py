@@ -55,7 +55,8 @@ class MiniBatch(Solver):
         run.notify("on_fit_begin")
         while not state.stop_reason:
             row = self._epoch(plan, state, steps)
-            state.stop_reason = self._reason_to_stop(plan, state, row["loss"])
+            # A stall that ended the epoch early was final: the schedule is not asked again.
+            state.stop_reason = state.stop_reason or self._reason_to_stop(plan, state, row["loss"])
             run.notify("on_epoch_end")
         run.notify("on_fit_end")
 
@@ -97,7 +98,9 @@ class MiniBatch(Solver):
             }
             if end in checks:
                 self._validate(plan, state, row)
-            if not isfinite(whole.total) or (end < n and self._has_stalled(state, end / n)):
+            if end < n and isfinite(whole.total) and self._has_stalled(state, end / n):
+                state.stop_reason = "stalled"
+            if state.stop_reason or not isfinite(whole.total):
                 break
         return row
 
@@ -124,6 +127,7 @@ class MiniBatch(Solver):
             state.best_row = dict(row)
 
     def _reason_to_stop(self, plan: Plan, state: TrainingState, loss: float) -> str:
+        """Return the reason to stop at the end of a whole epoch, or an empty string."""
         if not isfinite(loss):
             return "diverged"
         if self._has_stalled(state, 0.0):

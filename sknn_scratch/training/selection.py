@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,23 +64,57 @@ class Validation:
             yield block, raw
 
 
+# Scores are instances rather than closures, so that a plan can travel to another process.
+
+
+@dataclass(frozen=True)
+class TrainingLossScore:
+    """Negated loss of training."""
+
+    def __call__(self, theta: Array, raw: Array, value: float) -> float:
+        """Return the score."""
+        return -value
+
+
+@dataclass(frozen=True)
+class PredictionLossScore:
+    """Negated mean of another loss, on predictions."""
+
+    criterion: Loss
+    loss: Loss  #: of training, which turns raw outputs into predictions
+    y: Array  #: (rows, n_targets)
+    weight: Array | None
+
+    def __call__(self, theta: Array, raw: Array, value: float) -> float:
+        """Return the score."""
+        y_pred = self.loss.predict(raw, np.empty_like(raw))
+        weight_sum = float(len(self.y) if self.weight is None else self.weight.sum()) or 1.0
+        return -self.criterion.value(self.y, y_pred, self.weight) / weight_sum
+
+
+@dataclass(frozen=True)
+class ScaledLogLossScore:
+    """Negated log-loss at the best temperature, to ignore overconfidence."""
+
+    codes: Array  #: (rows,) class codes
+    weight: Array | None
+
+    def __call__(self, theta: Array, raw: Array, value: float) -> float:
+        """Return the score."""
+        return -scaled_log_loss(raw, self.codes, self.weight)
+
+
 def loss_score(criterion: Loss, loss: Loss, data: Data, rows: Array) -> Score:
     """Return the negated loss, either the one in training or one on predictions, as a score."""
     if criterion is loss:
-        return lambda theta, raw, value: -value
-    y, weight = data.targets(rows), None if data.weight is None else data.weight[rows]
-    weight_sum = float(len(rows) if weight is None else weight.sum()) or 1.0
-
-    def score(theta: Array, raw: Array, value: float) -> float:
-        return -criterion.value(y, loss.predict(raw, np.empty_like(raw)), weight) / weight_sum
-
-    return score
+        return TrainingLossScore()
+    weight = None if data.weight is None else data.weight[rows]
+    return PredictionLossScore(criterion, loss, data.targets(rows), weight)
 
 
 def class_score(data: Data, rows: Array) -> Score:
-    """Return the negated log-loss at the best temperature, to ignore overconfidence."""
-    codes, weight = data.y[rows], None if data.weight is None else data.weight[rows]
-    return lambda theta, raw, value: -scaled_log_loss(raw, codes, weight)
+    """Return the negated log-loss at the best temperature as a score."""
+    return ScaledLogLossScore(data.y[rows], None if data.weight is None else data.weight[rows])
 
 
 def best(plan: Plan, state: TrainingState) -> Array | None:

@@ -33,8 +33,8 @@ class Solver(ABC):
 
     @abstractmethod
     def solve(self, plan: Plan, source: Source, state: TrainingState, run: FitRun) -> None:
-        """Train until the end of the plan, in place of ``state``; set its ``stop_reason``.
+        """Train in place of ``state`` until the solver's end; set ``state.stop_reason``.
 
-        ``source`` has the rows.  ``run`` is notified when training begins, after each epoch, and
-        when training ends; it tells whether a callback has requested a stop.
+        ``source`` has the rows.  Notify ``run`` when training begins, after each epoch, and when
+        training ends; a stop that a callback has requested is its ``end``.
         """

@@ -102,23 +102,41 @@ class InMemory(NamedTuple):
         return BlockTotal(objective, self.sample, dtype)
 
 
-class BatchSteps:
-    """Steps on mini-batches, with their buffers."""
+class GradientSteps:
+    """Base of steps along gradients, with the vectors of a step."""
 
-    def __init__(self, solver: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
-        self.solver, self.data, self.state = solver, data, state
-        self.objective = plan.objective
+    def __init__(self, solver: MiniBatch, plan: Plan, state: TrainingState) -> None:
+        self.solver, self.state, self.objective = solver, state, plan.objective
         layout = plan.objective.network.layout
         self.params = layout.params(state.theta)
         self.grads = layout.params(np.empty_like(state.theta))
         self.scratch = np.empty_like(state.theta)
+        self.rate, self.gradient_norm = nan, nan
+        self.seen = 0
+
+    def move(self, value: float, is_last: bool) -> None:
+        """Make one step along the gradient in ``grads`` if the objective is finite."""
+        state, direction = self.state, self.grads.vector
+        if is_last:
+            self.gradient_norm = linalg.norm(direction)
+        if isfinite(value):
+            update = self.solver.optimizer.update
+            update(direction, state.optimizer, state.theta, self.rate, self.scratch)
+            linalg.add_scaled(1.0, direction, state.theta)
+            state.step += 1
+
+
+class BatchSteps(GradientSteps):
+    """Steps on mini-batches, with their buffers."""
+
+    def __init__(self, solver: MiniBatch, plan: Plan, data: Data, state: TrainingState) -> None:
+        super().__init__(solver, plan, state)
+        self.data = data
         self.order = np.arange(data.n_samples) if state.order is None else state.order
         self.n = len(self.order)
         self.batch_size = min(solver.batch_size, self.n)
         self.batches = Batches(data, self.batch_size)
         self.workspace = Workspace(plan.objective.network, self.batch_size, state.theta.dtype)
-        self.rate, self.gradient_norm = nan, nan
-        self.seen = 0
         self._coming: Iterator[Batch] = iter(())
 
     def begin_epoch(self) -> int:
@@ -163,33 +181,21 @@ class BatchSteps:
 
     def step(self, batch: Batch, rows: Rows, is_last: bool) -> float:
         """Return the objective, and make one step if it is finite."""
-        state, direction = self.state, self.grads.vector
-        value = self.objective.value_and_grad(self.params, batch, rows, self.grads, state.noise)
-        if is_last:
-            self.gradient_norm = linalg.norm(direction)
-        if isfinite(value):
-            self.solver.optimizer.update(
-                direction, state.optimizer, state.theta, self.rate, self.scratch
-            )
-            linalg.add_scaled(1.0, direction, state.theta)
-            state.step += 1
+        noise = self.state.noise
+        value = self.objective.value_and_grad(self.params, batch, rows, self.grads, noise)
+        self.move(value, is_last)
         return value
 
     def _rate(self, seen: int) -> float:
         return self.solver.rate(self.state, seen / self.n)
 
 
-class AllRowsSteps:
+class AllRowsSteps(GradientSteps):
     """One step per epoch, on the gradient over all rows."""
 
     def __init__(self, solver: MiniBatch, plan: Plan, source: Source, state: TrainingState) -> None:
-        self.solver, self.state, self.objective = solver, state, plan.objective
+        super().__init__(solver, plan, state)
         self.total, self.n = source.total(plan.objective, state.theta.dtype), source.n_samples
-        layout = plan.objective.network.layout
-        self.params = layout.params(state.theta)
-        self.grads = layout.params(np.empty_like(state.theta))
-        self.scratch = np.empty_like(state.theta)
-        self.seen = 0
 
     def begin_epoch(self) -> int:
         """Return 1, as all rows are one batch."""
@@ -198,18 +204,13 @@ class AllRowsSteps:
 
     def run(self, n_batches: int) -> Stretch:
         """Make the step; return the objective before it."""
-        state, solver, weight_sum = self.state, self.solver, self.total.weight_sum
-        rate = solver.rate(state, 0.0)
+        weight_sum = self.total.weight_sum
+        self.rate = self.solver.rate(self.state, 0.0)
         value = self.total(self.params, self.grads, 1.0 / weight_sum)
         value += self.objective.penalty(self.params, self.grads, weight_sum)
-        direction = self.grads.vector
-        norm = linalg.norm(direction)
-        if isfinite(value):
-            solver.optimizer.update(direction, state.optimizer, state.theta, rate, self.scratch)
-            linalg.add_scaled(1.0, direction, state.theta)
-            state.step += 1
+        self.move(value, is_last=True)
         self.seen = self.n
-        return Stretch(value * self.n, self.n, rate, norm)
+        return Stretch(value * self.n, self.n, self.rate, self.gradient_norm)
 
 
 class BlockTotal:
