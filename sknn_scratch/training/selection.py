@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.core import probe
+from sknn_scratch.core import probe, weighting
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.training.calibration import scaled_log_loss
@@ -26,8 +26,7 @@ class Validation:
         self.data, self.rows, self.score = data, rows, score
         self.inference = Inference(plan.network, len(rows), data.dtype)
         self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
-        weight = data.weight
-        self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
+        self.weight_sum = weighting.total(data.weights(rows), len(rows))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the outputs, which are a buffer."""
@@ -42,8 +41,8 @@ class Validation:
         total = 0.0
         for block, raw in self._blocks(theta):
             rows = self.rows[block]
-            weight = None if self.data.weight is None else self.data.weight[rows]
-            total += self.loss.value(self.data.targets(rows), raw, weight)
+            y, weight = self.data.targets(rows), self.data.weights(rows)
+            total += weighting.value(self.loss, y, raw, weight)
         loss = total / (self.weight_sum or 1.0)
         if not np.isfinite(self.raw).all():
             return float("nan"), loss
@@ -67,18 +66,19 @@ def loss_score(criterion: Loss, loss: Loss, data: Data, rows: Array) -> Score:
     """Return the negated loss, either the one in training or one on predictions, as a score."""
     if criterion is loss:
         return lambda theta, raw, value: -value
-    y, weight = data.targets(rows), None if data.weight is None else data.weight[rows]
-    weight_sum = float(len(rows) if weight is None else weight.sum()) or 1.0
+    y, weight = data.targets(rows), data.weights(rows)
+    weight_sum = weighting.total(weight, len(rows)) or 1.0
 
     def score(theta: Array, raw: Array, value: float) -> float:
-        return -criterion.value(y, loss.predict(raw, np.empty_like(raw)), weight) / weight_sum
+        y_pred = loss.predict(raw, np.empty_like(raw))
+        return -weighting.value(criterion, y, y_pred, weight) / weight_sum
 
     return score
 
 
 def class_score(data: Data, rows: Array) -> Score:
     """Return the negated log-loss at the best temperature, to ignore overconfidence."""
-    codes, weight = data.y[rows], None if data.weight is None else data.weight[rows]
+    codes, weight = data.y[rows], data.weights(rows)
     return lambda theta, raw, value: -scaled_log_loss(raw, codes, weight)
 
 
