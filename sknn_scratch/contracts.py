@@ -493,6 +493,16 @@ class Loss(Component):
         return ()
 
     @property
+    def separable(self) -> bool:
+        """True if the loss is a sum over the entries of y, of one function of y and raw for all.
+
+        By default True unless ``one_hot``.  Only such a loss of several targets can have a weight
+        for each entry of y, as it needs where targets are missing: the entries that are there are
+        then passed to it as rows of one target.
+        """
+        return not self.one_hot
+
+    @property
     def target_range(self) -> TargetRange:
         """Range of accepted targets, such as ``TargetRange(low=0.0)``."""
         return TargetRange()

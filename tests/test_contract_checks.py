@@ -323,6 +323,21 @@ class NormalisedWeights(_Residual):
         return super().value_and_grad(y, raw, weight, out)
 
 
+class Distance(_Residual):
+    """The length of the vector raw - y, which couples the targets of a row."""
+
+    def value_and_grad(self, y, raw, weight, out):
+        np.subtract(raw, y, out=out)
+        length = np.sqrt((out**2).sum(axis=1))
+        w = np.ones_like(length) if weight is None else weight
+        out *= (w / length)[:, None]
+        return float((w * length).sum())
+
+
+class CoupledDistance(Distance):
+    separable = False
+
+
 class ValuePerRow(_Residual):
     def value_and_grad(self, y, raw, weight, out):
         super().value_and_grad(y, raw, weight, out)
@@ -1034,6 +1049,7 @@ BROKEN = [
     (WeightlessGradient(), "gradient", "with weights", None),
     (Weightless(), "is_a_weighted_sum_over_rows", "a weight of k must count as k", None),
     (NormalisedWeights(), "is_a_weighted_sum_over_rows", "a weight of k must count as k", None),
+    (Distance(), "is_separable", "must be a sum over targets", CoupledDistance()),
     (ValuePerRow(), "value", "must return one number", None),
     (ChangesTargets(), "writes_into_out", "must not change y", None),
     (ChangesWeights(), "writes_into_out", "must not change weight", None),

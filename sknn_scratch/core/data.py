@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknn_scratch.contracts import Array
-from sknn_scratch.core import linalg
+from sknn_scratch.core import linalg, weighting
 
 #: Number of elements gathered at once, see :class:`Batches`.
 AT_ONCE = 2**15
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 
     x: Any  #: (rows, n_features), dense or CSR
     y: Array  #: (rows, n_targets)
-    weight: Array | None  #: (rows,)
+    weight: Array | None  #: (rows,) or (rows, n_targets)
     weight_sum: float
 
 
@@ -28,7 +28,8 @@ class Data(NamedTuple):
 
     ``y`` is (n_targets, n_samples) in the compute dtype, or a vector of class codes, which
     select columns of ``one_hot_rows``, the identity matrix, when a batch is gathered.  X may have
-    another dtype; batches are then cast.
+    another dtype; batches are then cast.  ``weight`` is (n_samples,), or (n_samples, n_targets)
+    with 0 where a target is missing.
     """
 
     X: Any
@@ -59,7 +60,11 @@ class Data(NamedTuple):
         x = linalg.in_rows(self.X[rows].astype(self.dtype, copy=False))
         y = _read_only(self.columns(rows).T)
         weight = None if self.weight is None else _read_only(self.weight[rows])
-        return Batch(x, y, weight, _sum(weight, len(y)))
+        return Batch(x, y, weight, weighting.total(weight, len(y)))
+
+    def weights(self, rows: Any) -> Array | None:
+        """Return (rows,) or (rows, n_targets) weights; None if all are 1."""
+        return None if self.weight is None else self.weight[rows]
 
     def targets(self, rows: Any) -> Array:
         """Return (rows, n_targets) targets."""
@@ -138,8 +143,4 @@ def _weighted(batches: list[Batch], weight: Array) -> list[Batch]:
     """Return consecutive batches with their weights."""
     ends = np.cumsum([len(batch.y) for batch in batches])[:-1]
     pairs = zip(batches, np.split(weight, ends), strict=True)
-    return [b._replace(weight=w, weight_sum=_sum(w, len(w))) for b, w in pairs]
-
-
-def _sum(weight: Array | None, n: int) -> float:
-    return float(n if weight is None else weight.sum())
+    return [b._replace(weight=w, weight_sum=weighting.total(w, len(w))) for b, w in pairs]

@@ -2,7 +2,8 @@
 
     J(θ) = 1/w Σ wᵢ L(yᵢ, raw(xᵢ; θ)) + α/w (½ (1 - λ) Σ W² + λ Σ |W|),    w = Σ wᵢ
 
-with λ the fraction of the L1 penalty, ``l1_ratio``, by default 0.
+with λ the fraction of the L1 penalty, ``l1_ratio``, by default 0.  With a weight for each of the t
+targets of a row, wᵢ L is Σₖ wᵢₖ Lₖ, and wᵢ in the sum w is the mean 1/t Σₖ wᵢₖ.
 
 As in scikit-learn, the penalty is divided by the weight sum, so that each batch counts it
 once, whatever its size.
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.core import linalg
+from sknn_scratch.core import linalg, weighting
 from sknn_scratch.core.data import Batch
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.linalg import blocks
@@ -54,7 +55,8 @@ class Objective:
         Sums over row blocks and over partitions add up if all use the same factor.
         """
         raw = self.network.forward(params, batch.x, rows.slots, rng)
-        value = self.loss.value_and_grad(batch.y, raw, batch.weight, rows.slots[-1].delta)
+        delta = rows.slots[-1].delta
+        value = weighting.value_and_grad(self.loss, batch.y, raw, batch.weight, delta)
         linalg.scale(factor, rows.delta)
         self.network.backward(params, grads, batch.x, rows.slots)
         return value * factor

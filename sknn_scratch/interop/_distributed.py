@@ -15,6 +15,7 @@ import numpy as np
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, State
+from sknn_scratch.core import weighting
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
@@ -304,7 +305,7 @@ def _encoded(coding: Coding, X: Any, y: Any, sample_weight: Any) -> Data:
 def _size(data: Data) -> tuple[int, float]:
     """Return the number of rows and the sum of their weights."""
     n = data.n_samples
-    return n, float(n if data.weight is None else data.weight.sum())
+    return n, weighting.total(data.weight, n)
 
 
 # --- Sums over partitions.

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss, TargetRange
-from sknn_scratch.core import probe
+from sknn_scratch.core import probe, weighting
 from sknn_scratch.testing._common import both_orders, name, require, require_close
 from sknn_scratch.testing._link import EXTREMES, ROWS, extremes, require_logarithm
 
@@ -144,6 +144,23 @@ def check_is_a_weighted_sum_over_rows(loss: Loss) -> None:
         require_close(slope, gradient * times[:, None], 1e-10, message)
 
 
+def check_is_separable(loss: Loss) -> None:
+    """A matrix of equal columns of weights is equivalent to one column as the weights of rows."""
+    row = np.random.RandomState(3).uniform(0.2, 2.0, ROWS)
+    for y, raw in _cases(loss):
+        if not weighting.is_sum_over_targets(loss, y.shape[1], raw.shape[1]):
+            continue
+        value, gradient = _value_and_grad(loss, y, raw, row)
+        matrix, out = np.repeat(row[:, None], y.shape[1], axis=1), np.full_like(raw, np.nan)
+        message = (
+            f"{name(loss)} must be a sum over targets of the same function for each, or have "
+            "separable = False"
+        )
+        again = weighting.value_and_grad(loss, y, raw, matrix, out)
+        require_close(again, value, 1e-10, message)
+        require_close(out, gradient, 1e-10, message)
+
+
 def check_writes_into_out(loss: Loss) -> None:
     """``value_and_grad`` fills ``out`` and does not change its inputs."""
     for (y, raw), weight in product(_cases(loss), _weights()):
@@ -207,6 +224,7 @@ CHECKS = (
     check_value,
     check_gradient,
     check_is_a_weighted_sum_over_rows,
+    check_is_separable,
     check_writes_into_out,
     check_memory_order,
     check_link,

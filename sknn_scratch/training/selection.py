@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.core import probe
+from sknn_scratch.core import probe, weighting
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.training.calibration import scaled_log_loss
@@ -27,8 +27,7 @@ class Validation:
         self.data, self.rows, self.score = data, rows, score
         self.inference = Inference(plan.network, len(rows), data.dtype)
         self.raw = np.empty((len(rows), plan.network.units[-1]), data.dtype)
-        weight = data.weight
-        self.weight_sum = float(len(rows) if weight is None else weight[rows].sum())
+        self.weight_sum = weighting.total(data.weights(rows), len(rows))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the outputs, which are a buffer."""
@@ -43,8 +42,8 @@ class Validation:
         total = 0.0
         for block, raw in self._blocks(theta):
             rows = self.rows[block]
-            weight = None if self.data.weight is None else self.data.weight[rows]
-            total += self.loss.value(self.data.targets(rows), raw, weight)
+            y, weight = self.data.targets(rows), self.data.weights(rows)
+            total += weighting.value(self.loss, y, raw, weight)
         loss = total / (self.weight_sum or 1.0)
         if not np.isfinite(self.raw).all():
             return float("nan"), loss
@@ -88,8 +87,8 @@ class PredictionLossScore:
     def __call__(self, theta: Array, raw: Array, value: float) -> float:
         """Return the score."""
         y_pred = self.loss.predict(raw, np.empty_like(raw))
-        weight_sum = float(len(self.y) if self.weight is None else self.weight.sum()) or 1.0
-        return -self.criterion.value(self.y, y_pred, self.weight) / weight_sum
+        weight_sum = weighting.total(self.weight, len(self.y)) or 1.0
+        return -weighting.value(self.criterion, self.y, y_pred, self.weight) / weight_sum
 
 
 @dataclass(frozen=True)
@@ -108,13 +107,12 @@ def loss_score(criterion: Loss, loss: Loss, data: Data, rows: Array) -> Score:
     """Return the negated loss, either the one in training or one on predictions, as a score."""
     if criterion is loss:
         return TrainingLossScore()
-    weight = None if data.weight is None else data.weight[rows]
-    return PredictionLossScore(criterion, loss, data.targets(rows), weight)
+    return PredictionLossScore(criterion, loss, data.targets(rows), data.weights(rows))
 
 
 def class_score(data: Data, rows: Array) -> Score:
     """Return the negated log-loss at the best temperature as a score."""
-    return ScaledLogLossScore(data.y[rows], None if data.weight is None else data.weight[rows])
+    return ScaledLogLossScore(data.y[rows], data.weights(rows))
 
 
 def best(plan: Plan, state: TrainingState) -> Array | None:

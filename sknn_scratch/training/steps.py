@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from sknn_scratch.contracts import Array
-from sknn_scratch.core import linalg
+from sknn_scratch.core import linalg, weighting
 from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
@@ -225,7 +225,7 @@ class BlockTotal:
         # A single block is gathered once; keeping several would duplicate the targets.
         self.only = data.batch(self.blocks[0]) if len(self.blocks) == 1 else None
         self.workspace = Workspace(network, size, dtype)
-        self.weight_sum = float(n if data.weight is None else data.weight.sum())
+        self.weight_sum = weighting.total(data.weight, n)
 
     def __call__(self, params: Params, total: Params, factor: float) -> float:
         """Return ``factor`` times the sum of the losses; write its gradient into ``total``."""
