@@ -26,8 +26,9 @@ from sknn_scratch import (
     TabularMLPRegressor,
 )
 from sknn_scratch.components import LogLoss, Poisson, Quantile, SquaredError, Tanh
-from sknn_scratch.estimators import _tabular
-from sknn_scratch.estimators._tabular_presets import auto_batch_size, enough_epochs, preset
+from sknn_scratch.estimators._tabular_presets import preset
+from sknn_scratch.fitting import _publish_members
+from sknn_scratch.fitting._recipe import auto_batch_size, enough_epochs
 
 ESTIMATORS = [TabularMLPClassifier, TabularMLPRegressor]
 #: Fits in some ten milliseconds.
@@ -434,7 +435,7 @@ def test_a_failed_fit_changes_nothing(cls):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"activation": ("relu", "tanh")}, "one for all hidden layers, or one for each of 1"),
+        ({"activation": ("relu", "tanh")}, "a single activation or a sequence of 1, one for each"),
         ({"activation": "rellu"}, "relu"),
         ({"loss": "squared_error"}, "must be a loss for binary targets"),
         ({"hidden_layer_sizes": (0,)}, "an integer > 0"),
@@ -464,11 +465,11 @@ def test_members_that_diverge(cls, monkeypatch):
     first = cls(**QUICK).fit(X, y).held_out_[0]
     rest = np.setdiff1d(np.arange(len(y)), first)
     monkeypatch.setattr(
-        _tabular, "is_lost", lambda plan, state: np.array_equal(np.sort(state.order), rest)
+        _publish_members, "is_lost", lambda plan, state: np.array_equal(np.sort(state.order), rest)
     )
     with pytest.warns(ConvergenceWarning, match="1 of 4 members diverged and are left out"):
         assert len(cls(**QUICK).fit(X, y).estimators_) == 3
-    monkeypatch.setattr(_tabular, "is_lost", lambda plan, state: True)
+    monkeypatch.setattr(_publish_members, "is_lost", lambda plan, state: True)
     with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
         cls(**QUICK).fit(X, y)
 

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._scaling import in_powers_of_two
 
 
 class ClassifierScore(ClassifierMixin):
@@ -103,9 +104,3 @@ def _comparable(
     truth, exponent = in_powers_of_two(np.asarray(truth, np.float64))
     own = exponent if y_pred.ndim == truth.ndim else exponent[..., None]
     return truth, np.ldexp(np.asarray(y_pred, np.float64), -own), weight
-
-
-def in_powers_of_two(columns: Array) -> tuple[Array, Array]:
-    """Return (rows, ...) numbers divided by powers of two to at most 1, and their exponents."""
-    exponents = np.frexp(np.abs(columns).max(axis=0, initial=0.0))[1]
-    return np.ldexp(columns, -exponents), exponents

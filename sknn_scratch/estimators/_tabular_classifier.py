@@ -1,23 +1,17 @@
 """TabularMLPClassifier."""
 
 import os
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from sknn_scratch.contracts import Array, Loss
-from sknn_scratch.core.data import Data
+from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._classifier import MLPClassifier
 from sknn_scratch.estimators._scores import ClassifierScore
-from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Member, Problem
-from sknn_scratch.fitting import _resume, _validation
-from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP
+from sknn_scratch.fitting import _resume
 from sknn_scratch.fitting._params import CLASS_WEIGHT
-from sknn_scratch.fitting._targets import ClassTargets
-from sknn_scratch.fitting._types import Job, Rows
-from sknn_scratch.training.calibration import inverse_temperature
-from sknn_scratch.training.selection import class_score, kept, loss_score
+from sknn_scratch.fitting._types import Call, Rows
 
 
 class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
@@ -301,7 +295,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), given)
+        return self._fit(Rows(X, y, sample_weight), Call(given))
 
     def resume(
         self,
@@ -342,7 +336,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
             estimator is then unchanged.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), given, _resume.check_path(path))
+        call = Call(given, path=_resume.check_path(path))
+        return self._fit(Rows(X, y, sample_weight), call)
 
     def predict_proba(self, X: Any) -> Array:
         """Predict class probabilities, in the order of ``classes_``.
@@ -411,72 +406,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    # --- Parts of a fit.
-
-    def _problems(self, train: Rows, given: Rows) -> list[Problem]:
-        with _validation.naming("y", self):
-            targets = ClassTargets.read(train.y)
-        if targets.task == "multilabel":
-            raise ValueError(
-                "y must hold one class label for each sample. Got multilabel indicators: fit "
-                "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
-            )
-        loss = self._resolve_loss(targets.task)
-        data = self._data(train, train.y, targets, loss, "all samples")
-        validation = data
-        if given.X is not None:
-            with _validation.naming("y_val", self):
-                targets.check_validation(given.y)
-            with _validation.naming("sample_weight_val", self):
-                validation = self._data(given, train.y, targets, loss, "the validation data")
-        self.classes_, self._loss, self._targets = targets.classes, loss, targets
-        score: Any = partial(loss_score, loss, loss, validation)
-        if loss.one_hot:
-            score = partial(class_score, validation)
-        return [Problem(loss, data, validation, score, targets)]
-
-    def _data(
-        self, rows: Rows, reference: Any, targets: ClassTargets, loss: Loss, part: str
-    ) -> Data:
-        """Return encoded rows; "balanced" uses the class counts in ``reference``."""
-        codes, one_hot_rows = targets.encode(rows.y, loss, np.float32)
-        weight = rows.sample_weight
-        if self.class_weight is not None:
-            with _validation.naming("class_weight", self):
-                of_class = row_weights(self.class_weight, rows.y, reference, targets)
-            weight = of_class if weight is None else weight * of_class
-        return Data(rows.X, codes, one_hot_rows, self._float_weight(weight, part))
-
-    def _factor(self, problem: Problem, members: list[Member]) -> float:
-        """Fit one temperature for all members to their held-out rows."""
-        factor = 1.0
-        if self.calibrate and len(members[0].held_out):
-            factor = self._inverse_temperature(problem, members)
-        self.temperature_ = 1.0 / factor
-        return factor
-
-    def _inverse_temperature(self, problem: Problem, members: list[Member]) -> float:
-        data, rows = problem.validation, np.concatenate([one.held_out for one in members])
-        raw = np.concatenate([_raw(one.job) for one in members])
-        usable = np.isfinite(raw).all(axis=1)
-        if len(self.classes_) < 2 or not usable.any():
-            return 1.0
-        if not problem.loss.one_hot:
-            raw = 0.5 * problem.loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
-        raw, rows = raw[usable], rows[usable]
-        codes = data.y[rows] if data.one_hot_rows is not None else data.y[0][rows].astype(np.intp)
-        weight = None if data.weight is None else data.weight[rows]
-        if weight is not None and not weight.any():
-            return 1.0
-        return inverse_temperature(raw, codes, weight)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = False
         return tags
-
-
-def _raw(job: Job) -> Array:
-    """Return a copy of a member's raw outputs for its held-out rows."""
-    judge: Any = job.plan.judge
-    return np.array(judge.raw_at(kept(job.plan, job.state)))

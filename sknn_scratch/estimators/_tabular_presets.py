@@ -57,10 +57,6 @@ _ALL = {
     "classification": ({"activation": "silu", "n_bins": 8, "ema_decay": 0.0}, _CLASSIFICATION),
     "regression": ({"activation": "silu", "n_bins": 16, "ema_decay": 0.0}, _REGRESSION),
 }
-#: Rows per step on small data: small-batch noise helps classification, not regression.
-SMALLEST_BATCH = {"classification": 32, "regression": 64}
-#: Maximum number of steps per row that ``min_steps`` requires on small data.
-STEPS_PER_ROW = 2
 
 
 def preset(task: str, effort: str) -> Preset:
@@ -85,16 +81,3 @@ def preset(task: str, effort: str) -> Preset:
         )
     common, efforts = _ALL[task]
     return common | efforts[effort]
-
-
-def enough_epochs(usual: int, min_steps: int, n: int, batch_size: int) -> int:
-    """Return the number of epochs for ``n`` rows: the usual one, or more for ``min_steps``."""
-    n_batches = -(-n // batch_size)
-    return max(usual, -(-min(min_steps, STEPS_PER_ROW * n) // n_batches))
-
-
-def auto_batch_size(n: int, smallest: int) -> int:
-    """Return the number of rows per step, up to 512, such that batches have about equal size."""
-    steps = ((1024, smallest), (8192, 128), (30_000, 256))
-    wanted = next((size for limit, size in steps if n <= limit), 512)
-    return -(-n // max(1, round(n / wanted)))

@@ -1,32 +1,17 @@
 """TabularMLPRegressor."""
 
 import os
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from sknn_scratch.components import Poisson, SquaredError
-from sknn_scratch.contracts import Array, Loss, TargetRange
-from sknn_scratch.core.data import Data
+from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._regressor import MLPRegressor
-from sknn_scratch.estimators._scores import RegressorScore, in_powers_of_two
-from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP, Problem
-from sknn_scratch.fitting import _resume, _validation
-from sknn_scratch.fitting._params import invalid
-from sknn_scratch.fitting._targets import NumericTargets
-from sknn_scratch.fitting._types import Rows
-from sknn_scratch.training.selection import loss_score
-
-#: Range of targets whose squares, summed over rows, do not overflow.
-LARGEST = TargetRange(-1e150, 1e150)
-#: Number of standard deviations, or means, whose squares can be summed over rows in float32.
-FARTHEST = 1e15
-#: Minimum ratio of standard deviation to mean for exponential outputs. exp(c) - 1 differs from c by
-#: c²/2. With less variation the difference is below 5 %, so that effects that multiply are nearly
-#: additive, while a network has to learn them as smaller and smaller differences of its outputs.
-LEAST_VARIATION = 0.1
+from sknn_scratch.estimators._scores import RegressorScore
+from sknn_scratch.estimators._tabular import CONSTRAINTS, BaseTabularMLP
+from sknn_scratch.fitting import _resume
+from sknn_scratch.fitting._types import Call, Rows
 
 
 class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
@@ -313,7 +298,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             The fitted estimator.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), given)
+        return self._fit(Rows(X, y, sample_weight), Call(given))
 
     def resume(
         self,
@@ -354,7 +339,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
             estimator is then unchanged.
         """
         given = Rows(X_val, y_val, sample_weight_val)
-        return self._fit(Rows(X, y, sample_weight), given, _resume.check_path(path))
+        call = Call(given, path=_resume.check_path(path))
+        return self._fit(Rows(X, y, sample_weight), call)
 
     def predict(self, X: Any) -> Array:
         """Predict targets.
@@ -373,79 +359,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         mean = total / len(self.estimators_)
         return np.clip(mean, *self.target_range_) if self.clip else mean
 
-    # --- Parts of a fit.
-
-    def _problems(self, train: Rows, given: Rows) -> list[Problem]:
-        y = np.asarray(train.y, np.float64)
-        codec = NumericTargets(1 if y.ndim == 1 else y.shape[1])
-        loss = self._resolve_loss(codec.task)
-        self._check_targets(y, loss)
-        if given.X is not None:
-            with _validation.naming("y_val", self):
-                codec.check_validation(given.y)
-                self._check_targets(given.y, loss)
-        counted = y if train.sample_weight is None else y[train.sample_weight > 0]
-        self.target_range_ = counted.min(axis=0), counted.max(axis=0)
-        self._loss, self._targets = loss, codec
-        moments = _moments(y, train.sample_weight)
-        return [
-            self._problem(own, loss, codec.in_units(own, *moments), train, given)
-            for own in self._losses(loss, counted, *moments)
-        ]
-
-    def _losses(self, loss: Loss, y: Array, mean: Array, deviation: Array) -> list[Loss]:
-        """Return the losses of members, which alternate between them."""
-        suits = isinstance(loss, SquaredError) and y.min() >= 0 and bool((mean > 0).all())
-        helps = suits and bool((deviation >= LEAST_VARIATION * mean).all())
-        if self.link == "identity" or (self.link == "auto" and not helps):
-            return [loss]
-        if not suits:
-            raise invalid(
-                self, "link", "'identity' or 'auto'", self.link,
-                " Exponential outputs are for loss='squared_error' and targets y >= 0.",
-            )  # fmt: skip
-        return [Poisson()] if self.link == "log" else [loss, Poisson()]
-
-    def _problem(
-        self, own: Loss, criterion: Loss, targets: NumericTargets, train: Rows, given: Rows
-    ) -> Problem:
-        """Return the problem of members that minimise ``own`` and are scored by ``criterion``."""
-        data = self._data(train, own, targets)
-        validation = data
-        if given.X is not None:
-            with _validation.naming("y_val", self):
-                validation = self._data(given, own, targets)
-        criterion = own if type(own) is type(criterion) else criterion
-        score = partial(loss_score, criterion, own, validation)
-        return Problem(own, data, validation, score, targets)
-
-    def _data(self, rows: Rows, loss: Loss, targets: NumericTargets) -> Data:
-        y, one_hot_rows = targets.encode(np.asarray(rows.y, np.float64), loss, np.float32)
-        if rows.sample_weight is not None:
-            # Rows of zero weight may have any target: 0 times their loss must not be nan.
-            y[:, rows.sample_weight == 0] = targets.encode(targets.typical(), loss, y.dtype)[0]
-        limit = np.finfo(y.dtype).max if targets.scale is None else FARTHEST
-        if not np.abs(y).max() <= limit:
-            wanted = f"at most {limit:g} units of their scale in fit"
-            remedy = "remove wrong values, or transform y"
-            raise _validation.outside(self, rows.y, self.loss, wanted, remedy)
-        return Data(rows.X, y, one_hot_rows, self._float_weight(rows.sample_weight, "all samples"))
-
-    def _check_targets(self, y: Array, loss: Loss) -> None:
-        if not loss.target_range.contains(y):
-            raise _validation.outside(self, y, self.loss, str(loss.target_range))
-        if not LARGEST.contains(y):
-            raise _validation.outside(self, y, self.loss, str(LARGEST), "divide y by a constant")
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _moments(y: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Return the mean and the standard deviation of each target, without underflow of squares."""
-    columns, exponents = in_powers_of_two(y.reshape(len(y), -1))
-    mean = np.average(columns, axis=0, weights=weight)
-    variance = np.average((columns - mean) ** 2, axis=0, weights=weight)
-    return np.ldexp(mean, exponents), np.ldexp(np.sqrt(variance), exponents)

@@ -60,15 +60,16 @@ def component(params: Parameters, kind: str, parameter: str) -> Any:
     value = params[parameter]
     if isinstance(value, Transform):
         hint = f" Write Chain([('a', {value!r}), ('b', Adam())]): it is not an optimizer."
-        raise invalid(params.owner, parameter, str(CONSTRAINTS[parameter][0]), value, hint)
+        raise invalid(params.owner, parameter, str(params.rule(parameter)), value, hint)
     if isinstance(value, Component):
         _reject_flat(params, parameter, value)
         return value
-    made = _named(params.owner, kind, parameter, value)
+    made = _named(params, kind, parameter, value)
     if value not in OWN_NAMES.get(parameter, (value,)):
         _reject_flat(params, parameter, made())
     flat = FLAT.get(parameter, {}).get(value, {})
-    return made(**{field: _flat(params, name) for field, name in flat.items()})
+    own = {field: name for field, name in flat.items() if name in params.given}
+    return made(**{field: _flat(params, name) for field, name in own.items()})
 
 
 def _flat(params: Parameters, name: str) -> Any:
@@ -77,22 +78,22 @@ def _flat(params: Parameters, name: str) -> Any:
     return as_float(value) if isinstance(CONSTRAINTS[name][0], Interval) else value
 
 
-def resolved(owner: Owner, kind: str, parameter: str, value: Any) -> Any:
+def resolved(params: Parameters, kind: str, parameter: str, value: Any) -> Any:
     """Return a component unchanged, or the component of a name with its default parameters."""
-    return value if isinstance(value, Component) else _named(owner, kind, parameter, value)()
+    return value if isinstance(value, Component) else _named(params, kind, parameter, value)()
 
 
 def activations(params: Parameters, n_hidden: int) -> tuple[tuple[Activation, ...], Activation]:
     """Return one activation per hidden layer, and the one before the output layer."""
     value = params["activation"]
     if isinstance(value, str | Activation | type):
-        one = resolved(params.owner, "activation", "activation", value)
+        one = resolved(params, "activation", "activation", value)
         return (one,) * n_hidden, one
     if len(value) != n_hidden:
         must_be = f"a single activation or a sequence of {n_hidden}, one for each hidden layer"
         raise invalid(params.owner, "activation", must_be, value)
-    each = [resolved(params.owner, "activation", "activation", item) for item in value]
-    last = each[-1] if each else resolved(params.owner, "activation", "activation", "identity")
+    each = [resolved(params, "activation", "activation", item) for item in value]
+    last = each[-1] if each else resolved(params, "activation", "activation", "identity")
     return tuple(each), last
 
 
@@ -165,22 +166,24 @@ def loss_if_valid(estimator: OwnEstimator) -> Loss | None:
     return loss if isinstance(loss, Loss) else None
 
 
-def _named(owner: Owner, kind: str, parameter: str, name: Any) -> type[Component]:
+def _named(params: Parameters, kind: str, parameter: str, name: Any) -> type[Component]:
+    rule: ComponentOrName = params.rule(parameter)
     if isinstance(name, type):
         hint = f" Write {name.__name__}(): an instance, not the class."
-        raise invalid(owner, parameter, str(CONSTRAINTS[parameter][0]), name, hint)
+        raise invalid(params.owner, parameter, str(rule), name, hint)
     try:
         return lookup(kind, name)
     except LookupError:
-        rule: ComponentOrName = CONSTRAINTS[parameter][0]
         hint = suggestion(name, rule.known()) + advice(kind, name)
-        raise invalid(owner, parameter, str(rule), name, hint) from None
+        raise invalid(params.owner, parameter, str(rule), name, hint) from None
 
 
 def _reject_flat(params: Parameters, parameter: str, value: Component) -> None:
     """Raise if a flat parameter that ``value`` ignores is not at its default."""
     for fields in FLAT.get(parameter, {}).values():
         for field, flat in fields.items():
+            if flat not in params.given:  # tables have no flat parameters
+                continue
             flat_value = params[flat]
             if plain(flat_value) == inspect.signature(params.cls.__init__).parameters[flat].default:
                 continue

@@ -11,6 +11,7 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
 from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._class_weight import row_weights
+from sknn_scratch.fitting._scaling import FARTHEST, check_range
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Inherited, Rows
@@ -94,7 +95,7 @@ def _dtype(settings: Settings, X: Any, inherited: Inherited | None) -> Any:
 
 def encoded(coding: Coding, rows: Rows) -> Data:
     """Return checked rows, encoded for training."""
-    y, one_hot_rows = _encoded_y(coding, rows.y)
+    y, one_hot_rows = _encoded_y(coding, rows)
     weight = _weight(coding, rows, rows.y)
     return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, one_hot_rows, weight)
 
@@ -109,17 +110,21 @@ def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None
     with naming("y_val", owner):
         y = _validation.check_y(owner, given.y, X, coding.settings.is_numeric)
         coding.targets.check_validation(y)
-        codes, one_hot_rows = _encoded_y(coding, y)
     with naming("sample_weight_val", owner):
-        weight = _validation.check_weight(owner, given.sample_weight, X)
-        weight = _weight(coding, Rows(X, y, weight), train_y)
+        rows = Rows(X, y, _validation.check_weight(owner, given.sample_weight, X))
+    with naming("y_val", owner):
+        codes, one_hot_rows = _encoded_y(coding, rows)
+    with naming("sample_weight_val", owner):
+        weight = _weight(coding, rows, train_y)
         check_weights(coding.settings, weight, "the validation data")
     return Data(X, codes, one_hot_rows, weight)
 
 
-def _encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
+def _encoded_y(coding: Coding, rows: Rows) -> tuple[Array, Array | None]:
     """Return encoded targets; raise ValueError for those that the loss rejects."""
-    owner, loss = coding.owner, coding.loss
+    owner, loss, y = coding.owner, coding.loss, rows.y
+    if coding.settings.scales_targets:
+        return _scaled_y(coding, rows), None
     with naming("y", owner):
         encoded, one_hot_rows = coding.targets.encode(y, loss, coding.dtype)
     if one_hot_rows is not None:
@@ -133,6 +138,27 @@ def _encoded_y(coding: Coding, y: Any) -> tuple[Array, Array | None]:
     if is_plain and coding.dtype == np.float32:
         _warn_if_blurred(owner, y)
     return encoded, one_hot_rows
+
+
+def _scaled_y(coding: Coding, rows: Rows) -> Array:
+    """Return encoded targets of a table, in units of their scale."""
+    targets: Any = coding.targets
+    loss, y = coding.loss, np.asarray(rows.y, np.float64)
+    check_range(coding.settings, y, coding.settings.loss_for(targets.task))
+    with naming("y", coding.owner):
+        encoded, _ = targets.encode(y, loss, coding.dtype)
+    if rows.sample_weight is not None:
+        # Rows of zero weight may have any target: 0 times their loss must not be nan.
+        typical, _ = targets.encode(targets.typical(), loss, coding.dtype)
+        encoded[:, rows.sample_weight == 0] = typical
+    limit = np.finfo(encoded.dtype).max if targets.scale is None else FARTHEST
+    if not np.abs(encoded).max() <= limit:
+        wanted = f"at most {limit:g} units of their scale in fit"
+        remedy = "remove wrong values, or transform y"
+        raise _validation.outside(
+            coding.owner, rows.y, coding.settings.written_loss, wanted, remedy
+        )
+    return encoded
 
 
 def _warn_if_blurred(owner: str, y: Array) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
@@ -158,6 +158,15 @@ class Parameters:
 
     def __getitem__(self, name: str) -> Any:
         return self.given[name]
+
+    def filled(self, values: Mapping[str, Any]) -> Parameters:
+        """Return the parameters with these values for those that are None."""
+        missing = {name: value for name, value in values.items() if self.given[name] is None}
+        return replace(self, given={**self.given, **missing})
+
+    def rule(self, name: str) -> Any:
+        """Return the first constraint on a parameter."""
+        return self.cls._parameter_constraints[name][0]
 
 
 def is_lbfgs(solver: Any) -> bool:

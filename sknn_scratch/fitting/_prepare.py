@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sknn_scratch.contracts import State
 from sknn_scratch.core.data import Data
 from sknn_scratch.fitting import _resume, _validation
 from sknn_scratch.fitting._coding import (
@@ -17,7 +18,7 @@ from sknn_scratch.fitting._coding import (
 from sknn_scratch.fitting._judge import with_judge
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import features, fitted, restore
-from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._settings import Settings, identity
 from sknn_scratch.fitting._start import check_plugins, initial_state, make_plan, warn_if_clipped
 from sknn_scratch.fitting._types import Call, Fitted, Job, Rows, Stored
 from sknn_scratch.training.state import Plan
@@ -77,7 +78,9 @@ def begin(
     """
     settings, targets = coding.settings, coding.targets
     is_watched = bool(plan.callbacks) or call.path is not None
-    header = _resume.header(coding, data, held, call, n_far) if is_watched else {}
+    header: State = {}
+    if is_watched:
+        header = _resume.header(coding, identity(settings), data, held, call, n_far)
     if isinstance(call.before, Stored):
         n_rows = 0 if n_far else data.n_samples
         state = _resume.stored_state(settings, plan, call.before, header, n_rows)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -21,7 +21,7 @@ from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
 from sknn_scratch.fitting import _publish
 from sknn_scratch.fitting._coding import Coding
-from sknn_scratch.fitting._settings import Settings, identity, written
+from sknn_scratch.fitting._settings import Settings, written
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Inherited, Stored
@@ -39,49 +39,46 @@ _ORIGIN = {
 }
 
 
-class Identity(NamedTuple):
-    """Identification of a fit, without its data."""
-
-    owner: str  #: name of the estimator's class
-    parameters: dict[str, str]
-    validation: str  #: kind of the validation data
-    random_state: Any
-
-
-# numpy scalars in a component are written as their repr, which the legacy print style changes.
+# numpy scalars are written as their repr, which the legacy print style changes.
 @np.printoptions(legacy=False)
-def header(coding: Coding, data: Data, held: Data | None, call: Call, n_far: int = 0) -> State:
+def header(
+    coding: Coding,
+    parameters: dict[str, str],
+    data: Data,
+    held: Data | None,
+    call: Call,
+    n_far: int = 0,
+) -> State:
     """Return the header of a checkpoint, which identifies its fit; ``held`` is validation data.
 
+    ``parameters`` are those that identify it.
     It also stores the encoding that the fit has not determined from its own rows.
     ``n_far`` is the number of rows on other machines, which the first of ``data`` stands for.
     """
-    settings = coding.settings
-    kind = "held out of X" if settings.stops_early else "not given"
-    who = Identity(settings.owner, identity(settings), kind, settings.random_state)
-    own = origin_of(who, data, coding.targets, held, n_far)
+    own = {
+        "estimator": coding.owner,
+        "parameters": parameters,
+        "data": _rows_identity(coding, data, held, n_far),
+    }
+    seed = repr(coding.settings.random_state)
+    own |= {"fingerprint": _digest([(repr(own) + seed).encode()])}
     if call.inherited is None and not call.one_pass:
         return own
     kept = Inherited(coding.targets, data.dtype, data.X.shape[1], call.feature_names)
     return own | {"inherited": _encoding(kept) | {"dtype": str(data.dtype)}}
 
 
-@np.printoptions(legacy=False)
-def origin_of(who: Identity, data: Data, targets: Any, held: Data | None, n_far: int = 0) -> State:
-    """Return what tells the checkpoints of a fit from those of others."""
-    own: State = {
-        "estimator": who.owner,
-        "parameters": who.parameters,
-        "data": {
-            "shape of X": f"{n_far or data.X.shape[0]} x {data.X.shape[1]}",
-            "dtype": str(data.dtype),
-            **_digests(data, ""),
-            "classes": written(getattr(targets, "classes", None)),
-            "kind of validation data": who.validation if held is None else "given",
-            **({} if held is None else _digests(held, "_val")),
-        },
+def _rows_identity(coding: Coding, data: Data, held: Data | None, n_far: int) -> dict[str, str]:
+    """Return the text that identifies the rows of a fit."""
+    kind = "held out of X" if coding.settings.stops_early else "not given"
+    return {
+        "shape of X": f"{n_far or data.X.shape[0]} x {data.X.shape[1]}",
+        "dtype": str(data.dtype),
+        **_digests(data, ""),
+        "classes": written(getattr(coding.targets, "classes", None)),
+        "kind of validation data": kind if held is None else "given",
+        **({} if held is None else _digests(held, "_val")),
     }
-    return own | {"fingerprint": _digest([(repr(own) + repr(who.random_state)).encode()])}
 
 
 def _digests(data: Data, suffix: str) -> dict[str, str]:

@@ -38,6 +38,7 @@ from sknn_scratch.fitting._params import (
     plain,
 )
 from sknn_scratch.registry import LBFGS_NAME, lookup
+from sknn_scratch.training.stopping import StepPatience
 
 AUTO_BATCH_SIZE = 200
 #: Floats below that are integers are written without a decimal point.
@@ -83,6 +84,11 @@ class Settings:
     dtype: np.dtype[Any] | None
     #: Copy of the estimator for scorers of scikit-learn, which call its methods; None without one.
     stand_in: Any = None
+    # Of members of an ensemble only:
+    input_scaling: bool = False
+    scales_targets: bool = False  #: whether y is encoded in units of its scale
+    step_patience: StepPatience | None = None  #: instead of ``tol`` and ``n_iter_no_change``
+    n_checks: int | None = None  #: number of validation checks; None: one for each epoch
 
     @property
     def rows_per_step(self) -> int:
@@ -125,43 +131,51 @@ def settings_of(estimator: OwnEstimator) -> Settings:
     """Return the settings of an estimator; raise an error for the first invalid parameter."""
     check_params(estimator)
     params = Parameters.read(estimator)
-    hidden = hidden_sizes(params.owner, params["hidden_layer_sizes"])
-    activation, last = _aliases.activations(params, len(hidden))
     return Settings(
-        owner=params.owner,
-        is_numeric=estimator._y_is_numeric,
-        metric=estimator._score,
-        usual_loss=estimator._usual_loss,
-        written_loss=params["loss"],
-        hidden_layer_sizes=hidden,
-        activation=activation,
-        seen_by_output=last,
-        dropout=_aliases.dropout_rates(params, len(hidden)),
         scoring=_aliases.scoring(params),
         learning_rate=_aliases.schedule(params),
-        loss=_aliases.component(params, "loss", "loss"),
         initializer=_aliases.component(params, "initializer", "initializer"),
         solver=_aliases.optimizer(params),
-        random_state=params["random_state"],
-        class_weight=params.given.get("class_weight"),
         stand_in=_stand_in(estimator, params["scoring"]),
+        **shared(estimator, params),
         **_numbers(params),
     )
 
 
-def _numbers(params: Parameters) -> dict[str, Any]:
-    """Return the settings that are no components, as types of Python."""
-    reals = "learning_rate_init alpha l1_ratio tol validation_fraction"
-    patience, batch_size, dtype = map(params.given.get, ("n_iter_no_change", "batch_size", "dtype"))
-    printing = (PrintProgress(),) if params["verbose"] else ()
+def shared(estimator: OwnEstimator, params: Parameters) -> dict[str, Any]:
+    """Return the settings that plain estimators and those for tables have in common."""
+    hidden = hidden_sizes(params.owner, params["hidden_layer_sizes"])
+    activation, last = _aliases.activations(params, len(hidden))
+    batch_size, printing = params["batch_size"], (PrintProgress(),) if params["verbose"] else ()
     return {
-        **{name: float(params[name]) for name in reals.split()},
-        **{name: count(params[name]) for name in ("max_iter", "max_fun")},
-        **{name: bool(params[name]) for name in ("warm_start", "early_stopping")},
-        "n_iter_no_change": patience if patience == inf else count(patience),
-        "batch_size": None if isinstance(batch_size, str) else count(batch_size),
-        "shuffle": _aliases.shuffle(params["shuffle"]),
+        "owner": params.owner,
+        "is_numeric": estimator._y_is_numeric,
+        "metric": estimator._score,
+        "usual_loss": estimator._usual_loss,
+        "written_loss": params["loss"],
+        "hidden_layer_sizes": hidden,
+        "activation": activation,
+        "seen_by_output": last,
+        "dropout": _aliases.dropout_rates(params, len(hidden)),
+        "loss": _aliases.component(params, "loss", "loss"),
+        "random_state": params["random_state"],
+        "class_weight": params.given.get("class_weight"),
         "callbacks": (*(params["callbacks"] or ()), *printing),
+        "batch_size": None if isinstance(batch_size, str) else count(batch_size),
+        "max_iter": count(params["max_iter"]),
+        **{name: float(params[name]) for name in ("learning_rate_init", "alpha")},
+    }
+
+
+def _numbers(params: Parameters) -> dict[str, Any]:
+    """Return the settings of plain estimators alone that are no components, in Python's types."""
+    patience, dtype = params["n_iter_no_change"], params["dtype"]
+    return {
+        **{name: float(params[name]) for name in ("l1_ratio", "tol", "validation_fraction")},
+        **{name: bool(params[name]) for name in ("warm_start", "early_stopping")},
+        "max_fun": count(params["max_fun"]),
+        "n_iter_no_change": patience if patience == inf else count(patience),
+        "shuffle": _aliases.shuffle(params["shuffle"]),
         "dtype": None if dtype is None else np.dtype(dtype),
     }
 
@@ -199,6 +213,8 @@ _COMPARED = (
 )
 
 
+# numpy scalars in a component are written as their repr, which the legacy print style changes.
+@np.printoptions(legacy=False)
 def identity(settings: Settings) -> dict[str, str]:
     """Return the settings that identify a fit as text, by the names of parameters."""
     solver = settings.solver

@@ -33,8 +33,8 @@ def make_plan(settings: Settings, data: Data, loss: Loss, one_pass: bool) -> Pla
         probe.n_raw(loss, data.n_targets),
         activations,
     )
-    network = Network.dense(*shape)
-    training = Network.dense(*shape, settings.dropout)
+    network = Network.dense(*shape, scaled=settings.input_scaling)
+    training = Network.dense(*shape, settings.dropout, settings.input_scaling)
     before_layers = (*activations, settings.seen_by_output)
     return Plan(
         Objective(training, loss, settings.alpha, settings.l1_ratio),
@@ -73,11 +73,12 @@ def _solver(settings: Settings) -> Solver:
     return MiniBatch(
         settings.solver,
         settings.learning_rate,
-        Patience(settings.tol, settings.n_iter_no_change),
+        settings.step_patience or Patience(settings.tol, settings.n_iter_no_change),
         settings.learning_rate_init,
         settings.rows_per_step,
         settings.max_iter,
         settings.shuffle,
+        settings.n_checks,
     )
 
 

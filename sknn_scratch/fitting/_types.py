@@ -72,7 +72,7 @@ class Call(NamedTuple):
 class Job(NamedTuple):
     """Inputs of a fit that is ready to run."""
 
-    settings: Any  #: resolved parameters; None for a member of an ensemble
+    settings: Any  #: resolved parameters
     plan: Plan
     source: Source
     state: TrainingState

@@ -353,14 +353,6 @@ def check_weight_sum(owner: Owner, weight: Array | None, part: str, name: str = 
     _sample_weights.check_sum(weight, part, name_of(owner), name)
 
 
-def encode_weight(owner: Owner, weight: Array | None, dtype: Any, part: str) -> Array | None:
-    """Return the weights of rows in ``dtype``, after checking their sum."""
-    if weight is not None:
-        weight = np.asarray(cast(owner, "sample_weight", weight, dtype))
-    check_weight_sum(owner, weight, part)
-    return weight
-
-
 @contextmanager
 def speaking_for(owner: Owner, part: Owner) -> Iterator[None]:
     """Replace the name of a part in errors by that of the estimator that the user called."""

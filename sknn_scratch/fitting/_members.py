@@ -1,0 +1,168 @@
+"""Members of an ensemble for tables: from rows to jobs, and their training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+
+from sknn_scratch._floats import quiet_floats
+from sknn_scratch.contracts import Array, State
+from sknn_scratch.fitting import _advice, _resume, _validation
+from sknn_scratch.fitting._coding import check_weights, checked
+from sknn_scratch.fitting._ensemble import StoredMembers, train
+from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._objectives import MemberObjective, counted, objectives_of
+from sknn_scratch.fitting._params import OwnEstimator
+from sknn_scratch.fitting._publish_members import Ensemble, Member, publish_members
+from sknn_scratch.fitting._recipe import (
+    EnsembleSettings,
+    ensemble_identity,
+    ensemble_settings_of,
+    of_member,
+)
+from sknn_scratch.fitting._solve import unchanged_on_error
+from sknn_scratch.fitting._start import check_plugins, initial_state, make_plan, own_seed
+from sknn_scratch.fitting._types import Call, Job, Rows
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing._columns import read
+from sknn_scratch.training.selection import Validation
+from sknn_scratch.training.steps import InMemory
+
+LARGEST_SEED = np.iinfo(np.int32).max
+
+
+def run_ensemble_fit(
+    estimator: OwnEstimator,
+    preset: Callable[[str], Mapping[str, Any]],
+    rows: Rows,
+    call: Call,
+) -> None:
+    """Train an estimator for tables; ``preset`` returns the parameters of an ``effort``."""
+    with quiet_floats(), unchanged_on_error(estimator):
+        settings = ensemble_settings_of(estimator, preset)
+        solve_members(estimator, prepare_members(settings, rows, call))
+
+
+def solve_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
+    """Train members and set fitted attributes, even if Ctrl-C ends training."""
+    members = ensemble.members
+    try:
+        states = train([one.job for one in members], ensemble.settings.n_jobs)
+    except KeyboardInterrupt:
+        if any(one.is_usable for one in members):
+            publish_members(estimator, ensemble)
+        raise
+    ensemble = ensemble.with_states(states)
+    publish_members(estimator, ensemble)
+    ends = [one.job.state.stop_reason if one.is_usable else "lost" for one in ensemble.members]
+    # Last, so that no result is lost if warnings are turned into errors.
+    _advice.warn_of(_advice.of_members(ends, ensemble.settings.network.learning_rate_init))
+
+
+def prepare_members(settings: EnsembleSettings, rows: Rows, call: Call) -> Ensemble:
+    """Check and encode all rows; draw the weights of members, or load them from a checkpoint."""
+    network, given = settings.network, call.given
+    is_given = _validation.is_given(network.owner, *given)
+    stored = None if call.path is None else StoredMembers(call.path, network.owner)
+    preprocessor, rows = _learn_columns(settings, rows)
+    if is_given:
+        with _validation.naming("X_val", network.owner):
+            given = given._replace(X=preprocessor._transform(given.X, network.owner))
+    coding, objectives = objectives_of(network, settings.link, rows, given)
+    span = None
+    if network.is_numeric:
+        y = np.asarray(counted(rows), np.float64)
+        span = y.min(axis=0), y.max(axis=0)
+    return begin_members(Ensemble(settings, preprocessor, coding, span, objectives, []), stored)
+
+
+def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPreprocessor, Rows]:
+    """Return a fitted preprocessor, and checked rows with its columns as X."""
+    network, owner = settings.network, settings.network.owner
+    with _validation.naming("X", owner):
+        columns = read(rows.X, owner)
+    as_many = np.empty((columns.n_rows, 1))
+    weight = _validation.check_weight(owner, rows.sample_weight, as_many)
+    if weight is not None:  # raises here, not in the preprocessor
+        in_float32 = _validation.cast(owner, "sample_weight", weight, network.dtype)
+        check_weights(network, in_float32, "all samples")
+    preprocessor = TabularPreprocessor(**settings.preprocessor)
+    with _validation.naming("X", owner):
+        Z = preprocessor._fit_transform(columns, weight, owner)
+    return preprocessor, checked(network, Rows(Z, rows.y, weight))
+
+
+def begin_members(ensemble: Ensemble, stored: StoredMembers | None) -> Ensemble:
+    """Return the ensemble with its members, new or from a checkpoint."""
+    settings, objectives = ensemble.settings, ensemble.objectives
+    first, header = objectives[0], _header(ensemble, stored is not None)
+    trees: list[Any] = []
+    if stored is None:
+        deals = _deal(settings, first)
+    else:
+        trees = stored.members(header, settings.n_ensemble)
+        deals = [(0, stored.held_out(tree)) for tree in trees]
+    members = [
+        _member(settings, objective, *deal, header)
+        for objective, deal in zip(cycle(objectives), deals, strict=False)
+    ]
+    for member, objective in zip(members, objectives, strict=False):
+        check_plugins(member.job.plan, objective.data)
+    ensemble = ensemble._replace(members=members)
+    if stored is None:
+        return ensemble
+    pairs, n = zip(trees, members, strict=True), first.data.n_samples
+    return ensemble.with_states([stored.state(tree, one.job.plan, n) for tree, one in pairs])
+
+
+def _header(ensemble: Ensemble, resumes: bool) -> State:
+    """Return the header of checkpoints; empty if nothing asks for any."""
+    settings, first = ensemble.settings, ensemble.objectives[0]
+    if not resumes and not settings.network.callbacks:
+        return {}
+    parameters = ensemble_identity(settings)
+    return _resume.header(first.coding, parameters, first.data, first.given, Call())
+
+
+def _deal(settings: EnsembleSettings, objective: MemberObjective) -> list[tuple[int, Array]]:
+    """Return seed and held-out rows of each member, which are folds of repeated splits.
+
+    With validation data, no rows are held out.
+    """
+    data, k = objective.data, settings.n_ensemble
+    rng = np.random.RandomState(own_seed(settings.network.random_state))
+    # Two generators, so that the first members do not depend on the number of members.
+    dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
+    seeds = rng.randint(LARGEST_SEED, size=k).tolist()
+    held_out: list[Array] = [] if objective.given is None else [np.empty(0, np.intp)] * k
+    strata = data.y if data.one_hot_rows is not None else None
+    while len(held_out) < k:
+        held_out += folds(data.n_samples, settings.n_folds, strata, dealer)
+    return list(zip(seeds, held_out, strict=False))
+
+
+def _member(
+    settings: EnsembleSettings,
+    objective: MemberObjective,
+    seed: int,
+    held_out: Array,
+    header: State,
+) -> Member:
+    """Return an untrained member; its generator draws weights first, then orders of rows."""
+    data, loss, targets = objective.data, objective.coding.loss, objective.coding.targets
+    splits, order = objective.given is None, np.arange(data.n_samples)
+    order = np.delete(order, held_out) if splits else order
+    own = of_member(settings, data.X.shape[1], len(order), seed)
+    plan = make_plan(own, data, loss, one_pass=False)
+    state = initial_state(own, plan, data, None)
+    state.order = order
+    rows = held_out if objective.given is None else np.arange(objective.given.n_samples)
+    if len(rows):
+        state.held_out = rows if splits else None
+        judge = Validation(plan, objective.judged, rows, objective.score(rows))
+        plan = replace(plan, judge=judge, early_stopping=True)
+    return Member(Job(own, plan, InMemory(data), state, targets, header), rows)

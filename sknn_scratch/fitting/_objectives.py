@@ -1,0 +1,91 @@
+"""Objectives of members: encoded rows, the loss to minimise, and the score of held-out rows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sknn_scratch.contracts import Array, Loss
+from sknn_scratch.core.data import Data
+from sknn_scratch.fitting._coding import (
+    Coding,
+    check_weights,
+    encoded,
+    encoded_validation,
+    learn,
+)
+from sknn_scratch.fitting._scaling import check_range, losses, moments
+from sknn_scratch.fitting._settings import Settings
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Call, Rows
+from sknn_scratch.fitting._validation import naming
+from sknn_scratch.training.selection import Score, class_score, loss_score
+
+
+class MemberObjective(NamedTuple):
+    """Learning problem of members, on the rows of all."""
+
+    coding: Coding
+    criterion: Loss  #: of scores, on predictions
+    data: Data
+    given: Data | None  #: validation data; None if members hold rows out of ``data``
+
+    @property
+    def judged(self) -> Data:
+        """Data that numbers of held-out rows refer to."""
+        return self.data if self.given is None else self.given
+
+    def score(self, rows: Array) -> Score:
+        """Return the score on held-out rows as a function of raw outputs."""
+        if self.coding.loss.one_hot:
+            return class_score(self.judged, rows)
+        return loss_score(self.criterion, self.coding.loss, self.judged, rows)
+
+
+def objectives_of(
+    settings: Settings, link: str, rows: Rows, given: Rows
+) -> tuple[Coding, list[MemberObjective]]:
+    """Return the encoding of y itself, and the objectives that members alternate between.
+
+    The training ``rows`` are checked; of the validation data, X is.
+    """
+    _reject_indicators(settings, rows.y)
+    coding = learn(settings, rows.X, rows.y, Call())
+    codings = [coding]
+    if isinstance(coding.targets, NumericTargets):
+        rows = rows._replace(y=np.asarray(rows.y, np.float64))
+        codings = _scaled(coding, coding.targets, link, rows)
+    return coding, [_objective(each, coding.loss, rows, given) for each in codings]
+
+
+def _reject_indicators(settings: Settings, y: Array) -> None:
+    """Raise ValueError for multilabel targets."""
+    if settings.is_numeric or y.ndim == 1:
+        return
+    with naming("y", settings.owner):
+        ClassTargets.read(y)
+    raise ValueError(
+        "y must hold one class label for each sample. Got multilabel indicators: fit "
+        "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
+    )
+
+
+def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> list[Coding]:
+    """Return the encodings of y in units of its scale, one for each loss of members."""
+    check_range(coding.settings, rows.y, coding.loss)
+    spread = moments(rows.y, rows.sample_weight)
+    each = losses(coding.owner, link, coding.loss, counted(rows).min(), spread)
+    return [coding._replace(loss=loss, targets=targets.in_units(loss, *spread)) for loss in each]
+
+
+def counted(rows: Rows) -> Array:
+    """Return the targets of rows that have weight."""
+    y: Array = rows.y if rows.sample_weight is None else rows.y[rows.sample_weight > 0]
+    return y
+
+
+def _objective(coding: Coding, criterion: Loss, rows: Rows, given: Rows) -> MemberObjective:
+    data = encoded(coding, rows)
+    check_weights(coding.settings, data.weight, "all samples")
+    return MemberObjective(coding, criterion, data, encoded_validation(coding, given, rows.y))

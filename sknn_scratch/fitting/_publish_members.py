@@ -1,0 +1,155 @@
+"""Fitted attributes of an ensemble: temperature, and plain networks with the members' weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import cycle
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknn_scratch.contracts import Array
+from sknn_scratch.core.folding import folded
+from sknn_scratch.fitting import _advice
+from sknn_scratch.fitting._coding import Coding
+from sknn_scratch.fitting._objectives import MemberObjective
+from sknn_scratch.fitting._params import OwnEstimator
+from sknn_scratch.fitting._publish import attributes, restore
+from sknn_scratch.fitting._recipe import EnsembleSettings
+from sknn_scratch.fitting._settings import settings_of
+from sknn_scratch.fitting._start import plan_without_data
+from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._types import Job
+from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.training.calibration import inverse_temperature
+from sknn_scratch.training.selection import is_lost, kept
+from sknn_scratch.training.state import TrainingState
+
+
+class Member(NamedTuple):
+    """Job of a member, with its held-out rows."""
+
+    job: Job
+    held_out: Array  #: numbers of rows, of its own or of the validation data
+
+    @property
+    def is_usable(self) -> bool:
+        """True for finite weights of a member that has been trained, if only for a while."""
+        state = self.job.state
+        has_begun = bool(state.step) or state.stop_reason not in ("", "interrupted")
+        return has_begun and not is_lost(self.job.plan, state)
+
+
+class Ensemble(NamedTuple):
+    """Inputs of a fit of members that is ready to run."""
+
+    settings: EnsembleSettings
+    preprocessor: TabularPreprocessor
+    coding: Coding  #: encoding of y in its own units
+    target_range: tuple[Any, Any] | None  #: lowest and highest target; None for classes
+    objectives: list[MemberObjective]
+    members: list[Member]  #: which alternate between the objectives
+
+    def with_states(self, states: list[TrainingState]) -> Ensemble:
+        """Return the ensemble with other states of its members."""
+        members = [
+            one._replace(job=one.job._replace(state=state))
+            for one, state in zip(self.members, states, strict=True)
+        ]
+        return self._replace(members=members)
+
+
+def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
+    """Set fitted attributes from the usable members; raise ValueError if there are none."""
+    settings, members = ensemble.settings, ensemble.members
+    usable = [one for one in members if one.is_usable]
+    if not usable:
+        epoch = max(one.job.state.epoch for one in members)
+        raise ValueError(_advice.diverged(settings.network, epoch))
+    factors = _factors(ensemble)
+    found = {
+        "estimators_": [
+            _plain(settings, one, factor)
+            for one, factor in zip(members, cycle(factors), strict=False)
+            if one.is_usable
+        ],
+        "held_out_": [one.held_out for one in usable],
+        "n_iter_": max(one.job.state.epoch for one in usable),
+        **_encoding(ensemble),
+    }
+    if isinstance(ensemble.coding.targets, ClassTargets):
+        found["temperature_"] = 1.0 / factors[0]
+    restore(estimator, found)
+
+
+def _encoding(ensemble: Ensemble) -> dict[str, Any]:
+    """Return the fitted attributes of the encoding of X and y, by name."""
+    preprocessor, targets = ensemble.preprocessor, ensemble.coding.targets
+    names = ("n_features_in_", "feature_names_in_")
+    return {
+        "preprocessor_": preprocessor,
+        **{name: getattr(preprocessor, name) for name in names if hasattr(preprocessor, name)},
+        **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
+        **({} if ensemble.target_range is None else {"target_range_": ensemble.target_range}),
+        "_loss": ensemble.coding.loss,
+        "_targets": targets,
+    }
+
+
+def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEstimator:
+    """Return a plain network of this package with a member's weights."""
+    plan, state, targets = member.job.plan, member.job.state, member.job.targets
+    theta = folded(plan.network, kept(plan, state), factor)
+    plain = settings.plain_class(
+        hidden_layer_sizes=settings.network.hidden_layer_sizes,
+        activation=settings.written["activation"],
+        loss=plan.objective.loss,
+        batch_size=settings.written["batch_size"],
+        dtype="float32",
+    )
+    n_in = plan.network.n_in
+    own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
+    own = replace(own, early_stopping=plan.early_stopping)
+    # The optimizer's state is about weights without folding.
+    ended = replace(state, theta=theta, optimizer={}, patience={})
+    restore(plain, attributes(own, ended, targets, theta) | {"n_features_in_": n_in})
+    return plain
+
+
+# --- The temperature of probabilities.
+
+
+def _factors(ensemble: Ensemble) -> list[float]:
+    """Return the factor on raw outputs of the members of each objective."""
+    n = len(ensemble.objectives)
+    if not ensemble.settings.calibrate:
+        return [1.0] * n
+    shares = [[m for m in ensemble.members[k::n] if m.is_usable] for k in range(n)]
+    pairs = zip(ensemble.objectives, shares, strict=True)
+    return [_inverse_temperature(objective, share) for objective, share in pairs]
+
+
+def _inverse_temperature(objective: MemberObjective, members: list[Member]) -> float:
+    """Return the inverse of one temperature for all members, fitted to their held-out rows."""
+    if not members or not len(members[0].held_out) or objective.coding.targets.n_targets < 2:
+        return 1.0
+    data, rows = objective.judged, np.concatenate([one.held_out for one in members])
+    raw = np.concatenate([_raw(one.job) for one in members])
+    usable = np.isfinite(raw).all(axis=1)
+    if not usable.any():
+        return 1.0
+    loss = objective.coding.loss
+    if not loss.one_hot:
+        raw = 0.5 * loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
+    raw, rows = raw[usable], rows[usable]
+    codes = objective.coding.targets.truth(data.y[..., rows])
+    weight = None if data.weight is None else data.weight[rows]
+    if weight is not None and not weight.any():
+        return 1.0
+    return inverse_temperature(raw, codes, weight)
+
+
+def _raw(job: Job) -> Array:
+    """Return a copy of a member's raw outputs for its held-out rows."""
+    judge: Any = job.plan.judge
+    return np.array(judge.raw_at(kept(job.plan, job.state)))
