@@ -78,4 +78,4 @@ def solve(estimator: OwnEstimator, job: Job, rows: Rows) -> None:
         raise
     publish(estimator, job)
     if listener is not None:
-        listener.on_published()
+        listener.on_ended()
