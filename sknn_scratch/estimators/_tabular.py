@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import replace
 from itertools import cycle
 from math import inf, sqrt
@@ -36,6 +37,7 @@ from sknn_scratch.estimators._component_params import ComponentParams
 from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
 from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._listener import listen_to_members
 from sknn_scratch.fitting._params import CONSTRAINTS as PLAIN
 from sknn_scratch.fitting._params import (
     ComponentOrName,
@@ -48,6 +50,7 @@ from sknn_scratch.fitting._params import (
 )
 from sknn_scratch.fitting._publish import attributes
 from sknn_scratch.fitting._settings import settings_of, without_ones, written
+from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin, with_callbacks
 from sknn_scratch.fitting._solve import unchanged_on_error
 from sknn_scratch.fitting._start import (
     check_plugins,
@@ -120,7 +123,7 @@ class Member(NamedTuple):
     factor: float = 1.0
 
 
-def _with_states(members: list[Member], states: list[TrainingState]) -> list[Member]:
+def _with_states(members: list[Member], states: Sequence[TrainingState]) -> list[Member]:
     return [
         member._replace(job=member.job._replace(state=state))
         for member, state in zip(members, states, strict=True)
@@ -134,7 +137,7 @@ def _is_usable(member: Member) -> bool:
     return has_begun and not is_lost(member.job.plan, state)
 
 
-class BaseTabularMLP(ComponentParams, ABC):
+class BaseTabularMLP(ComponentParams, CallbackSupportMixin, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -167,7 +170,8 @@ class BaseTabularMLP(ComponentParams, ABC):
             train = self._learn_columns(rows)
             given = self._check_given(given) if is_given else given
             problems = self._problems(train, given)
-            self._train(problems, self._members(problems, not is_given, stored))
+            shown = train._replace(X=rows.X)
+            self._train(problems, self._members(problems, not is_given, stored), shown)
         return self
 
     def _learn_columns(self, rows: Rows) -> Rows:
@@ -269,16 +273,29 @@ class BaseTabularMLP(ComponentParams, ABC):
             members = _with_states(members, states)
         return [one._replace(job=one.job._replace(header=header)) for one in members]
 
-    def _train(self, problems: list[Problem], members: list[Member]) -> None:
-        """Train members and set fitted attributes, even if Ctrl-C ends training."""
+    # Not around a whole fit, whose unchanged_on_error would remove the callbacks to tear down.
+    @with_callbacks
+    def _train(self, problems: list[Problem], members: list[Member], shown: Rows) -> None:
+        """Train members and set fitted attributes, even if Ctrl-C ends training.
+
+        ``shown`` are the rows for callbacks of scikit-learn.
+        """
+
+        def so_far(states: Sequence[TrainingState]) -> State | None:
+            return self._so_far(problems, _with_states(members, states))
+
+        listener = listen_to_members(self, shown, so_far)
         try:
-            states = train([member.job for member in members], self.n_jobs)
+            states = train([member.job for member in members], self.n_jobs, listener)
         except KeyboardInterrupt:
             if any(map(_is_usable, members)):
                 self._publish(problems, members)
             raise
-        members = _with_states(members, states)
+        # A callback of scikit-learn may end training before the last members have begun.
+        members = [one for one in _with_states(members, states) if one.job.state.stop_reason]
         self._publish(problems, members)
+        if listener is not None:
+            listener.on_ended()
         n_lost = sum(not _is_usable(one) for one in members)
         if n_lost:  # last, so that no result is lost if warnings are turned into errors
             warn(
@@ -435,6 +452,14 @@ class BaseTabularMLP(ComponentParams, ABC):
             held_out_=[one.held_out for one in usable],
             n_iter_=max(one.job.state.epoch for one in usable),
         )
+
+    def _so_far(self, problems: list[Problem], members: list[Member]) -> State | None:
+        """Return the fitted attributes from the usable members; None if there are none."""
+        if not any(map(_is_usable, members)):
+            return None
+        twin, before = copy(self), vars(self)
+        twin._publish(problems, members)
+        return {k: v for k, v in vars(twin).items() if k not in before or before[k] is not v}
 
     def _plain(self, member: Member) -> Any:
         """Return a plain network of this package with a member's weights."""

@@ -1,12 +1,13 @@
 """Support of scikit-learn's callbacks, by one listener for each fit that has any.
 
-A fit is the root task, and each epoch (iteration of L-BFGS) is a subtask.  Hooks receive the
-training rows, and a ``fitted_estimator`` with copies of the weights after the epoch.
+A fit is the root task.  The epochs (iterations of L-BFGS) of a network are subtasks, of the fit or,
+in an ensemble, of its task "member".  Hooks receive the training rows, and a ``fitted_estimator``
+with copies of the weights after the epoch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from sknn_scratch._tables import in_memory
 from sknn_scratch.contracts import Array, State
 from sknn_scratch.core.inference import Inference
 from sknn_scratch.fitting import _publish, _validation
@@ -179,3 +181,61 @@ class Listener:
     def _begin_epoch(self) -> None:
         self._epoch = self._task.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(**self._subject.arguments(), **self._subject.fitted())
+
+
+def listen_to_members(
+    estimator: OwnEstimator, given: Rows, attributes_of: Callable[[Sequence[TrainingState]], Any]
+) -> EnsembleListener | None:
+    """Return the listener of an ensemble, or None without scikit-learn's callbacks.
+
+    ``given`` are the data as passed by the user, but for the checked y and weights.
+    ``attributes_of`` returns the fitted attributes from the states of all members, in any stage of
+    training; None if none is usable.  The caller must be decorated with ``with_callbacks``.
+    """
+    if not hasattr(estimator, "_skl_callbacks"):
+        return None
+    X, owner = given.X, type(estimator).__name__
+    return EnsembleListener(estimator, lambda: given._replace(X=in_memory(X, owner)), attributes_of)
+
+
+class EnsembleListener:
+    """Listener that forwards the training of members, one after the other.
+
+    Hooks receive all rows, because each is a training row of some member.
+    """
+
+    def __init__(
+        self,
+        estimator: OwnEstimator,
+        rows: Callable[[], Rows],
+        attributes_of: Callable[[Sequence[TrainingState]], Any],
+    ) -> None:
+        self._subject = Subject(estimator, rows, dict)
+        self._attributes_of = attributes_of
+        self._root: Any = None  # context of the whole fit
+
+    def on_begin(self, n_members: int) -> None:
+        """Begin the root task."""
+        estimator = self._subject.estimator
+        self._root = estimator._init_callback_context(max_subtasks=n_members)
+        self._root.call_on_fit_task_begin(**self._subject.arguments())
+
+    def member(self, job: Job, crowd: Sequence[TrainingState]) -> Listener:
+        """Return the listener of a member; ``crowd`` are the states of all members.
+
+        The ``fitted_estimator`` of an epoch has the members that are ready, with the weights that
+        they keep, and the one in training after its first epoch, with its current weights.
+        """
+
+        def so_far() -> Any:
+            now = state_so_far(job) or replace(job.state, stop_reason="diverged", best_row={})
+            return self._attributes_of([now if one is job.state else one for one in crowd])
+
+        subject = Subject(self._subject.estimator, lambda: self._subject.shown, so_far)
+        task = partial(self._root.subcontext, task_name="member")
+        return Listener(subject, job, task, lambda: self._attributes_of(crowd))
+
+    def on_ended(self) -> None:
+        """End the root task, after the fitted attributes of the estimator have been set."""
+        end = self._root.call_on_fit_task_end
+        end(**self._subject.arguments(), reconstruction_attributes={})
