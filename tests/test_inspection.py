@@ -46,6 +46,7 @@ from sknn_scratch.inspection import (
     Trace,
     WeightsDisplay,
     _access,
+    _curves,
     _summary,
     summary,
     trace,
@@ -840,6 +841,81 @@ def test_curves_of_members(plt, cls, n, curves, n_lines):
     # A member passed on its own is a network like all others.
     alone = LossCurveDisplay.from_estimator(model.estimators_[0])
     assert len(alone.lines_) == (3 if cls is TabularMLPClassifier else 2)
+
+
+def table(cls=TabularMLPClassifier, n=3, **params):
+    """A fitted ensemble, whose members end at different epochs."""
+    y = CLASSES if cls is TabularMLPClassifier else np.exp(NUMBERS)
+    settings = {"n_ensemble": n, "max_iter": 8, "min_steps": 0, "random_state": 0} | params
+    return cls("fast", **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("curves", [None, ["loss", "validation_loss"]])
+def test_mean_of_members(plt, curves):
+    model = table()
+    display = LossCurveDisplay.from_estimator(model, curves=curves)
+    display.figure_.canvas.draw()
+    n_curves = 1 if curves is None else 2
+    assert len(display.lines_) == 3 * n_curves
+    assert len(display.mean_lines_) == n_curves
+    assert len({line.get_color() for line in display.lines_ + display.mean_lines_}) == 1
+    thin, thick = display.lines_[0], display.mean_lines_[0]
+    assert thin.get_linewidth() < thick.get_linewidth()
+    assert {"member", "mean of 3 members", "best epoch"} <= set(labels(display))
+    assert ("validation loss" in labels(display)) == (n_curves == 2)
+    name = "validation_score" if curves is None else "loss"
+    first = [member.history_[0][name] for member in model.estimators_]
+    assert_allclose(thick.get_ydata()[0], np.mean(first))
+
+
+def test_mean_holds_the_last_value():
+    """So it neither jumps at the end of a member, nor where only some have a value."""
+    short = np.array([1, 2]), np.array([8.0, 6.0])
+    sparse = np.array([2, 4]), np.array([2.0, 4.0])
+    epochs, values = _curves._mean([short, sparse])
+    assert epochs.tolist() == [2, 4]
+    assert values.tolist() == [4.0, 5.0]
+    epochs, values = _curves._mean([short, (np.array([1, 3]), np.array([2.0, 1.0]))])
+    assert epochs.tolist() == [1, 2, 3]
+    assert values.tolist() == [5.0, 4.0, 3.5]
+
+
+def test_members_with_different_losses_have_their_own_means(plt):
+    """In units of their own; a squared error, whose score is redundant, has it nevertheless."""
+    display = LossCurveDisplay.from_estimator(table(TabularMLPRegressor, 4), name="it")
+    assert {line.axes for line in display.lines_} == {display.score_ax_}
+    means = ["it: mean of 2 members, SquaredError", "it: mean of 2 members, Poisson"]
+    assert [line.get_label() for line in display.mean_lines_] == means
+    assert set(means) < set(labels(display))
+    colors = [line.get_color() for line in display.lines_]
+    assert colors[0] == colors[2] != colors[1] == colors[3]
+    odd = LossCurveDisplay.from_estimator(table(TabularMLPRegressor, 3))
+    assert [line.get_label() for line in odd.mean_lines_] == means[:1][0].split(": ")[1:]
+    assert "member 1" in labels(odd), "the only one of its kind"
+
+
+def test_only_tables_have_means(plt):
+    """Members of other ensembles may have different targets."""
+    model = BaggingClassifier(NET, 3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        display = LossCurveDisplay.from_estimators({"a": table(), "b": model.fit(X, CLASSES)})
+    assert [line.get_label() for line in display.mean_lines_] == ["a: mean of 3 members"]
+    assert "b: member 2" in labels(display)
+
+
+def test_scores_alone_have_the_left_axis(plt):
+    scores = LossCurveDisplay.from_estimator(table(), line_kw={"color": "k"})
+    ax, twin = scores.ax_, scores.score_ax_
+    assert not ax.yaxis.get_visible()
+    assert twin.yaxis.get_label_position() == "left"
+    assert {line.get_color() for line in twin.get_lines()} == {"k"}
+    losses = LossCurveDisplay.from_estimator(table(), ax=ax, curves="loss")
+    assert losses.score_ax_ is None
+    assert ax.yaxis.get_visible()
+    assert twin.yaxis.get_label_position() == "right"
+    assert ax.figure.legends == [losses.legend_]
+    assert ax.get_legend() is None is twin.get_legend()
 
 
 @holders

@@ -79,6 +79,17 @@ def is_ensemble(estimator: Any) -> bool:
     return any(_members(outer)[1] for outer in chain(estimator))
 
 
+def alike(estimator: Any) -> list[str | None]:
+    """Return the kind of each network of an ensemble: members of one kind can be averaged.
+
+    The kind is the class of the loss. It is None unless members solve one problem, as those of a
+    table do: other ensembles have members for different targets, or of any classes.
+    """
+    members = networks(estimator)
+    is_table = hasattr(last_step(estimator), "preprocessor_")
+    return [type(member._loss).__name__ if is_table else None for member in members]
+
+
 def unchanged_data(estimator: Any, reader: str) -> Any:
     """Return the estimator of the network; raise ValueError if X or y are transformed before."""
     for outer in chain(estimator):
