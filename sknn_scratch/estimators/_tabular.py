@@ -498,6 +498,24 @@ class BaseTabularMLP(ComponentParams, CallbackSupportMixin, ABC):
                     total = total + getattr(member, method)(Z)
         return np.asarray(total)
 
+    def summary(self, batch_size: int | None = None) -> Any:
+        """Return a table of the columns' encoding, the layers of a member, and all parameters.
+
+        Parameters
+        ----------
+        batch_size : int, default=None
+            Number of rows per step, for the memory of training. If None, use that of the fit.
+
+        Returns
+        -------
+        summary : sknn_scratch.inspection.Summary
+            Table of the layers.
+        """
+        check_is_fitted(self)
+        from sknn_scratch.inspection import summary  # here, because it is rarely used
+
+        return summary(self, batch_size)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
