@@ -46,6 +46,7 @@ from sknn_scratch.inspection import (
     Trace,
     WeightsDisplay,
     _access,
+    _curves,
     _summary,
     summary,
     trace,
@@ -389,6 +390,91 @@ def test_summary_as_html_and_frame():
     assert html.count("<tr>") == 1 + 4 + 1
     assert html.count("<td") == 4 * 8
     assert pandas.DataFrame(summary(est).rows)["parameters"].sum() == est.theta_.size
+
+
+def mixed_table(n=60):
+    """A table with a column of each kind, and y."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    days = pandas.to_timedelta(rng.integers(0, 900, n), "D")
+    table = pandas.DataFrame(
+        {
+            "a": rng.normal(size=n),
+            "b": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "c": rng.choice(["u", "v", "w"], n),
+            "d": pandas.Timestamp("2024-01-01") + days,
+            "e": [None] * n,
+        }
+    )
+    return table, np.exp(table["a"])
+
+
+TABLE = {"n_ensemble": 4, "max_iter": 2, "min_steps": 0, "random_state": 0}
+
+
+@pytest.mark.parametrize("cls", [TabularMLPClassifier, TabularMLPRegressor])
+def test_summary_of_a_table(cls):
+    table, y = mixed_table()
+    y = y if cls is TabularMLPRegressor else y > 1
+    model = cls("fast", hidden_layer_sizes=(6, 5), **TABLE).fit(table, y)
+    found = model.summary()
+    sizes = [member.theta_.size for member in model.estimators_]
+    assert found.total["parameters"] == sum(sizes)
+    assert found.total["memory"] == 4 * sum(sizes)
+    assert found.member["parameters"] == sizes[0]
+    assert found.total["workspace"] == found.member["workspace"]
+    assert [row["W"] for row in found.rows[1:]] == [W.shape for W in model.estimators_[0].coefs_]
+    # Features, counted by their names.
+    names = model.preprocessor_.get_feature_names_out()
+    counts = {row["kind"]: (row["columns"], row["features"]) for row in found.columns}
+    assert counts == {
+        "numeric": (2, sum(name[0] in "ab" for name in names)),
+        "categorical": (1, 3),
+        "datetime": (1, sum(name[0] == "d" for name in names)),
+        "missing": (1, 0),
+    }
+    lines = repr(found).split("\n")
+    n_in = len(names)
+    assert lines[0].startswith(f"{cls.__name__}: 4 members of {n_in} → 6 → 5 → ")
+    assert lines[1].startswith(f"5 columns, encoded as {n_in} features: 2 numeric")
+    assert [line.split()[0] for line in lines[-2:]] == ["member", "total"]
+    assert lines[-1].split()[1:3] == ["4", "members"]
+    assert lines[0] in found._repr_html_()
+    assert found._repr_html_().count("<tr>") == 1 + 4 + 2
+    pipe = make_pipeline("passthrough", model)
+    assert repr(summary(pipe)) == repr(found)
+
+
+def test_summary_of_a_table_with_different_links():
+    table, y = mixed_table()
+    model = TabularMLPRegressor("fast", n_bins=0, **TABLE).fit(table[["a"]], y)
+    found = model.summary(batch_size=7)
+    assert found.rows[-1]["activation"] == "identity or exp"
+    lines = repr(found).split("\n")
+    assert lines[0].endswith(", batches of 7 rows")
+    assert lines[1] == "1 column, encoded as 1 feature: 1 numeric as 1"
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 7, 500])
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_summary_of_a_table_counts_the_workspace(batch_size, max_iter, monkeypatch):
+    steps, step = [], BatchSteps.step
+
+    def spy(self, batch, rows, is_last):
+        steps.append((batch, rows))
+        return step(self, batch, rows, is_last)
+
+    monkeypatch.setattr(BatchSteps, "step", spy)
+    table, y = mixed_table()
+    settings = TABLE | {"max_iter": max_iter, "n_ensemble": 1}
+    model = TabularMLPRegressor("fast", batch_size=batch_size, dropout=0.1, **settings)
+    found = model.fit(table, y).summary()
+    batch, rows = steps[0]
+    arrays = [a for s in rows.slots for a in (s.a, s.z, s.delta, s.ones)]
+    buffers = {a.ctypes.data: a.nbytes for a in [batch.x, batch.y, *arrays]}
+    assert found.total["workspace"] == sum(buffers.values())
+    assert f"batches of {len(batch.x)} rows" in found.title
+    assert found.rows[1]["dropout"] == 0.1
 
 
 def test_summary_of_a_pipeline_and_of_a_search():
@@ -850,14 +936,88 @@ def test_curves_of_members(plt, cls, n, curves, n_lines):
     assert len(alone.lines_) == (3 if cls is TabularMLPClassifier else 2)
 
 
+def table(cls=TabularMLPClassifier, n=3, **params):
+    """A fitted ensemble, whose members end at different epochs."""
+    y = CLASSES if cls is TabularMLPClassifier else np.exp(NUMBERS)
+    settings = {"n_ensemble": n, "max_iter": 8, "min_steps": 0, "random_state": 0} | params
+    return cls("fast", **settings).fit(X, y)
+
+
+@pytest.mark.parametrize("curves", [None, ["loss", "validation_loss"]])
+def test_mean_of_members(plt, curves):
+    model = table()
+    display = LossCurveDisplay.from_estimator(model, curves=curves)
+    display.figure_.canvas.draw()
+    n_curves = 1 if curves is None else 2
+    assert len(display.lines_) == 3 * n_curves
+    assert len(display.mean_lines_) == n_curves
+    assert len({line.get_color() for line in display.lines_ + display.mean_lines_}) == 1
+    thin, thick = display.lines_[0], display.mean_lines_[0]
+    assert thin.get_linewidth() < thick.get_linewidth()
+    assert {"member", "mean of 3 members", "best epoch"} <= set(labels(display))
+    assert ("validation loss" in labels(display)) == (n_curves == 2)
+    name = "validation_score" if curves is None else "loss"
+    first = [member.history_[0][name] for member in model.estimators_]
+    assert_allclose(thick.get_ydata()[0], np.mean(first))
+
+
+def test_mean_holds_the_last_value():
+    """So it neither jumps at the end of a member, nor where only some have a value."""
+    short = np.array([1, 2]), np.array([8.0, 6.0])
+    sparse = np.array([2, 4]), np.array([2.0, 4.0])
+    epochs, values = _curves._mean([short, sparse])
+    assert epochs.tolist() == [2, 4]
+    assert values.tolist() == [4.0, 5.0]
+    epochs, values = _curves._mean([short, (np.array([1, 3]), np.array([2.0, 1.0]))])
+    assert epochs.tolist() == [1, 2, 3]
+    assert values.tolist() == [5.0, 4.0, 3.5]
+
+
+def test_members_with_different_losses_have_their_own_means(plt):
+    """In units of their own; a squared error, whose score is redundant, has it nevertheless."""
+    display = LossCurveDisplay.from_estimator(table(TabularMLPRegressor, 4), name="it")
+    assert {line.axes for line in display.lines_} == {display.score_ax_}
+    means = ["it: mean of 2 members, SquaredError", "it: mean of 2 members, Poisson"]
+    assert [line.get_label() for line in display.mean_lines_] == means
+    assert set(means) < set(labels(display))
+    colors = [line.get_color() for line in display.lines_]
+    assert colors[0] == colors[2] != colors[1] == colors[3]
+    odd = LossCurveDisplay.from_estimator(table(TabularMLPRegressor, 3))
+    assert [line.get_label() for line in odd.mean_lines_] == means[:1][0].split(": ")[1:]
+    assert "member 1" in labels(odd), "the only one of its kind"
+
+
+def test_only_tables_have_means(plt):
+    """Members of other ensembles may have different targets."""
+    model = BaggingClassifier(NET, 3, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        display = LossCurveDisplay.from_estimators({"a": table(), "b": model.fit(X, CLASSES)})
+    assert [line.get_label() for line in display.mean_lines_] == ["a: mean of 3 members"]
+    assert "b: member 2" in labels(display)
+
+
+def test_scores_alone_have_the_left_axis(plt):
+    scores = LossCurveDisplay.from_estimator(table(), line_kw={"color": "k"})
+    ax, twin = scores.ax_, scores.score_ax_
+    assert not ax.yaxis.get_visible()
+    assert twin.yaxis.get_label_position() == "left"
+    assert {line.get_color() for line in twin.get_lines()} == {"k"}
+    losses = LossCurveDisplay.from_estimator(table(), ax=ax, curves="loss")
+    assert losses.score_ax_ is None
+    assert ax.yaxis.get_visible()
+    assert twin.yaxis.get_label_position() == "right"
+    assert ax.figure.legends == [losses.legend_]
+    assert ax.get_legend() is None is twin.get_legend()
+
+
 @holders
 @without_warnings
 def test_one_network_is_found(plt, held):
     model = held_fitted(held)
-    calls = [
-        lambda one: summary(one),
-        lambda one: WeightsDisplay.from_estimator(one, image_shape=(1, one_fan_in(one))),
-    ]
+    calls = [lambda one: WeightsDisplay.from_estimator(one, image_shape=(1, one_fan_in(one)))]
+    if _access.table(model) is None:  # of a table, it is the summary of all members
+        calls.append(lambda one: summary(one))
     for call in calls:
         if held.n_networks == 1:
             call(model)

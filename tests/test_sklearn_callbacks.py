@@ -19,9 +19,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.components import Checkpoint
-from sknn_scratch.fitting import _listener
+from sknn_scratch.contracts import Callback
+from sknn_scratch.fitting import _listener, _members
 
 ignore_max_iter = pytest.mark.filterwarnings("ignore:.*(Maximum iterations|limit max_iter)")
 ESTIMATORS = [MLPClassifier, MLPRegressor]
@@ -80,9 +81,9 @@ class Watch:
         self.hooks.append((hook, context.task_name, context.task_id, seen))
         self.contexts.append(context)
 
-    def seen(self, hook):
-        """What ``look`` returned at each epoch."""
-        return [h[3] for h in self.hooks if h[:2] == (hook, "epoch")]
+    def seen(self, hook, task="epoch"):
+        """What ``look`` returned at each epoch, or another task."""
+        return [h[3] for h in self.hooks if h[:2] == (hook, task)]
 
 
 class StopAfter:
@@ -104,13 +105,16 @@ class StopAfter:
 class Fails(StopAfter):
     """Raises in one of its hooks."""
 
-    def __init__(self, hook, error):
+    def __init__(self, hook, error, after=0):
         self.hook, self.error = hook, error
+        self.after = after  # so many calls of the hook that do not raise
         self.torn_down = 0
 
     def _maybe_raise(self, hook):
         if hook == self.hook:
-            raise self.error
+            self.after -= 1
+            if self.after < 0:
+                raise self.error
 
     def setup(self, estimator, context):
         self._maybe_raise("setup")
@@ -523,3 +527,213 @@ def test_storing_the_estimator_of_each_epoch(tmp_path):
         loaded = joblib.load(tmp_path / f"epoch{k}")
         assert loaded.n_iter_ == k + 1
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+# --- Ensembles: their members are subtasks, and the members' epochs are subtasks of these
+
+TABLES = [TabularMLPClassifier, TabularMLPRegressor]
+each_table = pytest.mark.parametrize("cls", TABLES)
+N_MEMBERS = 3
+
+
+def ensemble(cls, **params):
+    small = {"n_ensemble": N_MEMBERS, "hidden_layer_sizes": 4, "max_iter": EPOCHS, "min_steps": 0}
+    return cls("fast", **small | {"patience": np.inf, "random_state": 0} | params)
+
+
+def table_for(cls, n=90):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=n), "b": rng.choice(["u", "v", "w"], n)})
+    y = np.exp(table["a"]) + (table["b"] == "u")
+    return table, np.where(y > 1.2, "yes", "no") if cls is TabularMLPClassifier else y.to_numpy()
+
+
+def predictions(model, table):
+    return getattr(model, "predict_proba", model.predict)(table)
+
+
+@each_table
+def test_tasks_of_an_ensemble(cls):
+    watch = Watch()
+    ensemble(cls, n_jobs=2).set_callbacks(watch).fit(*table_for(cls))
+    epochs = [(hook, "epoch", k) for k in range(EPOCHS) for hook in ("begin", "end")]
+    members = [
+        hook
+        for k in range(N_MEMBERS)
+        for hook in [("begin", "member", k), *epochs, ("end", "member", k)]
+    ]
+    around = [(hook, "fit", 0) for hook in ("setup", "begin", "end", "teardown")]
+    assert [hook[:3] for hook in watch.hooks] == [*around[:2], *members, *around[2:]]
+    root, member, epoch = watch.contexts[0], watch.contexts[2], watch.contexts[3]
+    assert (root.max_subtasks, root.parent, root.estimator_name) == (N_MEMBERS, None, cls.__name__)
+    assert (member.max_subtasks, member.parent) == (EPOCHS, root)
+    assert (epoch.max_subtasks, epoch.parent) == (0, member)
+
+
+@each_table
+def test_fitted_ensembles(cls):
+    """Hooks that predict change nothing; what they see grows member by member."""
+    setting = {"ema_decay": 0.9, "dropout": 0.1}
+    table, y = table_for(cls)
+    watch = Watch(look=lambda model: (len(model.estimators_), predictions(model, table)))
+    model = ensemble(cls, **setting).set_callbacks(watch).fit(table, y)
+    plain = ensemble(cls, **setting).fit(table, y)
+    np.testing.assert_array_equal(predictions(model, table), predictions(plain, table))
+    assert vars(model).keys() - vars(plain).keys() == {"_skl_callbacks"}
+    hooks = [("begin", "epoch"), ("end", "epoch"), ("end", "member"), ("end", "fit")]
+    sizes = {hook: [seen and seen[0] for seen in watch.seen(*hook)] for hook in hooks}
+    ready = range(N_MEMBERS)
+    assert sizes == {
+        ("begin", "epoch"): [n for k in ready for n in [k or None, *[k + 1] * (EPOCHS - 1)]],
+        ("end", "epoch"): [k + 1 for k in ready for _ in range(EPOCHS)],
+        ("end", "member"): [k + 1 for k in ready],
+        ("end", "fit"): [N_MEMBERS],
+    }
+    # After each member, all is as in an ensemble of the members so far.
+    for k, (_, y_pred) in enumerate(watch.seen("end", "member"), start=1):
+        fewer = ensemble(cls, n_ensemble=k, **setting).fit(table, y)
+        np.testing.assert_array_equal(predictions(fewer, table), y_pred)
+    assert len({y_pred.tobytes() for _, y_pred in watch.seen("end")}) == N_MEMBERS * EPOCHS
+
+
+@each_table
+def test_an_ensemble_in_an_epoch_is_what_ctrl_c_leaves(cls):
+    table, y = table_for(cls, n=9)  # of so few rows, members hold none out: the last weights stay
+    watch = Watch(look=lambda model: predictions(model, table))
+    ensemble(cls).set_callbacks(watch).fit(table, y)
+    callback = Fails("end epoch", KeyboardInterrupt(), after=EPOCHS + 1)
+    model = ensemble(cls).set_callbacks(callback)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(table, y)
+    assert len(model.estimators_) == 2
+    assert callback.torn_down == 1
+    assert not hasattr(model, "_callback_fit_ctx")
+    np.testing.assert_array_equal(predictions(model, table), watch.seen("end")[EPOCHS + 1])
+
+
+@each_table
+def test_scoring_monitor_of_an_ensemble(cls):
+    table, y = table_for(cls)
+    weight = np.linspace(1, 2, len(y))
+    name = "accuracy" if cls is TabularMLPClassifier else "r2"
+    monitor, watch = ScoringMonitor(scoring=name), Watch()
+    model = ensemble(cls).set_callbacks(monitor, watch).fit(table, y, sample_weight=weight)
+    log = monitor.get_logs().data
+    tasks = [row["task_name"] for row in log]
+    assert [tasks.count(name) for name in ("fit", "member", "epoch")] == [1, 3, 3 * EPOCHS]
+    assert log[0][name] == log[N_MEMBERS][name] == model.score(table, y, weight)
+    assert all(X is table for X in watch.X)
+    assert all(shown is watch.y[0] for shown in watch.y)
+    np.testing.assert_array_equal(watch.y[0], y)
+    np.testing.assert_array_equal(watch.metadata[0]["sample_weight"], weight)
+
+
+def test_lazy_tables_are_collected_once():
+    polars = pytest.importorskip("polars")
+    table, y = table_for(TabularMLPRegressor)
+    watch = Watch()
+    ensemble(TabularMLPRegressor).set_callbacks(watch).fit(polars.from_pandas(table).lazy(), y)
+    assert isinstance(watch.X[0], polars.DataFrame)
+    assert all(X is watch.X[0] for X in watch.X)
+
+
+@each_table
+def test_true_from_the_hook_of_an_epoch_stops_a_member(cls):
+    model = ensemble(cls).set_callbacks(StopAfter(2)).fit(*table_for(cls))
+    assert [member.n_iter_ for member in model.estimators_] == [2] * N_MEMBERS
+
+
+class StopAfterMember(StopAfter):
+    def on_fit_task_end(self, estimator, context):
+        return context.task_name == "member" and context.task_id + 1 == self.epochs
+
+
+@each_table
+def test_true_from_the_hook_of_a_member_leaves_out_the_others(cls):
+    table, y = table_for(cls)
+    model = ensemble(cls).set_callbacks(StopAfterMember(2)).fit(table, y)
+    fewer = ensemble(cls, n_ensemble=2).fit(table, y)
+    np.testing.assert_array_equal(predictions(model, table), predictions(fewer, table))
+
+
+@each_table
+def test_resume_of_an_ensemble(cls, tmp_path):
+    """Members that were ready are tasks without epochs."""
+    table, y = table_for(cls)
+    checkpoint = Checkpoint(tmp_path / "run.npz")
+    with pytest.raises(KeyboardInterrupt):
+        ensemble(cls, callbacks=[checkpoint]).set_callbacks(
+            Fails("begin epoch", KeyboardInterrupt(), after=EPOCHS + 2)
+        ).fit(table, y)
+    watch = Watch()
+    model = ensemble(cls).set_callbacks(watch).resume(checkpoint.path, table, y)
+    begun = [context for context in watch.contexts if context.task_name == "epoch"]
+    epochs = [context.parent.task_id for context in begun[::2]]
+    assert [epochs.count(k) for k in range(N_MEMBERS)] == [0, EPOCHS - 1, EPOCHS]  # the last save
+    whole = ensemble(cls).fit(table, y)
+    np.testing.assert_array_equal(predictions(model, table), predictions(whole, table))
+
+
+@each_table
+@pytest.mark.parametrize("hook", [*HOOKS, "begin member", "end member"])
+@pytest.mark.parametrize("is_fitted", [False, True])
+def test_a_callback_of_an_ensemble_that_raises(cls, hook, is_fitted):
+    table, y = table_for(cls)
+    callback = Fails(hook, RuntimeError("by design"))
+    model = ensemble(cls)
+    if is_fitted:
+        model.fit(table[::2], y[::2])
+    before = dict(vars(model.set_callbacks(callback)))
+    with pytest.raises(RuntimeError, match="by design"):
+        model.fit(table, y)
+    assert callback.torn_down == 1
+    assert vars(model).keys() == before.keys()
+    assert all(vars(model)[name] is before[name] for name in before)
+
+
+class Breaks(Callback):
+    """Makes the weights of a member infinite at the end of its first epoch."""
+
+    member: int
+
+    def on_epoch_end(self, memory, run):
+        if run.member == self.member:
+            run.state.theta[:] = np.inf
+
+
+@each_table
+@pytest.mark.parametrize("broken", range(2))
+def test_weights_that_are_not_finite_are_not_shown(cls, broken):
+    table, y = table_for(cls)
+    watch = Watch(
+        look=lambda model: predictions(model, table) is not None and len(model.estimators_)
+    )
+    with pytest.warns(ConvergenceWarning, match="1 of 3 members diverged and keep"):
+        ensemble(cls, callbacks=[Breaks(broken)]).set_callbacks(watch).fit(table, y)
+    expected = [k + 1 for k in range(N_MEMBERS) for _ in range(EPOCHS)]
+    expected[broken * EPOCHS : (broken + 1) * EPOCHS] = [broken or None] * 2  # it ends there
+    assert watch.seen("end") == expected
+    assert watch.seen("end", "member") == [1, 2, 3]  # the best weights are those of before
+
+
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
+def test_grid_search_shows_the_epochs_of_members(n_jobs, progress, capsys):
+    model = ensemble(TabularMLPRegressor)
+    search = GridSearchCV(model, {"alpha": [0.0, 0.1]}, cv=2, n_jobs=n_jobs, error_score="raise")
+    search.set_callbacks(ProgressBar()).fit(*table_for(TabularMLPRegressor))
+    for k in range(N_MEMBERS):  # of four fits and the one with the best parameters
+        bar = progress[f"TabularMLPRegressor - member #{k}"]
+        assert sorted(bar) == sorted([*range(1, EPOCHS + 1), 1] * 5)
+    assert capsys.readouterr().out.count("TabularMLPRegressor - member") == 5 * N_MEMBERS
+
+
+def test_nothing_is_made_of_an_ensemble_that_no_hook_asks_for(monkeypatch):
+    monkeypatch.setattr(_listener, "in_memory", None)
+    monkeypatch.setattr(_listener, "state_so_far", None)
+    monkeypatch.setattr(_members, "attributes_of_members", None)
+    ensemble(TabularMLPRegressor).set_callbacks(StopAfter(2)).fit(*table_for(TabularMLPRegressor))
+
+
+def test_an_ensemble_without_callbacks_has_no_listener(monkeypatch):
+    monkeypatch.setattr(_listener, "EnsembleListener", None)
+    ensemble(TabularMLPRegressor).fit(*table_for(TabularMLPRegressor))

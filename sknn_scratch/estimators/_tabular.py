@@ -19,6 +19,7 @@ from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._members import run_ensemble_fit
 from sknn_scratch.fitting._params import CONSTRAINTS as PLAIN
 from sknn_scratch.fitting._params import ComponentOrName, Interval, OnePerLayer, positive
+from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
 from sknn_scratch.fitting._types import Call, Rows
 
 CONSTRAINTS: dict[str, list[Any]] = {
@@ -46,7 +47,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class BaseTabularMLP(ComponentParams):
+class BaseTabularMLP(ComponentParams, CallbackSupportMixin):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -73,6 +74,24 @@ class BaseTabularMLP(ComponentParams):
                 with _validation.speaking_for(self, member):
                     total = total + getattr(member, method)(Z)
         return np.asarray(total)
+
+    def summary(self, batch_size: int | None = None) -> Any:
+        """Return a table of the columns' encoding, the layers of a member, and all parameters.
+
+        Parameters
+        ----------
+        batch_size : int, default=None
+            Number of rows per step, for the memory of training. If None, use that of the fit.
+
+        Returns
+        -------
+        summary : sknn_scratch.inspection.Summary
+            Table of the layers.
+        """
+        check_is_fitted(self)
+        from sknn_scratch.inspection import summary  # here, because it is rarely used
+
+        return summary(self, batch_size)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

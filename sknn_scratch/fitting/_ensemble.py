@@ -9,23 +9,29 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array, State
-from sknn_scratch.fitting import _blas_limits, _resume
+from sknn_scratch.fitting import _resume
 from sknn_scratch.fitting._blame import noting_components
+from sknn_scratch.fitting._listener import EnsembleListener
+from sknn_scratch.fitting._solve import run_job
 from sknn_scratch.fitting._types import Job
 from sknn_scratch.training import form, snapshot
 from sknn_scratch.training.run import FitRun
 from sknn_scratch.training.state import Plan, TrainingState
 
 
-def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
+def train(
+    jobs: list[Job], n_jobs: int | None, listener: EnsembleListener | None = None
+) -> list[TrainingState]:
     """Run all jobs; return the states at their ends.
 
     Jobs run one after the other, or in processes, unless callbacks watch them.
     """
-    is_watched = any(job.plan.callbacks for job in jobs)
+    if listener is not None:
+        listener.on_begin(len(jobs))
+    is_watched = listener is not None or any(job.plan.callbacks for job in jobs)
     n_jobs = 1 if is_watched else min(effective_n_jobs(n_jobs), len(jobs))
     if n_jobs == 1:
-        return _trained(jobs)
+        return _trained(jobs, listener)
     size = -(-len(jobs) // n_jobs)
     shares = [jobs[k : k + size] for k in range(0, len(jobs), size)]
     # Training writes into arrays, which joblib's memory maps would otherwise forbid.
@@ -34,19 +40,14 @@ def train(jobs: list[Job], n_jobs: int | None) -> list[TrainingState]:
 
 
 @noting_components()  # here, for a traceback does not leave a process
-def _trained(jobs: list[Job]) -> list[TrainingState]:
+def _trained(jobs: list[Job], listener: EnsembleListener | None = None) -> list[TrainingState]:
     states = [job.state for job in jobs]
     with quiet_floats():
         for job in jobs:
-            plan, state = job.plan, job.state
-            run = FitRun(plan, state, job.header, crowd=states)
-            rows_per_step = plan.solver.rows_per_step(job.source.n_samples)
-            try:
-                with _blas_limits.suited(plan.network, rows_per_step):
-                    plan.solver.solve(plan, job.source, state, run)
-            except KeyboardInterrupt:
-                state.stop_reason = "interrupted"
-                raise
+            part = None if listener is None else listener.member(job, states)
+            run_job(job, FitRun(job.plan, job.state, job.header, part, crowd=states))
+            if part is not None and part.on_ended():
+                break
     return states
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -15,21 +15,29 @@ from sknn_scratch.fitting import _advice, _resume, _validation
 from sknn_scratch.fitting._coding import check_weights, checked
 from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._listener import listen_to_members
 from sknn_scratch.fitting._objectives import MemberObjective, counted, objectives_of
 from sknn_scratch.fitting._params import OwnEstimator
-from sknn_scratch.fitting._publish_members import Ensemble, Member, publish_members
+from sknn_scratch.fitting._publish_members import (
+    Ensemble,
+    Member,
+    attributes_of_members,
+    publish_members,
+)
 from sknn_scratch.fitting._recipe import (
     EnsembleSettings,
     ensemble_identity,
     ensemble_settings_of,
     of_member,
 )
+from sknn_scratch.fitting._sklearn_versions import with_callbacks
 from sknn_scratch.fitting._solve import unchanged_on_error
 from sknn_scratch.fitting._start import check_plugins, initial_state, make_plan, own_seed
 from sknn_scratch.fitting._types import Call, Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._columns import read
 from sknn_scratch.training.selection import Validation
+from sknn_scratch.training.state import TrainingState
 from sknn_scratch.training.steps import InMemory
 
 LARGEST_SEED = np.iinfo(np.int32).max
@@ -47,17 +55,26 @@ def run_ensemble_fit(
         solve_members(estimator, prepare_members(settings, rows, call))
 
 
+# Not around a whole fit, whose unchanged_on_error would remove the callbacks to tear down.
+@with_callbacks
 def solve_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     """Train members and set fitted attributes, even if Ctrl-C ends training."""
-    members = ensemble.members
+
+    def so_far(states: Sequence[TrainingState]) -> dict[str, Any] | None:
+        return attributes_of_members(ensemble.with_states(states))
+
+    listener = listen_to_members(estimator, ensemble.shown, so_far)
     try:
-        states = train([one.job for one in members], ensemble.settings.n_jobs)
+        jobs = [one.job for one in ensemble.members]
+        states = train(jobs, ensemble.settings.n_jobs, listener)
     except KeyboardInterrupt:
-        if any(one.is_usable for one in members):
+        if any(one.is_usable for one in ensemble.members):
             publish_members(estimator, ensemble)
         raise
-    ensemble = ensemble.with_states(states)
+    ensemble = ensemble.with_states(states).begun()
     publish_members(estimator, ensemble)
+    if listener is not None:
+        listener.on_ended()
     ends = [one.job.state.stop_reason if one.is_usable else "lost" for one in ensemble.members]
     # Last, so that no result is lost if warnings are turned into errors.
     _advice.warn_of(_advice.of_members(ends, ensemble.settings.network.learning_rate_init))
@@ -68,16 +85,19 @@ def prepare_members(settings: EnsembleSettings, rows: Rows, call: Call) -> Ensem
     network, given = settings.network, call.given
     is_given = _validation.is_given(network.owner, *given)
     stored = None if call.path is None else StoredMembers(call.path, network.owner)
-    preprocessor, rows = _learn_columns(settings, rows)
+    preprocessor, encoded = _learn_columns(settings, rows)
+    shown = encoded._replace(X=rows.X)
     if is_given:
         with _validation.naming("X_val", network.owner):
             given = given._replace(X=preprocessor._transform(given.X, network.owner))
-    coding, objectives = objectives_of(network, settings.link, rows, given)
+    coding, objectives = objectives_of(network, settings.link, encoded, given)
     span = None
     if network.is_numeric:
-        y = np.asarray(counted(rows), np.float64)
+        y = np.asarray(counted(encoded), np.float64)
         span = y.min(axis=0), y.max(axis=0)
-    return begin_members(Ensemble(settings, preprocessor, coding, span, objectives, []), stored)
+    return begin_members(
+        Ensemble(settings, shown, preprocessor, coding, span, objectives, []), stored
+    )
 
 
 def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPreprocessor, Rows]:

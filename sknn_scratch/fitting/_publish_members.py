@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets
-from sknn_scratch.fitting._types import Job
+from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.calibration import inverse_temperature
 from sknn_scratch.training.selection import is_lost, kept
@@ -44,13 +45,14 @@ class Ensemble(NamedTuple):
     """Inputs of a fit of members that is ready to run."""
 
     settings: EnsembleSettings
+    shown: Rows  #: X as passed by the user, with checked y and weights
     preprocessor: TabularPreprocessor
     coding: Coding  #: encoding of y in its own units
     target_range: tuple[Any, Any] | None  #: lowest and highest target; None for classes
     objectives: list[MemberObjective]
     members: list[Member]  #: which alternate between the objectives
 
-    def with_states(self, states: list[TrainingState]) -> Ensemble:
+    def with_states(self, states: Sequence[TrainingState]) -> Ensemble:
         """Return the ensemble with other states of its members."""
         members = [
             one._replace(job=one.job._replace(state=state))
@@ -58,14 +60,26 @@ class Ensemble(NamedTuple):
         ]
         return self._replace(members=members)
 
+    def begun(self) -> Ensemble:
+        """Return the ensemble without members that a callback has kept from training."""
+        return self._replace(members=[one for one in self.members if one.job.state.stop_reason])
+
 
 def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     """Set fitted attributes from the usable members; raise ValueError if there are none."""
+    found = attributes_of_members(ensemble)
+    if found is None:
+        epoch = max(one.job.state.epoch for one in ensemble.members)
+        raise ValueError(_advice.diverged(ensemble.settings.network, epoch))
+    restore(estimator, found)
+
+
+def attributes_of_members(ensemble: Ensemble) -> dict[str, Any] | None:
+    """Return fitted attributes from the usable members, by name; None if there are none."""
     settings, members = ensemble.settings, ensemble.members
     usable = [one for one in members if one.is_usable]
     if not usable:
-        epoch = max(one.job.state.epoch for one in members)
-        raise ValueError(_advice.diverged(settings.network, epoch))
+        return None
     factors = _factors(ensemble)
     found = {
         "estimators_": [
@@ -79,7 +93,7 @@ def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     }
     if isinstance(ensemble.coding.targets, ClassTargets):
         found["temperature_"] = 1.0 / factors[0]
-    restore(estimator, found)
+    return found
 
 
 def _encoding(ensemble: Ensemble) -> dict[str, Any]:
@@ -105,6 +119,7 @@ def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEsti
         activation=settings.written["activation"],
         loss=plan.objective.loss,
         batch_size=settings.written["batch_size"],
+        dropout=settings.written["dropout"],
         dtype="float32",
     )
     n_in = plan.network.n_in

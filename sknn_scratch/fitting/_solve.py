@@ -65,16 +65,24 @@ def solve(estimator: OwnEstimator, job: Job, rows: Rows) -> None:
     """
     plan, state = job.plan, job.state
     listener = listen(estimator, job, rows)
-    run = FitRun(plan, state, job.header, listener)
     try:
-        rows_per_step = plan.solver.rows_per_step(job.source.n_samples)
-        with _blas_limits.suited(plan.network, rows_per_step):
-            plan.solver.solve(plan, job.source, state, run)
+        run_job(job, FitRun(plan, state, job.header, listener))
     except KeyboardInterrupt:
-        state.stop_reason = "interrupted"
         if state.epoch or state.step:  # before that, there is nothing new
             publish(estimator, job)
         raise
     publish(estimator, job)
     if listener is not None:
-        listener.on_published()
+        listener.on_ended()
+
+
+def run_job(job: Job, run: FitRun) -> None:
+    """Run the solver of a job; Ctrl-C is the reason of its end, and still raises."""
+    plan, state = job.plan, job.state
+    rows_per_step = plan.solver.rows_per_step(job.source.n_samples)
+    try:
+        with _blas_limits.suited(plan.network, rows_per_step):
+            plan.solver.solve(plan, job.source, state, run)
+    except KeyboardInterrupt:
+        state.stop_reason = "interrupted"
+        raise

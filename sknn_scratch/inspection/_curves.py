@@ -1,5 +1,6 @@
 """Learning curves: training loss, validation loss and validation score by epoch."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
@@ -29,16 +30,22 @@ class Curves(NamedTuple):
     validation_score: Array | None = None
     best_epoch: int | None = None
     usual: tuple[str, ...] = tuple(CURVES)  #: curves to draw by default
+    mean: str | None = None  #: label of the mean that the run is part of
 
     @classmethod
     def of_networks(cls, estimator: Any, name: str | None) -> "list[Curves]":
         """Return the curves of a fitted network, or of each member of an ensemble."""
         networks, names = _access.networks(estimator), [name]
         if len(networks) > 1:
-            prefix = "member" if name is None else f"{name}: member"
-            names = [f"{prefix} {k}" for k in range(len(networks))]
+            names = [f"{_prefix(name)}member {k}" for k in range(len(networks))]
         runs = [cls.of_estimator(*one) for one in zip(networks, names, strict=True)]
-        return [run.as_member() for run in runs] if _access.is_ensemble(estimator) else runs
+        if not _access.is_ensemble(estimator):
+            return runs
+        if any(run.validation_score is not None for run in runs):
+            runs = [run.with_score() for run in runs]
+        means = _means(_access.alike(estimator), name)
+        pairs = zip(runs, means, strict=True)
+        return [run.as_member()._replace(mean=mean) for run, mean in pairs]
 
     @classmethod
     def of_estimator(cls, estimator: Any, name: str | None) -> "Curves":
@@ -96,6 +103,12 @@ class Curves(NamedTuple):
         """Return the curves of a member of an ensemble, whose last one is drawn by default."""
         return self._replace(usual=tuple(self.shown(None)[-1:]))
 
+    def with_score(self) -> "Curves":
+        """Return the curves with a score, which is the negative loss if it was redundant."""
+        if self.validation_score is not None or self.validation_loss is None:
+            return self
+        return self._replace(validation_score=-self.validation_loss)
+
     def points(self, curve: str) -> tuple[Array, Array]:
         """Return the epochs at which a curve has values, and the values."""
         values = getattr(self, curve)
@@ -114,7 +127,12 @@ class LossCurveDisplay:
 
     Create it with :meth:`from_estimator`, :meth:`from_estimators` or :meth:`from_history`.
     Losses are on the left axis, which is logarithmic if they span two decades; scores are on
-    the right axis. A dot marks the best epoch, whose weights early stopping keeps.
+    the right axis, or on the left if there are no losses. A dot marks the best epoch, whose weights
+    early stopping keeps.
+
+    The members of a TabularMLPClassifier or TabularMLPRegressor have thin curves, and their mean a
+    thick one. For the mean, a member that has ended, or has no value at an epoch, keeps its last
+    value. Members with different losses have different units, so there is one mean for each loss.
 
     Parameters
     ----------
@@ -131,6 +149,8 @@ class LossCurveDisplay:
         Figure that contains the axes.
     lines_ : list of matplotlib Line2D
         Lines of the curves, run by run.
+    mean_lines_ : list of matplotlib Line2D
+        Lines of the means over members.
     legend_ : matplotlib Legend
         Legend of both axes.
 
@@ -148,6 +168,7 @@ class LossCurveDisplay:
     score_ax_: Any
     figure_: Any
     lines_: list[Any]
+    mean_lines_: list[Any]
     legend_: Any
 
     def __init__(self, runs: Sequence[Curves]) -> None:
@@ -178,7 +199,7 @@ class LossCurveDisplay:
             Curves to draw. If None, draw all available curves of a network, and one curve for
             each member of an ensemble: the validation score or, without one, a loss.
         line_kw : dict, default=None
-            Keyword arguments for matplotlib's ``plot``.
+            Keyword arguments for matplotlib's ``plot``, also for means.
 
         Returns
         -------
@@ -270,7 +291,7 @@ class LossCurveDisplay:
                 f"Got {self._found(list(CURVES))} only."
             )
         self.ax_ = _plotting.axes(ax, type(self).__name__)
-        self.figure_, self.lines_ = self.ax_.figure, []
+        self.figure_, self.lines_, self.mean_lines_ = self.ax_.figure, [], []
         self.score_ax_ = _twin(self.ax_) if "validation_score" in wanted else None
         if len(self.runs) == 1:
             self._draw_one(self.runs[0], asked, dict(line_kw or {}))
@@ -286,63 +307,136 @@ class LossCurveDisplay:
 
     def _draw_one(self, run: Curves, asked: Sequence[str] | None, line_kw: dict[str, Any]) -> None:
         """Draw one run: a colour for each curve."""
-        prefix = "" if run.name is None else f"{run.name}: "
+        prefix = _prefix(run.name)
         for curve in run.shown(asked):
             style = {"label": prefix + CURVES[curve][0], "color": _next_color(self.ax_)}
-            self._draw(run, curve, style | line_kw)
+            self.lines_ += self._draw(curve, run.points(curve), style | line_kw)
         if run.mark(asked):
             label = f"{prefix}best epoch ({run.best_epoch})"
             self._mark(run, asked, self.lines_[-1].get_color(), label)
             self.ax_.axvline(run.best_epoch, color="0.6", linewidth=0.8, zorder=0, gid=_MARK)
 
     def _draw_several(self, asked: Sequence[str] | None, line_kw: dict[str, Any]) -> None:
-        """Draw several runs: a colour for each, and a line style for each curve."""
-        for run in self.runs:
-            color, label = _next_color(self.ax_), run.name
+        """Draw several runs: a colour for each run or mean, and a line style for each curve."""
+        colors: dict[str | int, Any] = {}
+        for k, run in enumerate(self.runs):
+            key = run.mean or k
+            color = colors[key] if key in colors else _next_color(self.ax_)
+            colors[key], is_thin = color, run.mean is not None
+            style, label = (_THIN, None) if is_thin else ({}, run.name)
             for curve in run.shown(asked):
-                style = {"color": color, "linestyle": CURVES[curve][1], "label": label}
-                self._draw(run, curve, style | line_kw)
+                own = {"color": color, "label": label} | self._dashes(curve, asked)
+                self.lines_ += self._draw(curve, run.points(curve), style | own | line_kw)
                 label = None
-            self._mark(run, asked, color)
-        # Explain each line style once in the legend, in grey.
+            if run.mark(asked):
+                self._mark(run, asked, self.lines_[-1].get_color(), size=5 if is_thin else 6)
+        self.mean_lines_ = self._draw_means(asked, colors, line_kw)
+        self._explain(asked)
+
+    def _draw_means(
+        self, asked: Sequence[str] | None, colors: dict[Any, Any], line_kw: dict[str, Any]
+    ) -> list[Any]:
+        """Draw the means of members, and return their lines."""
+        members: dict[tuple[str, str], list[Curves]] = {}
+        for run in self.runs:
+            for curve in run.shown(asked) if run.mean is not None else ():
+                members.setdefault((str(run.mean), curve), []).append(run)
+        lines, labelled = [], set()
+        for (mean, curve), runs in members.items():
+            own = {"color": colors[mean], "label": None if mean in labelled else mean}
+            style = _THICK | own | self._dashes(curve, asked) | line_kw
+            lines += self._draw(curve, _mean([run.points(curve) for run in runs]), style)
+            labelled.add(mean)
+        return lines
+
+    def _dashes(self, curve: str, asked: Sequence[str] | None) -> dict[str, str]:
+        """Return the line style of a curve, which is solid if there is only one."""
+        return {"linestyle": CURVES[curve][1] if len(self._found(asked)) > 1 else "-"}
+
+    def _explain(self, asked: Sequence[str] | None) -> None:
+        """Explain thin lines, line styles and dots once in the legend, in grey."""
         wanted = self._found(asked)
+        if any(run.mean is not None for run in self.runs):
+            self.ax_.plot([], [], color="0.4", label="member", **_THIN)
         for curve in wanted if len(wanted) > 1 else ():
             label, dashes = CURVES[curve]
             self.ax_.plot([], [], color="0.4", linestyle=dashes, label=label)
         if any(run.mark(asked) for run in self.runs):
             self.ax_.plot([], [], color="0.4", label="best epoch", **_DOT)
 
-    def _draw(self, run: Curves, curve: str, style: dict[str, Any]) -> None:
-        epochs, values = run.points(curve)
-        marker = "." if len(values) == 1 else None
-        self.lines_ += self._axes(curve).plot(epochs, values, **{"marker": marker} | style)
+    def _draw(self, curve: str, points: tuple[Array, Array], style: dict[str, Any]) -> list[Any]:
+        marker = "." if len(points[0]) == 1 else None
+        lines: list[Any] = self._axes(curve).plot(*points, **{"marker": marker} | style)
+        return lines
 
     def _mark(
-        self, run: Curves, asked: Sequence[str] | None, color: Any, label: Any = None
+        self,
+        run: Curves,
+        asked: Sequence[str] | None,
+        color: Any,
+        label: Any = None,
+        size: float = 6,
     ) -> None:
         """Draw a dot on the curve that determines the best epoch."""
         mark = run.mark(asked)
         if mark is not None:
             curve, value = mark
-            self._axes(curve).plot(run.best_epoch, value, color=color, label=label, **_DOT)
+            style = _DOT | {"color": color, "label": label, "markersize": size}
+            self._axes(curve).plot(run.best_epoch, value, **style)
 
     def _axes(self, curve: str) -> Any:
         return self.score_ax_ if curve == "validation_score" else self.ax_
 
     def _finish(self) -> None:
         """Label and scale the axes, and draw the legend."""
-        ax, twin = self.ax_, self.score_ax_
+        ax, scores = self.ax_, _twin_of(self.ax_)  # perhaps of an earlier run
         losses = [line.get_ydata() for line in ax.get_lines() if line.get_gid() != _MARK]
+        values = np.concatenate([*losses, [np.nan]])
         ax.set(xlabel="epoch", ylabel="loss")
         ax.locator_params(axis="x", integer=True)
         ax.grid(alpha=0.3)
-        _plotting.set_scale(ax, "y", np.concatenate([*losses, [np.nan]]))
-        if twin is not None:
-            twin.set_ylabel("validation score")
-        self.legend_ = _plotting.legend(ax, twin)
+        _plotting.set_scale(ax, "y", values)
+        if scores is not None:
+            _label_scores(ax, scores, has_losses=bool(np.isfinite(values).any()))
+        self.legend_ = _plotting.legend(ax, scores)
 
 
 _DOT = {"marker": "o", "markersize": 6, "markeredgecolor": "white", "linestyle": "none"}
+_THIN = {"linewidth": 1.0, "alpha": 0.6}
+_THICK = {"linewidth": 2.5, "zorder": 3}
+
+
+def _label_scores(ax: Any, twin: Any, has_losses: bool) -> None:
+    """Label the axis of scores, which is on the left if the axes have no losses."""
+    ax.yaxis.set_visible(has_losses)
+    twin.set_ylabel("validation score")
+    side = "right" if has_losses else "left"
+    twin.yaxis.set_ticks_position(side)
+    twin.yaxis.set_label_position(side)
+    twin.grid(not has_losses, axis="y", **({} if has_losses else {"alpha": 0.3}))
+
+
+def _prefix(name: str | None) -> str:
+    return "" if name is None else f"{name}: "
+
+
+def _means(kinds: Sequence[str | None], name: str | None) -> list[str | None]:
+    """Return the label of the mean of each member; None if no other member is of its kind."""
+    counts, several = Counter(kinds), len(set(kinds)) > 1
+    labels = {
+        kind: f"{_prefix(name)}mean of {n} members" + (f", {kind}" if several else "")
+        for kind, n in counts.items()
+        if kind is not None and n > 1
+    }
+    return [None if kind is None else labels.get(kind) for kind in kinds]
+
+
+def _mean(points: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Return epochs and the mean of curves, each held at its last value where it has none."""
+    epochs = np.unique(np.concatenate([own for own, _ in points]))
+    epochs = epochs[epochs >= max(own[0] for own, _ in points)]
+    held = [values[np.searchsorted(own, epochs, "right") - 1] for own, values in points]
+    return epochs, np.mean(held, axis=0)
 
 
 def _numbers(values: Sequence[Any]) -> Array:
@@ -379,9 +473,17 @@ def _next_color(ax: Any) -> Any:
 
 def _twin(ax: Any) -> Any:
     """Return the second axes over ``ax``; reuse those of an earlier run."""
-    for other in ax.get_shared_x_axes().get_siblings(ax):
-        if other.get_gid() == _TWIN and other.bbox.bounds == ax.bbox.bounds:
-            return other
+    found = _twin_of(ax)
+    if found is not None:
+        return found
     twin = ax.twinx()
     twin.set_gid(_TWIN)
     return twin
+
+
+def _twin_of(ax: Any) -> Any:
+    """Return the second axes over ``ax`` of an earlier run, or None."""
+    for other in ax.get_shared_x_axes().get_siblings(ax):
+        if other.get_gid() == _TWIN and other.bbox.bounds == ax.bbox.bounds:
+            return other
+    return None

@@ -67,7 +67,9 @@ def legend(ax: Any, twin: Any = None) -> Any:
         columns = 2 if len(named) == 4 or max(map(len, named)) > 18 else 3
         new = figure.legend(named.values(), named, loc="outside lower center", ncols=columns)
     else:
-        new = twin.legend(named.values(), named, loc="center right")
+        # "best" sees the artists of one axes only.
+        is_alone = not any(len(line.get_xdata()) for line in ax.get_lines())
+        new = twin.legend(named.values(), named, loc="best" if is_alone else "center right")
     new.set_gid(_LEGEND)
     return new
 
