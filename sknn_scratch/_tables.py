@@ -10,6 +10,17 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+#: Remedy for an X without rows and columns.
+TO_TABLE = "make it a table of rows and columns, for example with pandas.DataFrame(X)"
+
+
+def no_table(owner: str, got: str, remedy: str = TO_TABLE) -> str:
+    """Return the error message for an X that is no table."""
+    return (
+        f"X of {owner} must be a DataFrame or a two-dimensional array, with a row for each sample. "
+        f"Got {got}: {remedy}."
+    )
+
 
 def in_memory(X: Any, owner: str) -> Any:
     """Return lazy frames collected, tensors as numpy arrays, and other types unchanged.

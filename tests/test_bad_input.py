@@ -987,3 +987,14 @@ def test_warnings_as_errors_lose_nothing():
         with pytest.raises(ConvergenceWarning):
             est.fit(X, LINEAR)
     assert est.predict(X).shape == LINEAR.shape
+
+
+@pytest.mark.parametrize("no_table", [None, 3, "text", {"a": [1.0]}, {1.0}, iter([1]), object()])
+def test_what_is_no_table_is_refused_in_one_sentence(no_table):
+    """The tabular estimators have the same sentence: tests/test_bad_tables.py."""
+    got = "None" if no_table is None else type(no_table).__name__
+    match = rf"^X of MLPRegressor must be a DataFrame or a two-dimensional .* Got {got}: make it a"
+    fitted = MLPRegressor(**PARAMS).fit(X, LINEAR)
+    for call in (lambda: fitted.predict(no_table), lambda: MLPRegressor().fit(no_table, LINEAR)):
+        with pytest.raises(ValueError, match=match):
+            call()

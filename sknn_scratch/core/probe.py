@@ -163,12 +163,13 @@ def advice_on_input(f: Component, error: Exception) -> str:
 def _check_loss(loss: Loss, y: Array, raw: Array) -> None:
     if message := unfit_link(loss):
         raise TypeError(message)
-    _check_out(loss, "value_and_grad", raw, lambda out: loss.value_and_grad(y, raw, None, out))
+    gradient = partial(loss.value_and_grad, y, raw, None)
+    _check_out(loss, "value_and_grad", raw, gradient, returns="the sum of the losses")
     _check_sum(loss, "value_and_grad", loss.value_and_grad(y, raw, None, np.empty_like(raw)))
     _check_sum(loss, "value", loss.value(y, raw, None))
     for verb in ["predict"] + ["log_predict"] * ("regression" not in loss.tasks):
         writer = link_writer(loss, verb)
-        _check_out(writer, verb, raw, partial(getattr(loss, verb), raw.copy()), is_returned=True)
+        _check_out(writer, verb, raw, partial(getattr(loss, verb), raw.copy()), must_return=True)
 
 
 def link_writer(loss: Loss, verb: str = "predict") -> Loss | Link:
@@ -203,9 +204,10 @@ def _check_out(
     verb: str,
     like: Array,
     call: Callable[[Array], Any],
-    is_returned: bool = False,
+    returns: str = "out",
+    must_return: bool = False,
 ) -> None:
-    """Raise unless a method fills an array, and returns it if ``is_returned``."""
+    """Raise unless a method fills an array, and returns it if ``must_return``."""
     outs = [np.full_like(like, mark) for mark in MARKS]
     results = [call(out) for out in outs]
     untouched = np.logical_and(*(out == mark for out, mark in zip(outs, MARKS, strict=True)))
@@ -214,10 +216,10 @@ def _check_out(
         share = "" if untouched.all() else "parts of "
         raise TypeError(
             f"{_name(component)} must write the result of {verb} into 'out', all of it. Got {share}"
-            f"'out' as it was, and {got} returned: write np.tanh(z, out=out), or out[...] = ..., "
-            "and return out."
+            f"'out' as it was, and {got} returned: write out[...] = ..., or pass out=out to a "
+            f"function of numpy, and return {returns}."
         )
-    if is_returned and not (
+    if must_return and not (
         _is_part_of(results[0], outs[0]) and np.shape(results[0]) == like.shape
     ):
         raise TypeError(

@@ -24,7 +24,7 @@ from sklearn.utils.validation import (
 
 from sknn_scratch import _sample_weights
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch._tables import in_memory
+from sknn_scratch._tables import in_memory, no_table
 from sknn_scratch.contracts import Array
 from sknn_scratch.fitting._params import Owner, OwnEstimator, name_of
 from sknn_scratch.fitting._targets import as_labels
@@ -132,11 +132,19 @@ def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> 
     rows are cast when they are used.
     """
     X = in_memory(X, owner)
+    if _is_one_object(X):
+        raise ValueError(no_table(owner, "None" if X is None else type(X).__name__))
     dtypes = getattr(X, "dtypes", ()) if getattr(X, "ndim", 2) == 2 else ()
     is_mixed = len(set(dtypes)) > 1  # pandas may make objects of such columns
     with naming("X", owner), _advising_tables(owner, numeric):
         X = check(X, accept_sparse=["csr", "csc"], dtype=FLOATS if is_mixed else KEPT)
     return X.tocsr() if issparse(X) else X
+
+
+def _is_one_object(X: Any) -> bool:
+    """Return True for an X that numpy takes for one object, such as a dict, a generator or None."""
+    is_array = isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__")
+    return not is_array and np.asarray(X, object).ndim == 0
 
 
 def check_features(estimator: OwnEstimator, X: Any, given: Rows, reset: bool) -> tuple[Any, Rows]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 
-from sknn_scratch._tables import in_memory
+from sknn_scratch._tables import TO_TABLE, in_memory, no_table
 from sknn_scratch.preprocessing._objects import (
     Kind,
     check_levels,
@@ -335,10 +335,7 @@ def _check_shape(X: Any, array: Array, owner: str) -> None:
         now = "None" if X is None else shown(X)
     elif array.dtype.kind == "c":
         now = "complex numbers"
-    raise ValueError(
-        f"X of {owner} must be a DataFrame or a two-dimensional array, with a row for each sample. "
-        f"Got {now}: {remedy}."
-    )
+    raise ValueError(no_table(owner, now, remedy))
 
 
 def _remedy(X: Any, array: Array) -> str:
@@ -347,7 +344,7 @@ def _remedy(X: Any, array: Array) -> str:
         return "split it into real and imaginary parts (Complex data not supported)"
     is_row = array.ndim and array.dtype.kind != "V"
     if not is_row or any(isinstance(row, dict) for row in array.flat):
-        return "make it a table of rows and columns, for example with pandas.DataFrame(X)"
+        return TO_TABLE
     if array.ndim > 2:
         return "Reshape your data, for example with X.reshape(len(X), -1)"
     if any(isinstance(row, list | tuple) for row in array):
