@@ -138,8 +138,10 @@ def within(rng: Rng, interval: Interval) -> Any:
     """Return a number in an interval, often at one of its ends."""
     low, high = interval.left, interval.right
     if interval.type is Integral:
-        low = 0 if low is None else int(low)
-        return pick(rng, [low, low + 1, low + 1, np.int64(low + 2), low + 4])
+        sign, end = (-1, high) if low is None and high is not None else (1, low or 0)
+        return pick(
+            rng, [int(end) + sign * step for step in (0, 1, 1, 4)] + [np.int64(end + sign * 2)]
+        )
     bottom = 0.0 if low is None else float(low)
     if high is None:
         start = [0.0] if interval.closed in ("left", "both") else []

@@ -17,9 +17,9 @@ ROOMS = {
 }
 #: name, (x, y) of the centre, width, two lines of text, room
 BOXES = [
-    ("check", (1.2, 6.6), "check", "_validation.py", "fitting"),
-    ("encode", (3.5, 6.6), "encode targets", "_targets.py", "fitting"),
-    ("resolve", (5.8, 6.6), "resolve names", "_settings.py", "fitting"),
+    ("resolve", (1.2, 6.6), "resolve names", "_settings.py", "fitting"),
+    ("check", (3.5, 6.6), "check", "_validation.py", "fitting"),
+    ("encode", (5.8, 6.6), "encode targets", "_targets.py", "fitting"),
     ("start", (8.1, 6.6), "initial weights", "_start.py", "fitting"),
     ("publish", (10.4, 6.6), "set attributes", "_publish.py", "fitting"),
     ("batch", (1.2, 4.2), "gather a batch", "core/data.py", "core"),
@@ -33,9 +33,9 @@ BOXES = [
     ("plabels", (10.4, 1.0), "labels, shape", "_classifier.py", "estimators"),
 ]
 ARROWS = [
+    ("resolve", "check"),
     ("check", "encode"),
-    ("encode", "resolve"),
-    ("resolve", "start"),
+    ("encode", "start"),
     ("batch", "forward"),
     ("forward", "loss"),
     ("loss", "backward"),
@@ -73,7 +73,7 @@ def main():
     ax.add_patch(FancyBboxPatch((0.02, 2.85), 11.6, 2.35, edgecolor="0.45", **loop))
     ax.text(0.2, 4.93, "for each epoch, for each batch", fontsize=10, style="italic", va="center")
     file = {"fontsize": 8.5, "family": "monospace", "ha": "right", "va": "center"}
-    ax.text(11.45, 4.93, "training/minibatch.py", **file)
+    ax.text(11.45, 4.93, "training/minibatch.py, training/steps.py", **file)
     arrow(ax, (10.4, 4.2 - HEIGHT / 2), (1.2, 4.2 - HEIGHT / 2), bend=-0.07)
     arrow(ax, (8.1, 6.6 - HEIGHT / 2), (8.1, 5.2))
     arrow(ax, (10.4, 5.2), (10.4, 6.6 - HEIGHT / 2))

@@ -14,6 +14,7 @@ TERMS = {
     "user_guide/reproducibility": "random seed, random_state, reproducibility",
     "user_guide/compiled": "CUDA, GPU, numba",
     "equations": "backpropagation, gradient",
+    "carry_on": "extend the package, new layer, new parameter, new solver",
     "plugins": "custom component, plug-in, plugin",
     "write_an_activation": "custom activation",
     "write_a_loss": "custom loss",

@@ -1,9 +1,11 @@
 """The pages for users say what is so: their examples run, and the README's tables are complete."""
 
+import ast
 import doctest
 import re
 import runpy
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -118,3 +120,96 @@ def test_every_registered_component_has_a_usage():
     for kind in registry.KINDS.keys() - by_instance:
         for name in built_in(kind):
             assert f'="{name}")' in shown
+
+
+# ------------------------------------------------------------------ paths and names in the pages
+#: Pages about the code, where each path and name in backticks must exist.
+ABOUT_CODE = [f"docs/{n}.md" for n in ("carry_on", "design", "equations", "how_it_is_built")]
+#: Names of numpy, scikit-learn and other tools.
+ELSEWHERE = {"RandomState", "errstate", "take", "dot", "float", "set_output"}
+FOLDERS = ("", "sknn_scratch", "docs")
+
+
+@cache
+def names_in_code():
+    """Return the names that the code defines or imports, as "f", "Class.method" and "module.f"."""
+    found = set()
+    for folder in ("sknn_scratch", "tests", "campaign", "benchmarks", "docs"):
+        for file in ROOT.glob(f"{folder}/**/*.py"):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            own = set(defined(tree))
+            found |= own | {f"{file.stem}.{name}" for name in own} | {file.stem}
+            classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+            found |= {f"{cls.name}.{name}" for cls in classes for name in defined(cls)}
+    return found
+
+
+def defined(tree):
+    """Yield the names that a module or class binds, at any depth."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.arg(arg=name) | ast.alias(name=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+
+
+def is_path(text):
+    return re.fullmatch(r"[\w./*-]+", text) and ("/" in text or text.endswith((".py", ".md")))
+
+
+def path_exists(text):
+    """Tell whether a path exists, which may end with the name of something in the file."""
+    folder, _, last = text.rpartition("/")
+    file, _, name = last.partition(".")
+    if folder and name.isidentifier() and name not in ("py", "md", "jsonl", "json", "csv", "toml"):
+        return path_exists(f"{folder}/{file}.py") and f"{file}.{name}" in names_in_code()
+    places = [ROOT / place for place in FOLDERS]
+    return any(any(place.glob(text.rstrip("/"))) for place in places) or (
+        not folder and any((ROOT / "sknn_scratch").rglob(text))
+    )
+
+
+def name_exists(text):
+    """Tell whether the code has a name, or names with such a beginning if it is one of tests."""
+    name, known = text.partition("(")[0], names_in_code()
+    first, _, last = name.rpartition(".")
+    if first in ("np", "scipy.special", "sknn_scratch") or last in ELSEWHERE:
+        return True
+    if last.startswith("test_"):
+        return any(one.startswith(last) for one in known)
+    is_own = first and not first.islower()  # a class; others are values or modules
+    return (name if is_own else last) in known
+
+
+def missing(text):
+    """Return the paths and names in backticks that do not exist."""
+    text = re.sub(r"^( *)```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    quoted = set(re.findall(r"`([^`\n]+)`", text))
+    paths = {one for one in quoted if is_path(one)}
+    names = {one for one in quoted - paths if re.fullmatch(r"[A-Za-z_][\w.]*(\(.*\))?", one)}
+    return sorted(
+        [one for one in paths if not path_exists(one)]
+        + [one for one in names if not name_exists(one)]
+    )
+
+
+@pytest.mark.parametrize("page", ABOUT_CODE)
+def test_paths_and_names_exist(page):
+    assert not missing((ROOT / page).read_text(encoding="utf-8"))
+
+
+def test_files_in_the_picture_of_the_flow_exist():
+    boxes = runpy.run_path(str(ROOT / "docs" / "draw_flow.py"))["BOXES"]
+    assert not [file for *_, file, room in boxes if not path_exists(f"{room}/{Path(file).name}")]
+
+
+def test_wrong_paths_and_names_are_found():
+    good = (
+        "`core/layers.py`, `Network.dense`, `lbfgs.py`, `training/snapshot.restore`, `np.dot`, `W`"
+    )
+    wrong = ["AllRowsLoop", "Network.stack", "core/stack.py", "members.py", "training/snapshot.fit"]
+    assert missing(good) == []
+    assert set(missing(good + "".join(f" `{one}`" for one in wrong))) == set(wrong)

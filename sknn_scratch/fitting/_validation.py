@@ -132,14 +132,19 @@ def _checked_X(owner: str, X: Any, numeric: bool, check: Callable[..., Any]) -> 
     rows are cast when they are used.
     """
     X = in_memory(X, owner)
-    # Such as a dict, a generator or None, of which numpy makes one object.
-    if not (isinstance(X, list | tuple) or hasattr(X, "shape")) and np.ndim(X) == 0:
+    if _is_one_object(X):
         raise ValueError(no_table(owner, "None" if X is None else type(X).__name__))
     dtypes = getattr(X, "dtypes", ()) if getattr(X, "ndim", 2) == 2 else ()
     is_mixed = len(set(dtypes)) > 1  # pandas may make objects of such columns
     with naming("X", owner), _advising_tables(owner, numeric):
         X = check(X, accept_sparse=["csr", "csc"], dtype=FLOATS if is_mixed else KEPT)
     return X.tocsr() if issparse(X) else X
+
+
+def _is_one_object(X: Any) -> bool:
+    """Return True for an X that numpy takes for one object, such as a dict, a generator or None."""
+    is_array = isinstance(X, list | tuple) or hasattr(X, "shape") or hasattr(X, "__array__")
+    return not is_array and np.asarray(X, object).ndim == 0
 
 
 def check_features(estimator: OwnEstimator, X: Any, given: Rows, reset: bool) -> tuple[Any, Rows]:
