@@ -25,7 +25,7 @@ from sknn_scratch import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_scratch.components import LogLoss, Poisson, Quantile, SquaredError, Tanh
+from sknn_scratch.components import ClipByNorm, LogLoss, Poisson, Quantile, SquaredError, Tanh
 from sknn_scratch.estimators._tabular_presets import preset
 from sknn_scratch.fitting import _publish_members
 from sknn_scratch.fitting._recipe import auto_batch_size, enough_epochs
@@ -440,6 +440,8 @@ def test_a_failed_fit_changes_nothing(cls):
         ({"loss": "squared_error"}, "must be a loss for binary targets"),
         ({"hidden_layer_sizes": (0,)}, "an integer > 0"),
         ({"effort": "much"}, "effort"),
+        ({"solver": ClipByNorm()}, r"'solver' parameter .* Write Chain\("),
+        ({"solver": "lbfgs"}, r"^(?!.*'lbfgs', ).*Got 'lbfgs' instead"),
         ({"categorical_features": ["absent"]}, "absent"),
     ],
 )

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn.base import clone
@@ -382,3 +383,12 @@ def test_booleans_of_numpy(cls, name, value):
     """A search over an array of booleans sets numpy's own."""
     plain = quick(cls, **{name: value}).fit(X, y_of(cls)).predict(X)
     assert_array_equal(quick(cls, **{name: np.bool_(value)}).fit(X, y_of(cls)).predict(X), plain)
+
+
+@each_estimator
+def test_scikit_learn_may_skip_the_validation_of_parameters(cls):
+    model = quick(cls, patience=0.5)
+    with pytest.raises(ValueError, match="'patience' parameter"):
+        model.fit(X, y_of(cls))
+    with sklearn.config_context(skip_parameter_validation=True):
+        assert model.fit(X, y_of(cls)).n_iter_ >= 1

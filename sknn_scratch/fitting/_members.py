@@ -16,7 +16,7 @@ from sknn_scratch.fitting._coding import check_weights, checked
 from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
 from sknn_scratch.fitting._listener import listen_to_members
-from sknn_scratch.fitting._objectives import MemberObjective, counted, objectives_of
+from sknn_scratch.fitting._objectives import MemberObjective, objectives_of, target_range
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish_members import (
     Ensemble,
@@ -82,22 +82,18 @@ def solve_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
 
 def prepare_members(settings: EnsembleSettings, rows: Rows, call: Call) -> Ensemble:
     """Check and encode all rows; draw the weights of members, or load them from a checkpoint."""
-    network, given = settings.network, call.given
-    is_given = _validation.is_given(network.owner, *given)
-    stored = None if call.path is None else StoredMembers(call.path, network.owner)
+    owner, given = settings.network.owner, call.given
+    is_given = _validation.is_given(owner, *given)
+    stored = None if call.path is None else StoredMembers(call.path, owner)
     preprocessor, encoded = _learn_columns(settings, rows)
     shown = encoded._replace(X=rows.X)
     if is_given:
-        with _validation.naming("X_val", network.owner):
-            given = given._replace(X=preprocessor._transform(given.X, network.owner))
-    coding, objectives = objectives_of(network, settings.link, encoded, given)
-    span = None
-    if network.is_numeric:
-        y = np.asarray(counted(encoded), np.float64)
-        span = y.min(axis=0), y.max(axis=0)
-    return begin_members(
-        Ensemble(settings, shown, preprocessor, coding, span, objectives, []), stored
-    )
+        with _validation.naming("X_val", owner):
+            call = call._replace(given=given._replace(X=preprocessor._transform(given.X, owner)))
+    coding, objectives = objectives_of(settings.network, settings.link, encoded, call)
+    span = target_range(encoded) if settings.network.is_numeric else None
+    ensemble = Ensemble(settings, shown, preprocessor, coding, span, objectives, [])
+    return begin_members(ensemble, stored, call)
 
 
 def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPreprocessor, Rows]:
@@ -116,10 +112,10 @@ def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPrepr
     return preprocessor, checked(network, Rows(Z, rows.y, weight))
 
 
-def begin_members(ensemble: Ensemble, stored: StoredMembers | None) -> Ensemble:
+def begin_members(ensemble: Ensemble, stored: StoredMembers | None, call: Call) -> Ensemble:
     """Return the ensemble with its members, new or from a checkpoint."""
     settings, objectives = ensemble.settings, ensemble.objectives
-    first, header = objectives[0], _header(ensemble, stored is not None)
+    first, header = objectives[0], _header(ensemble, call)
     trees: list[Any] = []
     if stored is None:
         deals = _deal(settings, first)
@@ -139,13 +135,13 @@ def begin_members(ensemble: Ensemble, stored: StoredMembers | None) -> Ensemble:
     return ensemble.with_states([stored.state(tree, one.job.plan, n) for tree, one in pairs])
 
 
-def _header(ensemble: Ensemble, resumes: bool) -> State:
+def _header(ensemble: Ensemble, call: Call) -> State:
     """Return the header of checkpoints; empty if nothing asks for any."""
     settings, first = ensemble.settings, ensemble.objectives[0]
-    if not resumes and not settings.network.callbacks:
+    if call.path is None and not settings.network.callbacks:
         return {}
     parameters = ensemble_identity(settings)
-    return _resume.header(first.coding, parameters, first.data, first.given, Call())
+    return _resume.header(first.coding, parameters, first.data, first.given, call)
 
 
 def _deal(settings: EnsembleSettings, objective: MemberObjective) -> list[tuple[int, Array]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,19 +44,19 @@ class MemberObjective(NamedTuple):
 
 
 def objectives_of(
-    settings: Settings, link: str, rows: Rows, given: Rows
+    settings: Settings, link: str, rows: Rows, call: Call
 ) -> tuple[Coding, list[MemberObjective]]:
     """Return the encoding of y itself, and the objectives that members alternate between.
 
     The training ``rows`` are checked; of the validation data, X is.
     """
     _reject_indicators(settings, rows.y)
-    coding = learn(settings, rows.X, rows.y, Call())
+    coding = learn(settings, rows.X, rows.y, call)
     codings = [coding]
     if isinstance(coding.targets, NumericTargets):
         rows = rows._replace(y=np.asarray(rows.y, np.float64))
         codings = _scaled(coding, coding.targets, link, rows)
-    return coding, [_objective(each, coding.loss, rows, given) for each in codings]
+    return coding, [_objective(each, coding.loss, rows, call.given) for each in codings]
 
 
 def _reject_indicators(settings: Settings, y: Array) -> None:
@@ -75,14 +75,16 @@ def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> l
     """Return the encodings of y in units of its scale, one for each loss of members."""
     check_range(coding.settings, rows.y, coding.loss)
     spread = moments(rows.y, rows.sample_weight)
-    each = losses(coding.owner, link, coding.loss, counted(rows).min(), spread)
+    lowest = np.min(target_range(rows)[0])
+    each = losses(coding.owner, link, coding.loss, lowest, spread)
     return [coding._replace(loss=loss, targets=targets.in_units(loss, *spread)) for loss in each]
 
 
-def counted(rows: Rows) -> Array:
-    """Return the targets of rows that have weight."""
-    y: Array = rows.y if rows.sample_weight is None else rows.y[rows.sample_weight > 0]
-    return y
+def target_range(rows: Rows) -> tuple[Any, Any]:
+    """Return the lowest and the highest target of rows that have weight, for each column."""
+    y = np.asarray(rows.y, np.float64)
+    counted = y if rows.sample_weight is None else y[rows.sample_weight > 0]
+    return counted.min(axis=0), counted.max(axis=0)
 
 
 def _objective(coding: Coding, criterion: Loss, rows: Rows, given: Rows) -> MemberObjective:
