@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from sknn_scratch._floats import quiet_floats
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.estimators._summary import SummaryMixin
 from sknn_scratch.estimators._tabular_presets import preset
 from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._members import run_ensemble_fit
@@ -47,7 +48,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class BaseTabularMLP(ComponentParams, CallbackSupportMixin):
+class BaseTabularMLP(ComponentParams, SummaryMixin, CallbackSupportMixin):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -74,24 +75,6 @@ class BaseTabularMLP(ComponentParams, CallbackSupportMixin):
                 with _validation.speaking_for(self, member):
                     total = total + getattr(member, method)(Z)
         return np.asarray(total)
-
-    def summary(self, batch_size: int | None = None) -> Any:
-        """Return a table of the columns' encoding, the layers of a member, and all parameters.
-
-        Parameters
-        ----------
-        batch_size : int, default=None
-            Number of rows per step, for the memory of training. If None, use that of the fit.
-
-        Returns
-        -------
-        summary : sknn_scratch.inspection.Summary
-            Table of the layers.
-        """
-        check_is_fitted(self)
-        from sknn_scratch.inspection import summary  # here, because it is rarely used
-
-        return summary(self, batch_size)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
