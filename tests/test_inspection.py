@@ -384,6 +384,91 @@ def test_summary_as_html_and_frame():
     assert pandas.DataFrame(summary(est).rows)["parameters"].sum() == est.theta_.size
 
 
+def mixed_table(n=60):
+    """A table with a column of each kind, and y."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    days = pandas.to_timedelta(rng.integers(0, 900, n), "D")
+    table = pandas.DataFrame(
+        {
+            "a": rng.normal(size=n),
+            "b": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n)),
+            "c": rng.choice(["u", "v", "w"], n),
+            "d": pandas.Timestamp("2024-01-01") + days,
+            "e": [None] * n,
+        }
+    )
+    return table, np.exp(table["a"])
+
+
+TABLE = {"n_ensemble": 4, "max_iter": 2, "min_steps": 0, "random_state": 0}
+
+
+@pytest.mark.parametrize("cls", [TabularMLPClassifier, TabularMLPRegressor])
+def test_summary_of_a_table(cls):
+    table, y = mixed_table()
+    y = y if cls is TabularMLPRegressor else y > 1
+    model = cls("fast", hidden_layer_sizes=(6, 5), **TABLE).fit(table, y)
+    found = model.summary()
+    sizes = [member.theta_.size for member in model.estimators_]
+    assert found.total["parameters"] == sum(sizes)
+    assert found.total["memory"] == 4 * sum(sizes)
+    assert found.member["parameters"] == sizes[0]
+    assert found.total["workspace"] == found.member["workspace"]
+    assert [row["W"] for row in found.rows[1:]] == [W.shape for W in model.estimators_[0].coefs_]
+    # Features, counted by their names.
+    names = model.preprocessor_.get_feature_names_out()
+    counts = {row["kind"]: (row["columns"], row["features"]) for row in found.columns}
+    assert counts == {
+        "numeric": (2, sum(name[0] in "ab" for name in names)),
+        "categorical": (1, 3),
+        "datetime": (1, sum(name[0] == "d" for name in names)),
+        "missing": (1, 0),
+    }
+    lines = repr(found).split("\n")
+    n_in = len(names)
+    assert lines[0].startswith(f"{cls.__name__}: 4 members of {n_in} → 6 → 5 → ")
+    assert lines[1].startswith(f"5 columns, encoded as {n_in} features: 2 numeric")
+    assert [line.split()[0] for line in lines[-2:]] == ["member", "total"]
+    assert lines[-1].split()[1:3] == ["4", "members"]
+    assert lines[0] in found._repr_html_()
+    assert found._repr_html_().count("<tr>") == 1 + 4 + 2
+    pipe = make_pipeline("passthrough", model)
+    assert repr(summary(pipe)) == repr(found)
+
+
+def test_summary_of_a_table_with_different_links():
+    table, y = mixed_table()
+    model = TabularMLPRegressor("fast", n_bins=0, **TABLE).fit(table[["a"]], y)
+    found = model.summary(batch_size=7)
+    assert found.rows[-1]["activation"] == "identity or exp"
+    lines = repr(found).split("\n")
+    assert lines[0].endswith(", batches of 7 rows")
+    assert lines[1] == "1 column, encoded as 1 feature: 1 numeric as 1"
+
+
+@pytest.mark.parametrize("batch_size", ["auto", 7, 500])
+@pytest.mark.parametrize("max_iter", [1, 3])
+def test_summary_of_a_table_counts_the_workspace(batch_size, max_iter, monkeypatch):
+    steps, step = [], BatchSteps.step
+
+    def spy(self, batch, rows, is_last):
+        steps.append((batch, rows))
+        return step(self, batch, rows, is_last)
+
+    monkeypatch.setattr(BatchSteps, "step", spy)
+    table, y = mixed_table()
+    settings = TABLE | {"max_iter": max_iter, "n_ensemble": 1}
+    model = TabularMLPRegressor("fast", batch_size=batch_size, dropout=0.1, **settings)
+    found = model.fit(table, y).summary()
+    batch, rows = steps[0]
+    arrays = [a for s in rows.slots for a in (s.a, s.z, s.delta, s.ones)]
+    buffers = {a.ctypes.data: a.nbytes for a in [batch.x, batch.y, *arrays]}
+    assert found.total["workspace"] == sum(buffers.values())
+    assert f"batches of {len(batch.x)} rows" in found.title
+    assert found.rows[1]["dropout"] == 0.1
+
+
 def test_summary_of_a_pipeline_and_of_a_search():
     pipe = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(5,), alpha=0.1))
     pipe.set_params(mlpregressor__solver="lbfgs", mlpregressor__random_state=0)
@@ -922,10 +1007,9 @@ def test_scores_alone_have_the_left_axis(plt):
 @without_warnings
 def test_one_network_is_found(plt, held):
     model = held_fitted(held)
-    calls = [
-        lambda one: summary(one),
-        lambda one: WeightsDisplay.from_estimator(one, image_shape=(1, one_fan_in(one))),
-    ]
+    calls = [lambda one: WeightsDisplay.from_estimator(one, image_shape=(1, one_fan_in(one)))]
+    if _access.table(model) is None:  # of a table, it is the summary of all members
+        calls.append(lambda one: summary(one))
     for call in calls:
         if held.n_networks == 1:
             call(model)

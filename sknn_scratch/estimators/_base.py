@@ -16,6 +16,7 @@ from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _convert
 from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.estimators._summary import SummaryMixin
 from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume, _validation
 from sknn_scratch.fitting._coding import Coding, check_weights, checked, encoded
 from sknn_scratch.fitting._params import CONSTRAINTS, is_lbfgs
@@ -41,7 +42,7 @@ def _best(scores: list[float] | None) -> float | None:
     return max((score for score in scores if score == score), default=float("nan"))
 
 
-class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
+class BaseMLP(ComponentParams, SummaryMixin, CallbackSupportMixin, ABC):
     """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -216,24 +217,6 @@ class BaseMLP(ComponentParams, CallbackSupportMixin, ABC):
             different activations in different layers, or a schedule for Adam.
         """
         return _convert.to_sklearn(self, _convert.sklearn_class(self._sklearn_name))
-
-    def summary(self, batch_size: int | None = None) -> Any:
-        """Return a table of the layers: shapes, parameters, activation and memory.
-
-        Parameters
-        ----------
-        batch_size : int, default=None
-            Number of rows per step, for the memory of training. If None, use that of the fit.
-
-        Returns
-        -------
-        summary : sknn_scratch.inspection.Summary
-            Table of the layers.
-        """
-        check_is_fitted(self)
-        from sknn_scratch.inspection import summary  # here, because it is rarely used
-
-        return summary(self, batch_size)
 
     def _problem(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[Objective, Data]:
         """Return the objective of training on these rows, without dropout, and the rows."""

@@ -34,6 +34,7 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _tabular_presets
 from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.estimators._summary import SummaryMixin
 from sknn_scratch.fitting import _advice, _aliases, _resume, _validation
 from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
@@ -137,7 +138,7 @@ def _is_usable(member: Member) -> bool:
     return has_begun and not is_lost(member.job.plan, state)
 
 
-class BaseTabularMLP(ComponentParams, CallbackSupportMixin, ABC):
+class BaseTabularMLP(ComponentParams, SummaryMixin, CallbackSupportMixin, ABC):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS

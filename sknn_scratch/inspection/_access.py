@@ -15,6 +15,8 @@ from sknn_scratch.core.objective import Objective
 
 #: Attributes of scikit-learn's estimators that change the predictions of an inner estimator.
 _ONE = ("regressor_", "estimator_")
+#: Kinds of columns of a table, and their names.
+_KINDS = {"number": "numeric", "category": "categorical", "time": "datetime", "missing": "missing"}
 #: Attributes of estimators that transform X or y before the network, with remedies.
 _CHANGES = {
     "steps": "of a pipeline, write trace(pipe[-1], pipe[:-1].transform(X), y)",
@@ -79,15 +81,47 @@ def is_ensemble(estimator: Any) -> bool:
     return any(_members(outer)[1] for outer in chain(estimator))
 
 
+def table(estimator: Any) -> Any:
+    """Return the ensemble on encoded columns in an estimator, or None."""
+    found = [outer for outer in chain(estimator) if hasattr(outer, "preprocessor_")]
+    return found[-1] if found else None
+
+
 def alike(estimator: Any) -> list[str | None]:
     """Return the kind of each network of an ensemble: members of one kind can be averaged.
 
     The kind is the class of the loss. It is None unless members solve one problem, as those of a
     table do: other ensembles have members for different targets, or of any classes.
     """
-    members = networks(estimator)
-    is_table = hasattr(last_step(estimator), "preprocessor_")
+    members, is_table = networks(estimator), table(estimator) is not None
     return [type(member._loss).__name__ if is_table else None for member in members]
+
+
+def encoded_columns(preprocessor: Any) -> list[dict[str, Any]]:
+    """Return the number of columns and of encoded features of each kind of column that exists."""
+    kinds = preprocessor.kinds_
+    n_numeric = kinds.count("number")  # numbers of columns, below; those of datetimes follow
+    features = dict.fromkeys(_KINDS, 0)
+    widths = [(j, 1) for j in (*preprocessor._shown, *preprocessor._indicated)]
+    widths += [(j, len(bins.left)) for j, bins in preprocessor._bins]
+    for j, width in widths:
+        features["number" if j < n_numeric else "time"] += width
+    features["category"] = sum(levels.width for _, levels in preprocessor._levels)
+    rows: list[dict[str, Any]] = [
+        {"kind": name, "columns": kinds.count(kind), "features": features[kind]}
+        for kind, name in _KINDS.items()
+        if kind in kinds
+    ]
+    for row in rows:
+        row["bins"] = preprocessor.n_bins_ if row["kind"] in ("numeric", "datetime") else 0
+    return rows
+
+
+def rows_per_step(member: Any, batch_size: Any) -> int:
+    """Return the batch size of a member's training, of batches of about equal size if "auto"."""
+    n_steps = member._state.step
+    has_one_batch = n_steps == member.n_iter_
+    return -(-member.t_ // n_steps) if has_one_batch or batch_size == "auto" else int(batch_size)
 
 
 def unchanged_data(estimator: Any, reader: str) -> Any:

@@ -1,7 +1,7 @@
 """Table of the layers of a network: shapes, parameters, activations, memory."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from html import escape
 from numbers import Integral
 from typing import Any
@@ -30,32 +30,54 @@ class Summary:
         One row for the input (x and y of a batch), then one row per layer, with the keys
         "layer" (its number: weights are ``coefs_[layer]``), "kind", "units", "W" and "b"
         (shapes), "activation", "dropout", "parameters", and in bytes "memory" and "workspace"
-        (None if the batch size is unknown).
+        (None if the batch size is unknown). For the estimators for tables, the layers of a member.
     total : dict
-        Sums of "parameters", "memory" and "workspace".
+        Sums of "parameters", "memory" and "workspace". For the estimators for tables,
+        "parameters" and "memory" of all members, and "workspace" of the one in training.
+    member : dict or None
+        The sums for one member; None for a single network.
+    columns : list of dict
+        One row for each kind of column in X ("numeric", "categorical", "datetime", or "missing"
+        without any value in ``fit``), with the keys "kind", "columns" (their number), "features"
+        (the number of encoded features) and "bins" (per column; 0 without). Empty for a single
+        network.
     """
 
     title: str
     rows: list[Row]
     total: Row
+    member: Row | None = None
+    columns: list[Row] = field(default_factory=list)
 
     def __repr__(self) -> str:
-        table = [list(_COLUMNS), *self._cells()]
+        body, foot = self._cells(self.rows), self._cells(self._sums())
+        table = [list(_COLUMNS), *body, *foot]
         widths = [max(len(cells[k]) for cells in table) for k in range(len(_COLUMNS))]
-        lines = [_aligned(cells, widths) for cells in table]
+        head, *lines = (_aligned(cells, widths) for cells in table)
         rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        return "\n".join([self.title, "", lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        above, below = lines[: len(body)], lines[len(body) :]
+        return "\n".join([*self._caption(), "", head, rule, *above, rule, *below])
 
     def _repr_html_(self) -> str:
         """Return the table for a notebook."""
-        *body, total = self._cells()
-        rows = [_html_row("th", _COLUMNS), *(_html_row("td", cells) for cells in body)]
-        table = "\n".join([*rows, _html_row("th", total)])
-        return f"<table>\n<caption>{escape(self.title)}</caption>\n{table}\n</table>"
+        rows = [
+            _html_row("th", _COLUMNS),
+            *(_html_row("td", cells) for cells in self._cells(self.rows)),
+            *(_html_row("th", cells) for cells in self._cells(self._sums())),
+        ]
+        caption = "<br>".join(map(escape, self._caption()))
+        return "\n".join(["<table>", f"<caption>{caption}</caption>", *rows, "</table>"])
 
-    def _cells(self) -> list[list[str]]:
-        """Return the rows and the total as text."""
-        return [[_text(row, key) for key in _COLUMNS.values()] for row in [*self.rows, self.total]]
+    def _caption(self) -> list[str]:
+        """Return the lines above the table."""
+        return [self.title, _encoding(self.columns)] if self.columns else [self.title]
+
+    def _sums(self) -> list[Row]:
+        return [self.total] if self.member is None else [self.member, self.total]
+
+    def _cells(self, rows: Sequence[Row]) -> list[list[str]]:
+        """Return rows as text."""
+        return [[_text(row, key) for key in _COLUMNS.values()] for row in rows]
 
 
 #: Headings, and the key of each column.
@@ -73,16 +95,19 @@ _NUMBERS = ("parameters", "memory", "workspace")
 
 
 def summary(estimator: Any, batch_size: int | None = None) -> Summary:
-    """Return a table of the layers of a fitted network.
+    """Return a table of the layers of a fitted network, or of the members of a table's ensemble.
 
     "memory" is the size of the parameters. "workspace" is the size of the buffers of a training
     step: gathered inputs, targets and weights, activations and their gradients. The gradient,
     the scratch vector and each moment of the optimizer need as much memory as all parameters.
 
+    For a TabularMLPClassifier or TabularMLPRegressor, the table also tells how the columns are
+    encoded. It has the layers of one member; learned feature scales are included in "W".
+
     Parameters
     ----------
-    estimator : fitted MLPClassifier or MLPRegressor, or a pipeline or search that ends in one
-        Fitted network.
+    estimator : fitted estimator of this package, or a pipeline or search that ends in one
+        Fitted network, or ensemble for tables.
     batch_size : int, default=None
         Number of rows in a batch. If None, use that of training, which is unknown for
         ``solver="lbfgs"``.
@@ -109,10 +134,40 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     >>> [row["W"] for row in table.rows]
     [None, (2, 8), (8, 1)]
     """
+    table = _access.table(estimator)
+    if table is not None:
+        return _of_table(table, batch_size)
     estimator = _access.last_step(estimator)
-    network, loss = _access.network_and_loss(estimator, "summary")
+    network, _ = _access.network_and_loss(estimator, "summary")
     size = _batch_size(estimator) if batch_size is None else _checked(batch_size)
-    rates = _access.dropout_rates(estimator, network)
+    layers = _layers(estimator, _access.dropout_rates(estimator, network), size)
+    return replace(layers, title=f"{type(estimator).__name__}: {layers.title}")
+
+
+def _of_table(table: Any, batch_size: int | None) -> Summary:
+    """Return the summary of an ensemble for tables."""
+    members = _access.fitted(table, "estimators_", "summary")
+    first, n = members[0], len(members)
+    network, _ = _access.network_and_loss(first, "summary")
+    given = _access.rows_per_step(first, table.batch_size)
+    size = given if batch_size is None else _checked(batch_size)
+    layers = _layers(first, _access.dropout_rates(table, network), size)
+    # Members may have different links.
+    layers.rows[-1]["activation"] = " or ".join(dict.fromkeys(m.out_activation_ for m in members))
+    one = layers.total | {"layer": "member"}
+    several = {key: n * one[key] for key in ("parameters", "memory")}
+    return Summary(
+        f"{type(table).__name__}: {_count(n, 'member')} of {layers.title}",
+        layers.rows,
+        layers.total | several | {"kind": _count(n, "member")},
+        one,
+        _access.encoded_columns(table.preprocessor_),
+    )
+
+
+def _layers(estimator: Any, rates: Sequence[float], size: int | None) -> Summary:
+    """Return the summary of a network, with a title that lacks its class."""
+    network, loss = _access.network_and_loss(estimator, "summary")
     rows = [_input_row(network), *_layer_rows(network, loss, rates, estimator.theta_.itemsize)]
     for row, n_bytes in zip(rows, _workspace(estimator, network, rates), strict=True):
         row["workspace"] = None if size is None else size * n_bytes
@@ -121,10 +176,27 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     return Summary(_title(estimator, network, size), rows, total)
 
 
+def _encoding(columns: Sequence[Row]) -> str:
+    """Return a line that tells how the columns of a table are encoded."""
+    n_columns, n_features = (sum(row[key] for row in columns) for key in ("columns", "features"))
+    # Without any feature, the encoded column is one of zeros.
+    of, to = _count(n_columns, "column"), _count(max(1, n_features), "feature")
+    return f"{of}, encoded as {to}: {', '.join(map(_encoded, columns))}"
+
+
+def _encoded(row: Row) -> str:
+    bins = f" with {_count(row['bins'], 'bin')}" if row["bins"] else ""
+    return f"{row['columns']:,} {row['kind']}{bins} as {row['features']:,}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
 def _title(estimator: Any, network: Network, size: int | None) -> str:
     units = " → ".join(f"{n:,}" for n in network.units)
     batch = "" if size is None else f", batches of {size:,} rows"
-    return f"{type(estimator).__name__}: {units}, {estimator.theta_.dtype}{batch}"
+    return f"{units}, {estimator.theta_.dtype}{batch}"
 
 
 def _checked(batch_size: Any) -> int:
