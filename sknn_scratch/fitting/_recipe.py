@@ -27,7 +27,7 @@ SMALLEST_BATCH = {"classification": 32, "regression": 64}
 STEPS_PER_ROW = 2
 #: Parameters that may differ between a checkpoint and the estimator that resumes from it; those of
 #: a preset are compared by their values.
-FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs")
+FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs", "warm_start")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _network(estimator: OwnEstimator, params: Parameters) -> Settings:
         tol=0.0,
         l1_ratio=0.0,
         shuffle=True,
-        warm_start=False,
+        warm_start=bool(params["warm_start"]),
         scoring=None,
     )
 
@@ -120,7 +120,9 @@ def ensemble_identity(settings: EnsembleSettings) -> dict[str, str]:
 # --- A member, whose settings depend on its rows.
 
 
-def of_member(settings: EnsembleSettings, n_features: int, n: int, seed: int) -> Settings:
+def of_member(
+    settings: EnsembleSettings, n_features: int, n: int, seed: int, one_pass: bool = False
+) -> Settings:
     """Return the settings of a member with ``n`` training rows, a fit like any other."""
     network = settings.network
     batch_size = _rows_per_step(network, n)
@@ -133,7 +135,7 @@ def of_member(settings: EnsembleSettings, n_features: int, n: int, seed: int) ->
         batch_size=batch_size,
         max_iter=max_iter,
         step_patience=StepPatience(settings.patience, n_steps // LEAST_PART),
-        n_checks=N_CHECKS,
+        n_checks=None if one_pass else N_CHECKS,
     )
 
 

@@ -89,6 +89,7 @@ class Settings:
     scales_targets: bool = False  #: whether y is encoded in units of its scale
     step_patience: StepPatience | None = None  #: instead of ``tol`` and ``n_iter_no_change``
     n_checks: int | None = None  #: number of validation checks; None: one for each epoch
+    fraction: float | None = None  #: progress that schedules see; None: epochs of ``max_iter``
 
     @property
     def rows_per_step(self) -> int:
