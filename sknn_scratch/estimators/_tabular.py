@@ -37,7 +37,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_iter": [positive(Integral), None],
     "min_steps": [Interval(Integral, 0, None, closed="left"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
-    **{name: PLAIN[name] for name in ("alpha", "dropout", "callbacks", "verbose")},
+    **{name: PLAIN[name] for name in ("alpha", "dropout", "scoring", "callbacks", "verbose")},
     "patience": [Interval(Real, 1, None, closed="left"), Options(Real, {inf})],
     "input_scaling": ["boolean"],
     "n_bins": [Interval(Integral, 0, None, closed="left"), None],
