@@ -88,6 +88,14 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         A member stops after ``patience`` times as many steps as at its best check, but not
         before a sixth of all steps. ``inf`` disables early stopping.
 
+    scoring : str, callable or None, default=None
+        Score of held-out rows (or of ``X_val``), by which a member keeps its weights and stops:
+        'loss' for the negated loss, the name of a scorer of scikit-learn, or a callable(estimator,
+        X, y). It is computed at each of 48 checks per member. A scorer gets the member as an
+        ``MLPClassifier``, the rows as encoded by ``preprocessor_``, and y as in ``fit``, with
+        sample weights if it accepts them. If None, use the negated log-loss at the best
+        temperature.
+
     input_scaling : bool, default=True
         If True, learn a scale for each encoded feature.
 
@@ -230,6 +238,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         alpha=0.0,
         dropout=0.0,
         patience=3.2,
+        scoring=None,
         input_scaling=True,
         n_bins=None,
         categorical_features="from_dtype",
@@ -258,6 +267,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self.alpha = alpha
         self.dropout = dropout
         self.patience = patience
+        self.scoring = scoring
         self.input_scaling = input_scaling
         self.n_bins = n_bins
         self.categorical_features = categorical_features

@@ -89,6 +89,14 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         A member stops after ``patience`` times as many steps as at its best check, but not
         before a sixth of all steps. ``inf`` disables early stopping.
 
+    scoring : str, callable or None, default=None
+        Score of held-out rows (or of ``X_val``), by which a member keeps its weights and stops:
+        'loss' for the negated loss, the name of a scorer of scikit-learn, or a callable(estimator,
+        X, y). It is computed at each of 48 checks per member. A scorer gets the member as an
+        ``MLPRegressor``, whose predictions are not clipped, the rows as encoded by
+        ``preprocessor_``, and y in the units of ``fit``, with sample weights if it accepts them.
+        If None, use the negated loss.
+
     input_scaling : bool, default=True
         If True, learn a scale for each encoded feature.
 
@@ -233,6 +241,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         alpha=0.0,
         dropout=0.0,
         patience=3.2,
+        scoring=None,
         input_scaling=True,
         n_bins=None,
         categorical_features="from_dtype",
@@ -261,6 +270,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
         self.alpha = alpha
         self.dropout = dropout
         self.patience = patience
+        self.scoring = scoring
         self.input_scaling = input_scaling
         self.n_bins = n_bins
         self.categorical_features = categorical_features

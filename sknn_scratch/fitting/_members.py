@@ -78,7 +78,7 @@ def solve_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     publish_members(estimator, ensemble)
     if listener is not None:
         listener.on_ended()
-    ends = [one.job.state.stop_reason if one.is_usable else "lost" for one in ensemble.members]
+    ends = [one.end for one in ensemble.members]
     # Last, so that no result is lost if warnings are turned into errors.
     _advice.warn_of(_advice.of_members(ends, ensemble.settings.network.learning_rate_init))
 
@@ -213,6 +213,6 @@ def _member(
     rows = held_out if objective.given is None else np.arange(objective.given.n_samples)
     if len(rows):
         state.held_out = rows if splits else None
-        judge = Validation(plan, objective.judged, rows, objective.score(rows))
+        judge = Validation(plan, objective.judged, rows, objective.score(own, plan, rows))
         plan = replace(plan, judge=judge, early_stopping=not call.one_pass)
     return Member(Job(own, plan, InMemory(data), state, targets, header), rows, before)

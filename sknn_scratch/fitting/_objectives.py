@@ -17,6 +17,7 @@ from sknn_scratch.fitting._coding import (
     encoded_validation,
     learn,
 )
+from sknn_scratch.fitting._judge import scorer_score
 from sknn_scratch.fitting._params import invalid
 from sknn_scratch.fitting._scaling import check_range, losses, moments
 from sknn_scratch.fitting._settings import Settings
@@ -24,6 +25,7 @@ from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Rows
 from sknn_scratch.fitting._validation import naming
 from sknn_scratch.training.selection import Score, class_score, loss_score
+from sknn_scratch.training.state import Plan
 
 
 class MemberObjective(NamedTuple):
@@ -39,9 +41,12 @@ class MemberObjective(NamedTuple):
         """Data that numbers of held-out rows refer to."""
         return self.data if self.given is None else self.given
 
-    def score(self, rows: Array) -> Score:
-        """Return the score on held-out rows as a function of raw outputs."""
-        if self.coding.loss.one_hot:
+    def score(self, settings: Settings, plan: Plan, rows: Array) -> Score:
+        """Return the score of a member on held-out rows; ``settings`` are those of the member."""
+        if settings.has_scorer:
+            own = self.coding._replace(settings=settings)
+            return scorer_score(own, plan, self.judged, rows, "lower n_folds")
+        if settings.scoring is None and self.coding.loss.one_hot:
             return class_score(self.judged, rows)
         return loss_score(self.criterion, self.coding.loss, self.judged, rows)
 

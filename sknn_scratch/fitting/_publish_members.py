@@ -24,7 +24,7 @@ from sknn_scratch.fitting._targets import ClassTargets
 from sknn_scratch.fitting._types import Call, Fitted, Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.calibration import inverse_temperature
-from sknn_scratch.training.selection import is_lost, kept
+from sknn_scratch.training.selection import is_lost, kept, last
 from sknn_scratch.training.state import TrainingState
 
 
@@ -53,6 +53,15 @@ class Member(NamedTuple):
     def is_usable(self) -> bool:
         """True if there are weights."""
         return self.weights is not None
+
+    @property
+    def end(self) -> str:
+        """Reason to stop; without usable weights "lost", or "unscored" if all scores are nan."""
+        plan, state = self.job.plan, self.job.state
+        if self.is_usable:
+            return state.stop_reason
+        is_finite = state.stop_reason != "diverged" and np.isfinite(last(plan, state)).all()
+        return "unscored" if is_finite else "lost"
 
 
 class Ensemble(NamedTuple):
@@ -87,8 +96,11 @@ def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
         one.job.state.history.keep(CURVE_LENGTH)
     found = attributes_of_members(ensemble)
     if found is None:
+        network, ends = ensemble.settings.network, [one.end for one in ensemble.members]
+        if "unscored" in ends:
+            raise ValueError(_advice.of_members(ends, network.learning_rate_init))
         epoch = max(one.job.state.epoch for one in ensemble.members)
-        raise ValueError(_advice.diverged(ensemble.settings.network, epoch))
+        raise ValueError(_advice.diverged(network, epoch))
     if ensemble.call.one_pass:
         found["_streams"] = [stream_of(one.job) for one in ensemble.members if one.is_usable]
     restore(estimator, found)
@@ -147,14 +159,7 @@ def _plain(
     """Return a plain network of this package with a member's weights."""
     plan, state, targets = member.job.plan, member.job.state, member.job.targets
     theta = folded(plan.network, weights, factor)
-    plain = settings.plain_class(
-        hidden_layer_sizes=settings.network.hidden_layer_sizes,
-        activation=settings.written["activation"],
-        loss=plan.objective.loss,
-        batch_size=settings.written["batch_size"],
-        dropout=settings.written["dropout"],
-        dtype="float32",
-    )
+    plain = settings.plain_network(plan.objective.loss)
     n_in = plan.network.n_in
     own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
     own = replace(own, early_stopping=plan.early_stopping)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
-from sknn_scratch.contracts import Optimizer
+from sknn_scratch.contracts import Loss, Optimizer
 from sknn_scratch.fitting import _aliases
 from sknn_scratch.fitting._params import OwnEstimator, Parameters, check_params, count
 from sknn_scratch.fitting._settings import Settings, shared, without_ones, written
@@ -46,6 +46,17 @@ class EnsembleSettings:
     calibrate: bool
     preprocessor: Mapping[str, Any]  #: parameters of the preprocessor
     n_jobs: int | None
+
+    def plain_network(self, loss: Loss) -> OwnEstimator:
+        """Return a plain estimator with the parameters of a member, without fitted attributes."""
+        return self.plain_class(
+            hidden_layer_sizes=self.network.hidden_layer_sizes,
+            activation=self.written["activation"],
+            loss=loss,
+            batch_size=self.written["batch_size"],
+            dropout=self.written["dropout"],
+            dtype="float32",
+        )
 
 
 def ensemble_settings_of(
@@ -93,7 +104,7 @@ def _network(estimator: OwnEstimator, params: Parameters) -> Settings:
         l1_ratio=0.0,
         shuffle=True,
         warm_start=bool(params["warm_start"]),
-        scoring=None,
+        scoring=_aliases.scoring(params),
     )
 
 
@@ -136,6 +147,7 @@ def of_member(
         max_iter=max_iter,
         step_patience=StepPatience(settings.patience, n_steps // LEAST_PART),
         n_checks=None if one_pass else N_CHECKS,
+        stand_in=settings.plain_network(network.loss) if network.has_scorer else None,
     )
 
 

@@ -107,6 +107,12 @@ class Settings:
         return self.early_stopping and not self.is_full_batch
 
     @property
+    def has_scorer(self) -> bool:
+        """True if ``scoring`` is a scorer of scikit-learn, by its name or itself."""
+        is_loss = isinstance(self.scoring, str) and self.scoring == "loss"
+        return self.scoring is not None and not is_loss
+
+    @property
     def weights_by_name(self) -> str:
         """Names of the parameters that determine the weights of rows, for messages."""
         both = self.class_weight is not None
