@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.folding import folded
 from sknn_scratch.fitting import _advice
 from sknn_scratch.fitting._coding import Coding
@@ -19,7 +19,7 @@ from sknn_scratch.fitting._publish import attributes, restore
 from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
-from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.calibration import inverse_temperature
@@ -89,23 +89,32 @@ def attributes_of_members(ensemble: Ensemble) -> dict[str, Any] | None:
         ],
         "held_out_": [one.held_out for one in usable],
         "n_iter_": max(one.job.state.epoch for one in usable),
-        **_encoding(ensemble),
+        **encoding_attributes(
+            ensemble.preprocessor,
+            ensemble.coding.targets,
+            ensemble.coding.loss,
+            ensemble.target_range,
+        ),
     }
     if isinstance(ensemble.coding.targets, ClassTargets):
         found["temperature_"] = 1.0 / factors[0]
     return found
 
 
-def _encoding(ensemble: Ensemble) -> dict[str, Any]:
+def encoding_attributes(
+    preprocessor: TabularPreprocessor,
+    targets: ClassTargets | NumericTargets,
+    loss: Loss,
+    target_range: tuple[Any, Any] | None,
+) -> dict[str, Any]:
     """Return the fitted attributes of the encoding of X and y, by name."""
-    preprocessor, targets = ensemble.preprocessor, ensemble.coding.targets
     names = ("n_features_in_", "feature_names_in_")
     return {
         "preprocessor_": preprocessor,
         **{name: getattr(preprocessor, name) for name in names if hasattr(preprocessor, name)},
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
-        **({} if ensemble.target_range is None else {"target_range_": ensemble.target_range}),
-        "_loss": ensemble.coding.loss,
+        **({} if target_range is None else {"target_range_": target_range}),
+        "_loss": loss,
         "_targets": targets,
     }
 
@@ -114,14 +123,7 @@ def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEsti
     """Return a plain network of this package with a member's weights."""
     plan, state, targets = member.job.plan, member.job.state, member.job.targets
     theta = folded(plan.network, kept(plan, state), factor)
-    plain = settings.plain_class(
-        hidden_layer_sizes=settings.network.hidden_layer_sizes,
-        activation=settings.written["activation"],
-        loss=plan.objective.loss,
-        batch_size=settings.written["batch_size"],
-        dropout=settings.written["dropout"],
-        dtype="float32",
-    )
+    plain = plain_network(settings, plan.objective.loss)
     n_in = plan.network.n_in
     own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
     own = replace(own, early_stopping=plan.early_stopping)
@@ -129,6 +131,18 @@ def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEsti
     ended = replace(state, theta=theta, optimizer={}, patience={})
     restore(plain, attributes(own, ended, targets, theta) | {"n_features_in_": n_in})
     return plain
+
+
+def plain_network(settings: EnsembleSettings, loss: Loss) -> OwnEstimator:
+    """Return a plain network with the parameters of a member that minimises ``loss``."""
+    return settings.plain_class(
+        hidden_layer_sizes=settings.network.hidden_layer_sizes,
+        activation=settings.written["activation"],
+        loss=loss,
+        batch_size=settings.written["batch_size"],
+        dropout=settings.written["dropout"],
+        dtype="float32",
+    )
 
 
 # --- The temperature of probabilities.
