@@ -350,7 +350,7 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
         rows = numbers.shape[1] if copies is None else float(copies.sum())
         self.n_bins_ = self._guarded_bins(rows, len(self._shown))
         shown = self._shown if self.n_bins_ else self._shown[:0]
-        edges = [(j, _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
+        edges = [(int(j), _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
         self._bins = [
             (j, _numeric.Bins.learn(of_column, numbers[j], weight))
             for j, of_column in edges
