@@ -1,11 +1,15 @@
 """Columns of tables: names of any type, objects of any kind, in any container, mean the same."""
 
 import datetime as dt
+import enum
+import math
 import pickle
+import uuid
 import warnings
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -16,7 +20,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.interop._skops import TRUSTED_TYPES
-from sknn_scratch.preprocessing import TabularPreprocessor
+from sknn_scratch.preprocessing import TabularPreprocessor, _plain_state, _plain_values
+from sknn_scratch.training import checkpoint
+from sknn_scratch.training.form import MisfitError
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -147,11 +153,20 @@ def test_the_numbers_that_pandas_gives_are_those_of_an_array():
         TabularPreprocessor().fit(named([2, 1, 0])).transform(X.to_numpy())
 
 
-@pytest.mark.parametrize("store", ["pickle", "skops"])
+def through_a_state(fitted, path):
+    """Store what a preprocessor has learnt as plain data, and read it again."""
+    checkpoint.save(path / "columns.npz", _plain_state.tree_of(fitted))
+    tree = checkpoint.load(path / "columns.npz")
+    return _plain_state.read(fitted.get_params(), tree, "preprocessor")
+
+
+@pytest.mark.parametrize("store", ["pickle", "skops", "state"])
 @each_names
-def test_stored_names(names, store):
+def test_stored_names(names, store, tmp_path):
     fitted = TabularPreprocessor().fit(X := named(names))
-    if store == "skops":
+    if store == "state":
+        loaded = through_a_state(fitted, tmp_path)
+    elif store == "skops":
         sio = pytest.importorskip("skops.io")
         loaded = sio.loads(sio.dumps(fitted), trusted=list(TRUSTED_TYPES))
     else:
@@ -277,6 +292,95 @@ def test_kinds_in_containers(name, data):
     expected = other.fit_transform(meant(numbers, missing, own))
     assert model.kinds_ == other.kinds_ == ("number", own.kind)
     assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("chosen", ["from_dtype", [1]])
+@pytest.mark.parametrize("name", CASES)
+def test_stored_kinds(name, chosen, tmp_path, monkeypatch):
+    """Of numbers and times, and of categories of all types."""
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+    own = CASES[name]
+    values = [None if k % 9 == 0 else own.make(40 * k + 1) for k in range(40)]
+    for container in own.containers[::3]:  # of objects, and one of types
+        X = contained([*values, own.make(6)], container)
+        fitted = TabularPreprocessor(categorical_features=chosen, n_bins=3, max_categories=5).fit(X)
+        loaded = through_a_state(fitted, tmp_path)
+        assert_array_equal(loaded.transform(X), fitted.transform(X))
+        assert_array_equal(loaded.get_feature_names_out(), fitted.get_feature_names_out())
+        assert vars(loaded).keys() == vars(fitted).keys()
+
+
+AMBIGUOUS = dt.datetime(2024, 11, 3, 1, 30, fold=1, tzinfo=ZoneInfo("America/New_York"))
+LEVELS = {
+    "float": 0.1,
+    "infinite": -math.inf,
+    "long": 10**40,
+    "surrogate": "\ud800",
+    "numpy string": np.str_("a\0"),
+    "numpy bytes": np.bytes_(b"a\xff"),
+    "float32": np.float32(0.1),
+    "longdouble": np.longdouble(1) / 3,
+    "numpy bool": np.True_,
+    "uint8": np.uint8(3),
+    "quarters": np.datetime64("2024-02-28T12:15", "15m"),
+    "numpy duration": np.timedelta64(3, "W"),
+    "ambiguous hour": AMBIGUOUS,
+    "of a zone without a name": AMBIGUOUS.replace(tzinfo=FAR),
+    "time": dt.time(12, 30, fold=1, tzinfo=ZoneInfo("Asia/Tokyo")),
+    "long ago": dt.datetime(1, 1, 1, microsecond=1),
+    "duration": dt.timedelta(-3, 5, 7),
+    "Decimal": Decimal("1.50"),
+    "UUID": uuid.UUID(int=7),
+    "nested": (("a", 1), (), (None, dt.date(2024, 2, 28))),
+    "Timestamp": pd.Timestamp("2024-02-28", tz="Asia/Tokyo") + pd.Timedelta(1, "ns"),
+    "Timedelta": pd.Timedelta(1, "ns"),
+    "Period": pd.Period("2024-02", "Q"),
+    "Interval": pd.Interval(pd.Timestamp("2024-02-28"), pd.Timestamp("2024-03-28"), "both"),
+}
+
+
+@pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
+def test_stored_levels(level, tmp_path):
+    """The same value of the same type, by which columns are looked up and features are named."""
+    checkpoint.save(tmp_path / "level.npz", {"level": _plain_values.write_value(level)})
+    tree = checkpoint.load(tmp_path / "level.npz")
+    found = _plain_values.read_value(tree["level"], "level")
+    assert {level: "same"}[found] == "same"
+    assert (type(found), str(found), hash(found)) == (type(level), str(level), hash(level))
+
+
+@pytest.mark.parametrize("level", [enum.Enum("Colour", "RED").RED, frozenset("ab")], ids=type)
+def test_levels_that_no_state_can_hold(level):
+    X = pd.DataFrame({"a": pd.Series([level, "x"] * 20, dtype=object)})
+    fitted = TabularPreprocessor().fit(X)
+    with pytest.raises(TypeError, match=f"get_state. Got .* of type {type(level).__name__}: conv"):
+        _plain_state.tree_of(fitted)
+
+
+DEEP = ["tuple", 1]
+for _ in range(100):
+    DEEP = ["tuple", DEEP]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        *([], {}, ["nope"], [3], [["tuple"]], ["os.system", "ls"], np.zeros(2), b"x", 1j, DEEP),
+        *(["date", 3], ["date", "2024-02-30"], ["date"], ["bytes", "xyz"], ["timedelta", 10**20]),
+        *(["ZoneInfo", "../../etc/passwd"], ["ZoneInfo", "Nowhere/At_All"], ["ZoneInfo", "."]),
+        *(["timezone", ["timedelta", 3, 0, 0]], ["datetime", "2024-02-28", 2, None]),
+        *(["datetime", "2024-02-28", 0, "UTC"], ["Decimal", "sNaN"], ["Decimal", "x"]),
+        *(["Fraction", 1, 0], ["UUID", "1"], ["numpy.bytes_", 3], ["pandas.Period", 1, "nope"]),
+        *(["scalar", "|O", "00" * 8], ["scalar", "f4,f4", "00" * 8], ["scalar", "<f8", "00"]),
+        *(["scalar", "<f8", ""], ["scalar", "<f8", "00" * 16], ["scalar", "(9,)f8", "00" * 72]),
+        *(["scalar", "<M8[nope]", "00" * 8], ["scalar", 3, "00"], ["pandas.Timestamp", "x", None]),
+        *(["pandas.Interval", 2, 1, "both"], ["pandas.Interval", 1, 2, "x"], ["pandas.Interval"]),
+    ],
+    ids=lambda tree: str(tree)[:40],
+)
+def test_damaged_levels(tree):
+    with pytest.raises(MisfitError, match=r"^level(\[\d+\])* is not a"):
+        _plain_values.read_value(tree, "level")
 
 
 def test_booleans_beside_numbers_in_rows_are_categories():

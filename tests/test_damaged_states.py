@@ -10,11 +10,18 @@ import time
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sknn_scratch import MLPClassifier, MLPRegressor, config_context
+from sknn_scratch import (
+    MLPClassifier,
+    MLPRegressor,
+    TabularMLPClassifier,
+    TabularMLPRegressor,
+    config_context,
+)
 from sknn_scratch.components import AdamW, Chain, Checkpoint, ClipByNorm, GroupRates
 from sknn_scratch.training import archive, checkpoint, form, temporaries
 
@@ -262,6 +269,134 @@ def test_bounds_of_groups_do_not_change():
         is_refused(one, lambda state=state: one.set_state(state), "state must .*array of")
 
 
+# ------------------------------------------------------------------------------------ tables
+TABLE = pd.DataFrame(
+    {
+        "number": X[:, 0],
+        "kind": [*"abcd"] * 10,
+        "day": pd.date_range("2024-02-28", periods=40, freq="13h"),
+        "date": pd.Series([*pd.date_range("2024-02-28", periods=4).date] * 10, dtype=object),
+    }
+)
+QUICK = {"hidden_layer_sizes": (3,), "max_iter": 2, "min_steps": 0, "random_state": 0}
+COLUMNS = {"n_ensemble": 2, "n_bins": 2, "categorical_features": ["date"], "max_categories": 3}
+
+
+def ensemble(cls=TabularMLPClassifier):
+    return cls("fast", **QUICK, **COLUMNS)
+
+
+@pytest.fixture(scope="module", params=[TabularMLPClassifier, TabularMLPRegressor])
+def either(request):
+    y = Y if request.param is TabularMLPClassifier else np.exp(X[:, 0])
+    return ensemble(request.param).fit(TABLE, y)
+
+
+#: What a place of an ensemble must not hold.
+OF_COLUMNS = {
+    "": [None, [], 3],
+    "names": [3, [1], ["a", "b", "c", "c"], ["a", "b", "c", []], [np.zeros(2)] * 4],
+    "kinds": [None, [], ["number"], ["number"] * 4, [3] * 4, ["number", "category", "time", "x"]],
+    "origins": [None, [], [0, 0], ["x"], [2**60], [1.5], [NAN]],
+    "time_unit": [None, "D", 3],
+    **dict.fromkeys(("centre", "factor"), VECTORS),
+    "factor": [lambda a: -a, *VECTORS.values()],
+    "indicated": [None, [99], [-1], [1, 0], [0, 0], [True], np.zeros(1, int)],
+    "n_bins": COUNTS,
+    "bins": [None, {}, [3], lambda a: a[::-1], lambda a: a + a, lambda a: a[1:]],
+    "bins.0": [None, {}, 3],
+    "bins.0.of": [99, -1, None, 1.0],
+    "bins.0.left": [lambda a: a[::-1], lambda a: a * 0, lambda a: a[:0], *VECTORS.values()][:9],
+    "bins.0.slope": [lambda a: -a, lambda a: a * 0, lambda a: a[:-1], lambda a: a * INF, None],
+    "bins.0.mean": [lambda a: a[:-1], lambda a: a * NAN, None, [0.0, 0.0]],
+    "levels": [None, {}, [3], [], lambda a: a[::-1], lambda a: a[:1], lambda a: a + a],
+    "levels.0.of": [0, 2, 99, -1, None],
+    "levels.0.kept": [None, [], "abc", ["a"], ["a", "a", "b"], [None, "a", "b"], [NAN, "a", "b"]],
+    "levels.0.rare": [None, [], ["a"], [3, 3], [[]], [{}], [["nope"]]],
+    "levels.1.kept.0": [["date"], ["date", 3], ["scalar", "<M8[D]", "00"], ["scalar", "|O", ""]],
+}
+OF_MEMBERS = {
+    "": [None, {}, [], [3], 3],
+    "0": [None, {}, [], 3],
+    "1.loss": [None, "x", "FocalLoss", 3, []],
+    "0.held_out": [None, 3, np.zeros(2), np.array([-1, 2]), np.zeros((2, 2), int), [1, 2]],
+    "0.network": [None, {}, [], 3],
+    "0.network.format": [None, 99, "1"],
+    "0.network.estimator": [None, "MLPRegressor2", "TabularMLPClassifier"],
+    "0.network.n_features": [None, 1, 99, 10**18],
+    "0.network.feature_names": [3, [], ["a"]],
+    "0.network.optimizer": [None, "SGD", 3],
+    "1.network.theta": [v for k, v in VECTORS.items() if k != "other floats"],
+    "0.network.targets": [None, {}, 3],
+    "0.network.state": [None, {}, 3],
+    "1.network.state.rng.state.pos": [-1, 625, None],
+    "1.network.state.optimizer": [3, {"m": 1}],
+    "0.network.state.history": [3, [3], [{}], None],
+}
+OF_ENSEMBLES = {
+    **{f"preprocessor.{place}".rstrip("."): values for place, values in OF_COLUMNS.items()},
+    **{f"members.{place}".rstrip("."): values for place, values in OF_MEMBERS.items()},
+    "targets": [None, {}, [], 3],
+    "format": [None, 99, True, np.zeros(2)],
+    "estimator": [None, "MLPClassifier", ["TabularMLPClassifier"]],
+}
+OF_CLASSES = {
+    "temperature": [None, 0.0, -1.0, NAN, INF, "x", 10**400, True, np.zeros(1)],
+    "targets.classes": [np.arange(3), np.array([0, 5]), np.arange(10**6), [0, 1], None, LOST],
+    "targets.task": ["multiclass", "multilabel", "regression", None],
+    "members.1.network.targets.classes": [np.array([0, 5]), np.arange(3), None],
+}
+OF_NUMBERS = {
+    "temperature": [1.0],
+    "target_range": [None, {}, 3, {"lowest": np.float64(0.0), "highest": np.float64(1.0)}],
+    "target_range.lowest": [
+        np.array(1e9),
+        np.array(NAN),
+        np.zeros(2),
+        np.zeros(1),
+        0.0,
+        None,
+        LOST,
+    ],
+    "targets.n_targets": [0, 2, None, 1.0],
+    "members.1.network.targets.n_targets": [0, 2, None],
+    "members.1.network.targets.scale": [np.zeros(1), np.array([-1.0]), np.array([NAN]), 1.0, None],
+}
+
+
+def cases_of(damage):
+    return [
+        pytest.param(place, value, id=f"{place} {k}")
+        for place, values in damage.items()
+        for k, value in (values if isinstance(values, dict) else dict(enumerate(values))).items()
+    ]
+
+
+def is_table_refused(one, place, change):
+    state = one.get_state()
+    put(state, place, change)
+    message = is_refused(one, lambda: one.set_state(state), "state ")
+    assert "set " in message or "call get_state" in message or "pass such" in message
+
+
+@pytest.mark.parametrize("either", [TabularMLPClassifier], indirect=True)
+@pytest.mark.parametrize(("place", "change"), cases_of(OF_ENSEMBLES))
+def test_a_damaged_state_of_a_table(place, change, either):
+    is_table_refused(either, place, change)
+
+
+@pytest.mark.parametrize("either", [TabularMLPClassifier], indirect=True)
+@pytest.mark.parametrize(("place", "change"), cases_of(OF_CLASSES))
+def test_a_damaged_state_of_a_table_of_classes(place, change, either):
+    is_table_refused(either, place, change)
+
+
+@pytest.mark.parametrize("either", [TabularMLPRegressor], indirect=True)
+@pytest.mark.parametrize(("place", "change"), cases_of(OF_NUMBERS))
+def test_a_damaged_state_of_a_table_of_numbers(place, change, either):
+    is_table_refused(either, place, change)
+
+
 # ------------------------------------------------------------------------ what remains legal
 EDITED = {
     "another byte order": lambda a: a.astype(a.dtype.newbyteorder(">")),
@@ -335,6 +470,22 @@ def test_any_change_is_refused_or_legal(data, sound):
     message = message_of(lambda: estimator.partial_fit(X, Y))
     assert message == "" or "diverged" in message
     assert np.isfinite(estimator.theta_).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_change_to_a_table_is_refused_or_legal(data, either):
+    state = either.get_state()
+    place = data.draw(st.sampled_from(list(places_of(state))))
+    put(state, ".".join(map(str, place)), data.draw(VALUES))
+    estimator = ensemble(type(either))
+    message = message_of(lambda: estimator.set_state(state))
+    assert hasattr(estimator, "estimators_") == (message == "")
+    if message:
+        assert message.startswith("state ")
+        return
+    if place[-2:-1] != ("names",) and place[-1] != "names":  # then columns are others
+        assert np.isfinite(estimator.predict(TABLE)).all()
 
 
 def message_of(call):

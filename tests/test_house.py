@@ -59,6 +59,8 @@ RULES = {
     "preprocessing": Rule(
         "_floats _warning _sample_weights _tables", "sklearn scipy joblib narwhals"
     ),
+    "preprocessing._plain_state": Rule("training.form"),
+    "preprocessing._plain_values": Rule("training.form", "pandas"),
     "fitting": Rule(f"{LAYERS} config", "sklearn scipy joblib"),
     "estimators": Rule(f"{LAYERS} fitting", "sklearn scipy joblib"),
     "fitting._blas_limits": Rule("core", "threadpoolctl"),

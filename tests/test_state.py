@@ -1,14 +1,15 @@
-"""A state goes on with the optimizer that it is of, or not at all."""
+"""A state goes on with the optimizer that it is of, or not at all; states of tables."""
 
 import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import neural_network
 from sklearn.base import clone
 
-from sknn_scratch import MLPClassifier, MLPRegressor
+from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.components import (
     SGD,
     Adam,
@@ -17,6 +18,8 @@ from sknn_scratch.components import (
     Chain,
     ClipByNorm,
     ClipByValue,
+    LogLoss,
+    Quantile,
     WeightEMA,
 )
 from sknn_scratch.contracts import Optimizer
@@ -277,3 +280,133 @@ def test_warm_start_takes_the_weights_alone(of, to):
     other = model(**plain).fit(X, Y)
     other.coefs_, other.intercepts_ = fitted(of).coefs_, fitted(of).intercepts_
     np.testing.assert_array_equal(other.fit(X, Y).theta_, one.theta_)
+
+
+# --------------------------------------------------------------------------------------- tables
+N = 60
+RNG = np.random.default_rng(1)
+TABLE = pd.DataFrame(
+    {
+        "size": np.where(RNG.random(N) < 0.2, np.nan, RNG.normal(size=N)),
+        "kind": RNG.choice(["a", "b", "c"], N),
+        "flag": RNG.random(N) < 0.5,
+        "day": pd.date_range("2024-02-28", periods=N, freq="13h", tz="Asia/Tokyo"),
+        "from": pd.Series([None, *([pd.Interval(0, 1), pd.Interval(1, 2)] * N)][:N], dtype=object),
+    }
+)
+#: Few rows have bins only where there are few columns.
+NUMBERS = pd.DataFrame({2024: RNG.normal(size=N)})
+COLOURS = RNG.choice(["red", "green", "blue"], N)
+COUNTS = RNG.exponential(size=N)
+TABLES = {
+    "classes": (TabularMLPClassifier, {}, TABLE, COLOURS),
+    "classes as objects": (TabularMLPClassifier, {}, TABLE, COLOURS.astype(object)),
+    "two classes": (
+        TabularMLPClassifier, {"loss": "binary_log_loss", "dropout": 0.1}, NUMBERS, COUNTS > 1,
+    ),
+    "one class": (TabularMLPClassifier, {}, TABLE, ["x"] * N),
+    "smooth labels": (
+        TabularMLPClassifier, {"loss": LogLoss(0.1), "calibrate": False}, TABLE, COLOURS,
+    ),
+    "exponential outputs too": (TabularMLPRegressor, {}, NUMBERS, COUNTS),
+    "few rows": (TabularMLPRegressor, {}, TABLE[:8], COUNTS[:8]),
+    "levels": (TabularMLPRegressor, {"loss": Quantile((0.1, 0.9))}, TABLE, COUNTS - 1),
+    "targets": (TabularMLPRegressor, {}, TABLE.to_numpy(), np.column_stack([COUNTS, -COUNTS])),
+    "no learned scales": (TabularMLPRegressor, {"input_scaling": False}, TABLE, COUNTS),
+}  # fmt: skip
+
+
+def table(cls, params):
+    quick = {"n_ensemble": 3, "max_iter": 2, "min_steps": 0, "n_bins": 8, "random_state": 0}
+    return cls("fast", **{"hidden_layer_sizes": (5, 4), **quick, **params})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_through_a_file(name, tmp_path):
+    cls, params, data, y = TABLES[name]
+    one = table(cls, params).fit(data, y)
+    checkpoint.save(tmp_path / "state.npz", one.get_state())
+    other = clone(one).set_state(checkpoint.load(tmp_path / "state.npz"))
+    for method in "predict", "predict_proba", "decision_function":
+        if hasattr(one, method):
+            ours, theirs = (getattr(each, method)(data) for each in (other, one))
+            np.testing.assert_array_equal(ours, theirs)
+            assert ours.dtype == theirs.dtype
+    assert_equal(contents(other), contents(one))
+    assert_equal(other.get_state(), one.get_state())
+
+
+#: Not kept by states of networks, in which training can go on.
+FORGOTTEN = "stop_reason"
+
+
+def contents(value):
+    """Return all that a value holds, as nested dicts and lists of what can be compared."""
+    if isinstance(value, np.random.RandomState):
+        return contents(value.get_state(legacy=False))
+    if isinstance(value, np.random.Generator):
+        return contents(value.bit_generator.state)
+    if isinstance(value, list | tuple):
+        return [contents(part) for part in value]
+    if not isinstance(value, dict) and hasattr(value, "__dict__") and not callable(value):
+        value = vars(value) | {"type": type(value).__name__}
+    if isinstance(value, dict):
+        return {key: contents(part) for key, part in value.items() if key != FORGOTTEN}
+    return value
+
+
+def assert_equal(ours, theirs, place="estimator"):
+    if isinstance(ours, dict):
+        known = ours.keys() - {FORGOTTEN}
+        assert known == theirs.keys() - {FORGOTTEN}, place
+        for key in known:
+            assert_equal(ours[key], theirs[key], f"{place}.{key}")
+    elif isinstance(ours, list):
+        assert len(ours) == len(theirs), place
+        for k, (our, their) in enumerate(zip(ours, theirs, strict=True)):
+            assert_equal(our, their, f"{place}[{k}]")
+    else:
+        np.testing.assert_array_equal(ours, theirs, place)
+        assert getattr(ours, "dtype", None) == getattr(theirs, "dtype", None), place
+
+
+def test_names_of_another_table_go():
+    one = table(TabularMLPRegressor, {}).fit(NUMBERS, COUNTS)
+    other = table(TabularMLPRegressor, {}).fit(TABLE, COUNTS).set_state(one.get_state())
+    assert not hasattr(other, "feature_names_in_")
+    np.testing.assert_array_equal(other.predict(NUMBERS), one.predict(NUMBERS))
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "words"),
+    [
+        ("classes", {"hidden_layer_sizes": 3}, "state holds members of .*: set effort, hidden_lay"),
+        (
+            "classes",
+            {"loss": "focal"},
+            r"with the same loss\. Got .*'LogLoss', but .* on Focal:",
+        ),
+        ("levels", {"loss": "absolute_error"}, "same loss and link.*'Quantile'.* on AbsoluteError"),
+        ("levels", {"loss": Quantile((0.1, 0.5, 0.9))}, "state holds members of .* and loss"),
+        ("exponential outputs too", {"link": "identity"}, "'Poisson', but .* on SquaredError: set"),
+        ("exponential outputs too", {"link": "log"}, "'SquaredError', but .* on Poisson: set loss"),
+    ],
+)
+def test_tables_with_other_parameters(name, now, words):
+    cls, params, data, y = TABLES[name]
+    state = table(cls, params).fit(data, y).get_state()
+    refused(table(cls, params | now), state, words)
+
+
+def test_states_of_other_estimators():
+    of_table = table(TabularMLPRegressor, {}).fit(NUMBERS, COUNTS)
+    refused(table(TabularMLPClassifier, {}), of_table.get_state(), "of 'TabularMLPRegressor'")
+    refused(model(), of_table.get_state(), "get_state of a MLPRegressor. Got a dict that lacks")
+    refused(of_table, fitted("adam").get_state(), "of a TabularMLPRegressor. Got a dict that lacks")
+    refused(of_table, of_table.get_state() | {"format": 99}, "Got format 99 of 'TabularMLPRegr")
+
+
+@pytest.mark.parametrize("cls", [TabularMLPClassifier, TabularMLPRegressor])
+def test_state_of_an_unfitted_table(cls):
+    with pytest.raises(ValueError, match="not fitted"):
+        cls().get_state()

@@ -16,15 +16,16 @@ from sknn_scratch.core.inference import Inference
 from sknn_scratch.core.objective import Objective
 from sknn_scratch.estimators import _convert
 from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.estimators._state import StateMixin
 from sknn_scratch.estimators._summary import SummaryMixin
 from sknn_scratch.fitting import _advice, _blame, _blas_limits, _resume, _validation
 from sknn_scratch.fitting._coding import Coding, check_weights, checked, encoded
 from sknn_scratch.fitting._params import CONSTRAINTS, is_lbfgs
 from sknn_scratch.fitting._prepare import prepare
-from sknn_scratch.fitting._publish import fitted, restore
+from sknn_scratch.fitting._publish import fitted
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
-from sknn_scratch.fitting._solve import run_fit, unchanged_on_error
+from sknn_scratch.fitting._solve import run_fit
 from sknn_scratch.fitting._types import Call, Rows
 from sknn_scratch.training.history import Row
 from sknn_scratch.training.state import TrainingState
@@ -42,7 +43,7 @@ def _best(scores: list[float] | None) -> float | None:
     return max((score for score in scores if score == score), default=float("nan"))
 
 
-class BaseMLP(ComponentParams, SummaryMixin, CallbackSupportMixin, ABC):
+class BaseMLP(ComponentParams, SummaryMixin, StateMixin, CallbackSupportMixin, ABC):
     """Base of MLPClassifier and MLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -230,41 +231,11 @@ class BaseMLP(ComponentParams, SummaryMixin, CallbackSupportMixin, ABC):
         check_weights(settings, data.weight, "all samples")
         return Objective(self._network, self._loss, settings.alpha, settings.l1_ratio), data
 
-    def get_state(self) -> State:
-        """Return weights and training state as nested dicts of arrays, numbers and strings.
-
-        Use it to store an estimator in a custom format. Parameters are not included.
-
-        Returns
-        -------
-        state : dict
-            State for :meth:`set_state`.
-        """
-        check_is_fitted(self)
+    def _tree(self) -> State:
         return _resume.tree_of(type(self).__name__, fitted(self))
 
-    def set_state(self, state: State) -> Any:
-        """Restore the weights and training state that ``get_state`` returned.
-
-        Parameters
-        ----------
-        state : dict
-            State from ``get_state`` of an estimator with the same parameters.
-
-        Returns
-        -------
-        self : the estimator
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If the state is of another estimator, another network or another optimizer; the
-            estimator is left as it was.
-        """
-        with unchanged_on_error(self):
-            restore(self, _resume.attributes_of(settings_of(self), state))
-        return self
+    def _attributes_of(self, tree: Any) -> dict[str, Any]:
+        return _resume.attributes_of(settings_of(self), tree)
 
     def __getstate__(self) -> dict[str, Any]:
         from sknn_scratch import __version__

@@ -12,14 +12,16 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch._floats import quiet_floats
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, State
 from sknn_scratch.estimators._component_params import ComponentParams
+from sknn_scratch.estimators._state import StateMixin
 from sknn_scratch.estimators._summary import SummaryMixin
 from sknn_scratch.estimators._tabular_presets import preset
-from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting import _ensemble_state, _validation
 from sknn_scratch.fitting._members import run_ensemble_fit
 from sknn_scratch.fitting._params import CONSTRAINTS as PLAIN
 from sknn_scratch.fitting._params import ComponentOrName, Interval, OnePerLayer, positive
+from sknn_scratch.fitting._recipe import ensemble_settings_of
 from sknn_scratch.fitting._sklearn_versions import CallbackSupportMixin
 from sknn_scratch.fitting._types import Call, Rows
 
@@ -49,7 +51,7 @@ CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class BaseTabularMLP(ComponentParams, SummaryMixin, CallbackSupportMixin):
+class BaseTabularMLP(ComponentParams, SummaryMixin, StateMixin, CallbackSupportMixin):
     """Base of TabularMLPClassifier and TabularMLPRegressor; do not use it directly."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -76,6 +78,15 @@ class BaseTabularMLP(ComponentParams, SummaryMixin, CallbackSupportMixin):
                 with _validation.speaking_for(self, member):
                     total = total + getattr(member, method)(Z)
         return np.asarray(total)
+
+    # --- Storage.
+
+    def _tree(self) -> State:
+        return _ensemble_state.tree_of(self)
+
+    def _attributes_of(self, tree: Any) -> dict[str, Any]:
+        settings = ensemble_settings_of(self, partial(preset, self._task))
+        return _ensemble_state.attributes_of(settings, tree)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sknn_scratch.contracts import Array
+from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.folding import folded
 from sknn_scratch.fitting import _advice
 from sknn_scratch.fitting._coding import Coding
@@ -20,7 +20,7 @@ from sknn_scratch.fitting._publish import CURVE_LENGTH, attributes, restore
 from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
-from sknn_scratch.fitting._targets import ClassTargets
+from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.calibration import inverse_temperature
@@ -121,23 +121,32 @@ def attributes_of_members(ensemble: Ensemble) -> dict[str, Any] | None:
         ],
         "held_out_": _held_out(ensemble),
         "n_iter_": max(one.job.state.epoch for one in usable),
-        **_encoding(ensemble),
+        **encoding_attributes(
+            ensemble.preprocessor,
+            ensemble.coding.targets,
+            ensemble.coding.loss,
+            ensemble.target_range,
+        ),
     }
     if isinstance(ensemble.coding.targets, ClassTargets):
         found["temperature_"] = 1.0 / factors[0]
     return found
 
 
-def _encoding(ensemble: Ensemble) -> dict[str, Any]:
+def encoding_attributes(
+    preprocessor: TabularPreprocessor,
+    targets: ClassTargets | NumericTargets,
+    loss: Loss,
+    target_range: tuple[Any, Any] | None,
+) -> dict[str, Any]:
     """Return the fitted attributes of the encoding of X and y, by name."""
-    preprocessor, targets = ensemble.preprocessor, ensemble.coding.targets
     names = ("n_features_in_", "feature_names_in_")
     return {
         "preprocessor_": preprocessor,
         **{name: getattr(preprocessor, name) for name in names if hasattr(preprocessor, name)},
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
-        **({} if ensemble.target_range is None else {"target_range_": ensemble.target_range}),
-        "_loss": ensemble.coding.loss,
+        **({} if target_range is None else {"target_range_": target_range}),
+        "_loss": loss,
         "_targets": targets,
         "_streams": None,
     }

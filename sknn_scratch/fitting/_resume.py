@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -163,7 +163,7 @@ def _read_inherited(is_numeric: bool, tree: State) -> Inherited:
     kept = form.record(parts)(tree["inherited"], "inherited")
     state = form.record({"theta": form.vector}, lambda part, _: part)(tree["state"], "state")
     theta = np.empty(state["theta"].size, kept["dtype"])
-    return _read_encoding(is_numeric, kept, theta)
+    return read_encoding(is_numeric, kept, theta)
 
 
 def stored_state(
@@ -230,7 +230,7 @@ def warn_lost_curvature(settings: Settings) -> None:
 
 #: Version of the layout of get_state's result.
 STATE_FORMAT = 1
-_PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
+PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
 
 
 def tree_of(owner: str, fitted: Fitted) -> State:
@@ -239,7 +239,7 @@ def tree_of(owner: str, fitted: Fitted) -> State:
         "format": STATE_FORMAT,
         "estimator": owner,
         **_encoding(fitted.inherited),
-        "optimizer": _solver_name(fitted.optimizer),
+        "optimizer": solver_name(fitted.optimizer),
         "theta": np.array(fitted.theta),
         "state": snapshot(fitted.state),
     }
@@ -248,9 +248,16 @@ def tree_of(owner: str, fitted: Fitted) -> State:
 
 def attributes_of(settings: Settings, tree: State) -> dict[str, Any]:
     """Return the fitted attributes that a result of :func:`tree_of` describes."""
-    _check_origin(settings.owner, tree)
-    try:
+    check_origin(settings.owner, tree, PARTS)
+    with as_state(tree):
         return _read_state(settings, tree)
+
+
+@contextmanager
+def as_state(tree: State) -> Iterator[None]:
+    """Turn errors about the content of a state into messages for the user."""
+    try:
+        yield
     except form.MisfitError as error:
         raise ValueError(_no_state(error, tree)) from error
     except (RecursionError, MemoryError) as error:
@@ -268,7 +275,7 @@ def check_fitted(fitted: Fitted, is_numeric: bool) -> None:
     if vars(network.layout) != vars(layout) or network.units != again.units:
         raise form.MisfitError("_network", "network of its layers", network)
     form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
-    _targets_from(is_numeric, _targets_tree(fitted.targets), theta.size)
+    read_targets(is_numeric, targets_tree(fitted.targets), theta.size)
     state, optimizer = fitted.state, fitted.optimizer
     check_snapshot(snapshot(state), layout, optimizer, theta.dtype)
     # Training by mini-batches begins both states together.
@@ -276,9 +283,9 @@ def check_fitted(fitted: Fitted, is_numeric: bool) -> None:
         raise form.MisfitError("optimizer", f"dict of {type(optimizer).__name__}", {})
 
 
-def _check_origin(name: str, tree: Any) -> None:
+def check_origin(name: str, tree: Any, parts: Set[str]) -> None:
     """Raise ValueError unless a state is from an estimator of the class ``name``."""
-    missing = _PARTS - (tree.keys() if isinstance(tree, Mapping) else set())
+    missing = parts - (tree.keys() if isinstance(tree, Mapping) else set())
     if missing:
         raise ValueError(
             f"state must come from get_state of a {name}. Got a {type(tree).__name__} that lacks "
@@ -296,7 +303,7 @@ def _check_origin(name: str, tree: Any) -> None:
 def _read_state(settings: Settings, tree: State) -> State:
     """Return the attributes of the fitted estimator that a state describes."""
     theta = form.vector(tree["theta"], "theta")
-    read = _read_encoding(settings.is_numeric, tree, theta)
+    read = read_encoding(settings.is_numeric, tree, theta)
     plan = plan_without_data(settings, read.n_features, read.targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(
@@ -305,6 +312,11 @@ def _read_state(settings: Settings, tree: State) -> State:
             "set hidden_layer_sizes and loss to their original values."
         )
     _check_optimizer(settings.owner, tree["optimizer"], plan)
+    return network_of(plan, read, theta, tree)
+
+
+def network_of(plan: Plan, read: Inherited, theta: Array, tree: State) -> dict[str, Any]:
+    """Return the fitted attributes of a network, with the training state in its tree."""
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
     plan = replace(plan, early_stopping=bool(state.best_row))
     attributes = _publish.attributes(plan, state, read.targets, theta)
@@ -313,7 +325,7 @@ def _read_state(settings: Settings, tree: State) -> State:
 
 def _no_state(error: form.MisfitError, tree: State) -> str:
     """Return the message for a state that is not valid."""
-    if error.place.startswith("optimizer") and isinstance(tree["optimizer"], str):
+    if error.place.startswith("optimizer") and isinstance(tree.get("optimizer"), str):
         return (
             f"state must hold the state of {tree['optimizer']} for {np.size(tree['theta'])} "
             f"parameters, but {error}: set solver and ema_decay to their original values."
@@ -326,7 +338,7 @@ def _no_state(error: form.MisfitError, tree: State) -> str:
 
 def _check_optimizer(owner: str, stored: Any, plan: Plan) -> None:
     """Raise ValueError unless parameters give the optimizer whose state is stored."""
-    made = _solver_name(plan.solver.optimizer)
+    made = solver_name(plan.solver.optimizer)
     if form.text()(stored, "optimizer's name") != made:
         raise ValueError(
             f"state must come from get_state of a {owner} with the same "
@@ -335,7 +347,7 @@ def _check_optimizer(owner: str, stored: Any, plan: Plan) -> None:
         )
 
 
-def _solver_name(optimizer: Optimizer | None) -> str:
+def solver_name(optimizer: Optimizer | None) -> str:
     """Return the class names of an optimizer; without one, the name of L-BFGS."""
     return _classes(optimizer) or LBFGS_NAME
 
@@ -359,22 +371,23 @@ def _encoding(inherited: Inherited) -> State:
     return {
         "n_features": inherited.n_features,
         "feature_names": None if names is None else names.tolist(),
-        "targets": _targets_tree(inherited.targets),
+        "targets": targets_tree(inherited.targets),
     }
 
 
-def _read_encoding(is_numeric: bool, tree: State, theta: Array) -> Inherited:
+def read_encoding(is_numeric: bool, tree: State, theta: Array) -> Inherited:
     """Return what :func:`_encoding` wrote for a network with these weights."""
     n_features = form.whole(1, max(1, theta.size))(tree["n_features"], "n_features")
     names = form.optional(form.sequence(form.text(), n_features))
     feature_names = names(tree["feature_names"], "feature_names")
     if feature_names is not None:
         feature_names = np.array(feature_names, dtype=object)
-    targets = _targets_from(is_numeric, tree["targets"], theta.size)
+    targets = read_targets(is_numeric, tree["targets"], theta.size)
     return Inherited(targets, theta.dtype, n_features, feature_names)
 
 
-def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
+def targets_tree(targets: ClassTargets | NumericTargets) -> State:
+    """Return targets as plain data."""
     if isinstance(targets, NumericTargets):
         return asdict(targets)
     classes = targets.classes
@@ -383,7 +396,7 @@ def _targets_tree(targets: ClassTargets | NumericTargets) -> State:
     return {"task": targets.task, "classes": classes, "sparse": targets.sparse}
 
 
-def _targets_from(is_numeric: bool, tree: Any, most: int) -> ClassTargets | NumericTargets:
+def read_targets(is_numeric: bool, tree: Any, most: int) -> ClassTargets | NumericTargets:
     """Return the targets that a state describes; ``most`` is a bound of their number."""
     if is_numeric:
         return _numeric_targets(tree, most)

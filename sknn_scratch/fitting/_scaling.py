@@ -61,3 +61,10 @@ def losses(
             " Exponential outputs are for loss='squared_error' and targets y >= 0.",
         )  # fmt: skip
     return [Poisson()] if link == "log" else [loss, Poisson()]
+
+
+def possible_losses(link: str, loss: Loss) -> list[Loss]:
+    """Return the losses that members can have, for any targets."""
+    if link == "identity" or not isinstance(loss, SquaredError):
+        return [loss]
+    return [Poisson()] if link == "log" else [loss, Poisson()]

@@ -299,22 +299,25 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     ) -> tuple[Array, dict[Any, str]]:
         weight = _weight(sample_weight, columns.n_rows, owner)
         chosen = _names.chosen(self.categorical_features, columns, owner)
-        self._learn_names(columns)
+        self._set_names(columns.names, columns.n_columns)
         self.kinds_ = self._kinds(columns, chosen, weight)
         self._learn_times(columns, weight)
         numbers = self._numbers(columns, list(range(columns.n_columns)))
         self._learn_numbers(numbers, weight)
         measured = self._learn_levels(columns, chosen, weight)
+        self._count_features()
+        return numbers, measured
+
+    def _count_features(self) -> None:
+        """Store the number of encoded features."""
         widths = [len(bins.left) for _, bins in self._bins]
         widths += [levels.width for _, levels in self._levels]
         self.n_features_out_ = max(1, len(self._shown) + len(self._indicated) + sum(widths))
-        return numbers, measured
 
-    def _learn_names(self, columns: Table) -> None:
+    def _set_names(self, names: Sequence[Any] | None, n_columns: int) -> None:
         """Store names of any type, and in feature_names_in_ names that are all strings."""
-        names = columns.names
         self._names = None if names is None else tuple(map(plain, names))
-        self.n_features_in_ = columns.n_columns
+        self.n_features_in_ = n_columns
         self.__dict__.pop("feature_names_in_", None)
         if names is not None and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.array(names, dtype=object)
@@ -341,19 +344,22 @@ class TabularPreprocessor(TransformerMixin, BaseEstimator):
     def _learn_numbers(self, numbers: Array, weight: Array | None) -> None:
         """Determine scales, indicators and bins of (columns, rows) numbers."""
         columns = _numeric.sort_columns(numbers, weight)
-        self._scale = _numeric.RobustScale.learn(columns)
-        self._shown = np.flatnonzero(self._scale.factor > 0)
+        self._set_scale(_numeric.RobustScale.learn(columns))
         self._indicated = self._learn_indicators(numbers, weight)
         copies = _numeric.as_copies(weight)
         rows = numbers.shape[1] if copies is None else float(copies.sum())
         self.n_bins_ = self._guarded_bins(rows, len(self._shown))
         shown = self._shown if self.n_bins_ else self._shown[:0]
-        edges = [(j, _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
+        edges = [(int(j), _numeric.edges_of(columns[j], self.n_bins_)) for j in shown]
         self._bins = [
             (j, _numeric.Bins.learn(of_column, numbers[j], weight))
             for j, of_column in edges
             if len(of_column) > 2
         ]
+
+    def _set_scale(self, scale: _numeric.RobustScale) -> None:
+        """Store the scale, and which columns are not constant."""
+        self._scale, self._shown = scale, np.flatnonzero(scale.factor > 0)
 
     def _learn_levels(
         self, columns: Table, chosen: Sequence[int], weight: Array | None

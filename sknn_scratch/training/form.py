@@ -8,7 +8,8 @@ a whole number from 0 to 9 (got -1)".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 from math import inf, isfinite
 from numbers import Integral, Real
@@ -28,11 +29,22 @@ class MisfitError(ValueError):
     """Error for data that differs from its form, at ``place``."""
 
     def __init__(self, place: str, wanted: str, found: Any) -> None:
-        self.place = place
         missing = found is None and not wanted.startswith(("array", "dict", "list"))
         article = "an" if wanted[0] in "aeiou" else "a"
-        fault = "missing" if missing else f"not {article} {wanted} (got {shown(found)})"
-        super().__init__(f"{place} is {fault}")
+        self.place = place
+        self.fault = "missing" if missing else f"not {article} {wanted} (got {shown(found)})"
+        super().__init__(f"{place} is {self.fault}")
+
+
+@contextmanager
+def part_of(place: str) -> Iterator[None]:
+    """Name the tree at ``place`` in errors about its parts, which are read by their own names."""
+    try:
+        yield
+    except MisfitError as error:
+        error.place = f"{error.place} of {place}"
+        error.args = (f"{error.place} is {error.fault}",)
+        raise
 
 
 def shown(found: Any) -> str:

@@ -65,13 +65,13 @@ def check_snapshot(
 def held_out(tree: Any) -> Array | None:
     """Return the held-out rows of a snapshot that is not checked yet."""
     found = tree.get("held_out") if isinstance(tree, dict) else None
-    return None if found is None else _row_numbers(found, "held_out")
+    return None if found is None else row_numbers(found, "held_out")
 
 
 def _snapshots(weights: form.Form, memory: form.Form, at_rest: bool) -> form.Form:
     """Return the form of snapshots, the only description of their content."""
     count = form.whole()
-    rows = form.nothing if at_rest else form.optional(_row_numbers)
+    rows = form.nothing if at_rest else form.optional(row_numbers)
     row = form.record({"epoch": count}, form.any_number)
     criterion = form.text("loss", "score")
     patience = {"best": form.number(), "step": count, "count": count, "of": criterion}
@@ -102,7 +102,7 @@ def _memory(optimizer: Optimizer | None, theta: Array, groups: Mapping[str, slic
     return form.empty_or(form.like(optimizer.init(theta, groups), bounds))
 
 
-def _row_numbers(found: Any, place: str) -> Array:
+def row_numbers(found: Any, place: str) -> Array:
     """Read a vector of row numbers."""
     rows: Array = form.array(getattr(found, "shape", ())[:1], np.intp)(found, place)
     return rows
