@@ -213,7 +213,8 @@ def defined(tree):
 
 
 def is_path(text):
-    return re.fullmatch(r"[\w./*-]+", text) and ("/" in text or text.endswith((".py", ".md")))
+    ends = (".py", ".md", ".toml")
+    return re.fullmatch(r"[\w./*-]+", text) and ("/" in text or text.endswith(ends))
 
 
 def path_exists(text):

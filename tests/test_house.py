@@ -59,9 +59,10 @@ RULES = {
     "preprocessing": Rule(
         "_floats _warning _sample_weights _tables", "sklearn scipy joblib narwhals"
     ),
-    "fitting": Rule(f"{LAYERS} config", "sklearn scipy joblib"),
-    "estimators": Rule(f"{LAYERS} fitting", "sklearn scipy joblib"),
+    "fitting": Rule(f"{LAYERS} config", "sklearn scipy"),
     "fitting._blas_limits": Rule("core", "threadpoolctl"),
+    "fitting._ensemble": Rule(f"{LAYERS} config", "joblib"),
+    "estimators": Rule(f"{LAYERS} fitting", "sklearn scipy"),
     "inspection": Rule("_floats contracts core", "matplotlib"),
     "testing": Rule("_floats contracts core registry", "pytest"),
     "interop": Rule(f"{LAYERS} fitting estimators", ANY),
