@@ -20,9 +20,34 @@ from sknn_scratch.components import (
     Softplus,
     Tanh,
 )
+from sknn_scratch.contracts import Activation
 from sknn_scratch.registry import lookup, names
 
+
+class Softsign(Activation):
+    """f(z) = z / (1 + |z|), f' = 1 / (1 + |z|)², which goes to 0 like a power of z."""
+
+    def forward(self, z, out):
+        return np.divide(z, 1 + np.abs(z), out=out)
+
+    def backward(self, grad, a, z, out):
+        return np.multiply(grad, (1 - np.abs(a)) ** 2, out=out)
+
+
+class Squareplus(Activation):
+    """f(z) = (z + √(z² + 4)) / 2, f' = (1 + z / √(z² + 4)) / 2, 1/z² away from its limits."""
+
+    needs_input = True
+
+    def forward(self, z, out):
+        return np.multiply(0.5, z + np.hypot(z, 2), out=out)
+
+    def backward(self, grad, a, z, out):
+        return np.multiply(grad, 0.5 + 0.5 * z / np.hypot(z, 2), out=out)
+
+
 OTHERS = [LeakyRelu(0.0), LeakyRelu(0.3), LeakyRelu(1), Elu(0.0), Elu(0.5), Elu(2), Gelu("tanh")]
+OTHERS += [Softsign(), Squareplus()]
 ALL = [*(lookup("activation", name)() for name in names("activation")), *OTHERS]
 each = pytest.mark.parametrize("f", ALL, ids=repr)
 each_order = pytest.mark.parametrize("order", ["C", "F"])
@@ -275,6 +300,35 @@ def test_float32_agrees_with_float64(f):
         assert_allclose(single, double, rtol=1e-5, atol=5e-6)
 
 
+#: Sizes of z at which exponentials and powers overflow or vanish.
+LARGE = np.geomspace(100, 2e4, 54)
+
+
+def check_large(f, dtype):
+    """Assert that values and slopes agree at large |z|, whatever the limits and the way to them.
+
+    By the mean value theorem, f rises between two points with a slope that it has in between:
+    one between those at the points, unless f is periodic.
+    """
+    z = np.array([-LARGE, LARGE], dtype)
+    rise, slopes = np.diff(forward(f, z)) / np.diff(z), slope(f, z)
+    before, after = slopes[:, :-1], slopes[:, 1:]
+    # A value is rounded by up to eps |z|, and neighbours are a tenth of |z| apart.
+    rounding = 20 * np.finfo(dtype).eps
+    assert (rise >= np.minimum(before, after) - rounding).all()
+    assert (rise <= np.maximum(before, after) + rounding).all()
+    assert (jumps(f, z[:, :-1], z[:, 1:]) < 0.01).all()
+
+
+def jumps(f, low, high):
+    """Return by how much the slope jumps in each interval, found by bisection."""
+    for _ in range(50):
+        middle = low + (high - low) / 2
+        is_left = abs(slope(f, middle) - slope(f, low)) > abs(slope(f, high) - slope(f, middle))
+        low, high = np.where(is_left, low, middle), np.where(is_left, middle, high)
+    return abs(slope(f, high) - slope(f, low))
+
+
 @each
 @each_order
 @each_dtype
@@ -283,9 +337,45 @@ def test_extremes(f, order, dtype):
     z = np.asarray(np.stack([-sizes, sizes, 0 * sizes]), dtype, order=order)
     with np.errstate(over="raise", invalid="raise", divide="raise"):
         a, g = forward(f, z), slope(f, z)
+        check_large(f, dtype)
     assert np.isfinite(a).all()
-    assert_allclose(g[:, -1], slope(f, z / 100)[:, -1], rtol=1e-6, atol=1e-30)
     assert np.isfinite(g).all()
+
+
+class Clipped(Softplus):
+    """Softplus of z clipped against overflow, with the slope of z."""
+
+    def forward(self, z, out):
+        return super().forward(np.clip(z, -500, 500), out)
+
+
+class Constant(Clipped):
+    """Softplus of z clipped, with the slope 0 from there on."""
+
+    def backward(self, grad, a, z, out):
+        return np.multiply(grad, (1 - np.exp(-a)) * (a < 500), out=out)
+
+
+class Vanishing(Softplus):
+    """Softplus with the slope exp(z) / (1 + exp(z)), cut off where exp(z) overflows."""
+
+    def backward(self, grad, a, z, out):
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.multiply(grad, np.nan_to_num(np.exp(a) / (1 + np.exp(a))), out=out)
+
+
+class Steeper(Tanh):
+    """Tanh with a slope that does not go to 0."""
+
+    def backward(self, grad, a, z, out):
+        return np.multiply(grad, 1.00001 - a * a, out=out)
+
+
+@each_dtype
+@pytest.mark.parametrize("f", [Clipped(), Constant(), Vanishing(), Steeper()], ids=repr)
+def test_wrong_extremes_are_found(f, dtype):
+    with pytest.raises(AssertionError):
+        check_large(f, dtype)
 
 
 @each

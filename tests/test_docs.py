@@ -81,19 +81,73 @@ def built_in(kind):
     return [n for n, cls in classes.items() if cls.__module__.startswith("sknn_scratch.")]
 
 
+#: Parameter that takes the names of each kind.
+PARAMETERS = {
+    "activation": "activation",
+    "loss": "loss",
+    "optimizer": "solver",
+    "schedule": "learning_rate",
+    "initializer": "initializer",
+}
+
+
+def names_of(kind):
+    """Return the names that the parameter of a kind takes."""
+    more = ["lbfgs"] if kind == "optimizer" else []  # a solver of its own, no component
+    return {*built_in(kind), *more}
+
+
+@pytest.mark.parametrize(("kind", "parameter"), PARAMETERS.items())
+def test_readme_lists_every_name(kind, parameter):
+    names = ", ".join(f"`{name}`" for name in sorted(names_of(kind)))
+    assert f"| `{parameter}` | {names} |" in README.read_text(encoding="utf-8").splitlines()
+
+
 @pytest.mark.parametrize(
-    ("kind", "parameter", "more"),
+    ("kind", "page"),
     [
-        ("activation", "activation", []),
-        ("loss", "loss", []),
-        ("optimizer", "solver", ["lbfgs"]),  # a solver of its own, no component
-        ("schedule", "learning_rate", []),
-        ("initializer", "initializer", []),
+        ("activation", "estimators"),
+        ("optimizer", "estimators"),
+        ("loss", "losses"),
+        ("schedule", "schedules"),
     ],
 )
-def test_readme_lists_every_name(kind, parameter, more):
-    names = ", ".join(f"`{name}`" for name in sorted([*built_in(kind), *more]))
-    assert f"| `{parameter}` | {names} |" in README.read_text(encoding="utf-8").splitlines()
+def test_the_user_guide_lists_every_name(kind, page):
+    text = (ROOT / "docs" / "user_guide" / f"{page}.md").read_text(encoding="utf-8")
+    assert names_in_table(text, PARAMETERS[kind]) == names_of(kind)
+
+
+def names_in_table(text, parameter):
+    """Return the names in the column of a parameter, where `Tweedie(power=1.5)` is "tweedie"."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [line.split("|") for line in table.splitlines()]
+        heads = [cell.strip(" `") for cell in rows[0]]
+        if parameter in heads:
+            cells = " ".join(row[heads.index(parameter)] for row in rows[2:])
+            return {name.lower() for name in re.findall(r'`"?(\w+)', cells)}
+    raise AssertionError(f"no table has the column {parameter}")
+
+
+def test_names_in_a_table():
+    table = '| target | `loss` |\n|---|---|\n| a | `huber` |\n| b | `Tweedie(power=1.5)`, `"c"` |\n'
+    assert names_in_table(f"| solver |\n|---|\n\n{table}", "loss") == {"huber", "tweedie", "c"}
+
+
+@pytest.mark.parametrize(("kind", "parameter"), PARAMETERS.items())
+def test_docstrings_list_every_name(kind, parameter):
+    both = [
+        set(re.findall(r"'(\w+)'", described(cls, parameter)))
+        for cls in (sknn_scratch.MLPClassifier, sknn_scratch.MLPRegressor)
+    ]
+    # A loss is one for classes or one for numbers.
+    listed = [both[0] | both[1]] if kind == "loss" else both
+    assert not [names_of(kind) - names for names in listed if names_of(kind) - names]
+
+
+def described(cls, parameter):
+    """Return the text of a parameter in the docstring of its class."""
+    text = re.search(rf"^    {parameter} : .*\n((?:     .*\n|\n)+)", cls.__doc__, re.MULTILINE)
+    return text[1]
 
 
 # ------------------------------------------------------------------ usage in the API reference
@@ -159,7 +213,8 @@ def defined(tree):
 
 
 def is_path(text):
-    return re.fullmatch(r"[\w./*-]+", text) and ("/" in text or text.endswith((".py", ".md")))
+    ends = (".py", ".md", ".toml")
+    return re.fullmatch(r"[\w./*-]+", text) and ("/" in text or text.endswith(ends))
 
 
 def path_exists(text):

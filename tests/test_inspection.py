@@ -38,7 +38,8 @@ from sknn_scratch import (
     TabularMLPClassifier,
     TabularMLPRegressor,
 )
-from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise
+from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise, Tanh
+from sknn_scratch.core.network import Network
 from sknn_scratch.fitting import _settings
 from sknn_scratch.inspection import (
     LossCurveDisplay,
@@ -247,6 +248,13 @@ def test_trace_of_a_worked_example():
     assert_allclose(output.dJ_dW, [[(3 * a - 1) * a]])
     assert_allclose(hidden.delta, [[(3 * a - 1) * 3 * (1 - a**2)]])
     assert_allclose(hidden.dJ_dW, 2 * hidden.delta)
+
+    # The same with a factor of 2 on x, and half of w1.
+    est._network = Network.dense(1, [1], 1, [Tanh()], scaled=True)
+    est.theta_ = np.array([0.25, 3.0, 0.0, 2.0, 0.0])  # W0, W1, b0, s0, b1
+    scaled, _ = trace(est, [[2.0]], [1.0]).layers
+    assert [scaled.z.item(), scaled.W.item()] == [1.0, 0.25]
+    assert_allclose(scaled.dJ_dW, 2 * hidden.dJ_dW)
 
 
 @pytest.mark.parametrize("form", [csr_matrix, csc_array, list, np.asfortranarray])

@@ -13,12 +13,9 @@ from sknn_scratch.core.network import Network
 def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Array:
     """Return the parameters of a plain network that include feature scales, factor and shift.
 
-    (x ∘ s) W = x (diag(s) W), and factor (a W + b) + shift = a (W ∘ factor) + factor b + shift.
+    factor (a W + b) + shift = a (W ∘ factor) + factor b + shift.
     """
-    params = [tuple(map(np.array, arrays)) for arrays in network.layout.params(theta).layers]
-    if len(params[0]) == 3:
-        W, b, s = params[0]
-        params[0] = (W * s[:, None], b)
+    params = network.plain(network.layout.params(theta))
     W, b = params[-1]
     params[-1] = (W * factor, b * factor + shift)
     parts = [arrays[k].ravel() for k in (0, 1) for arrays in params]

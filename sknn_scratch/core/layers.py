@@ -73,9 +73,14 @@ class Dense:
         W, b = params
         initializer.fill(W, b, rng, site)
 
+    def plain(self, params: tuple[Array, ...]) -> tuple[Array, Array]:
+        """Return the W and b of x W + b."""
+        W, b = params
+        return W, b
+
     def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
         """Return f(x W + b), in ``slot.a``."""
-        W, b = params
+        W, b = self.plain(params)
         linalg.affine_into(x, W, b, slot.ones, slot.z)
         if self.activation is not None:
             for z, a, _, _ in slot.parts:
@@ -114,10 +119,10 @@ class ScaledDense(Dense):
         super().fill((W, b), initializer, rng, site)
         s.fill(1.0)
 
-    def forward(self, params: tuple[Array, ...], x: Any, slot: Slot, rng: Any) -> Array:
-        """Return f((x ∘ s) W + b), in ``slot.a``."""
+    def plain(self, params: tuple[Array, ...]) -> tuple[Array, Array]:
+        """Return diag(s) W and b."""
         W, b, s = params
-        return super().forward((W * s[:, None], b), x, slot, rng)
+        return W * s[:, None], b
 
     def backward(
         self, params: tuple[Array, ...], grads: tuple[Array, ...], x: Any, slot: Slot, dx: Any

@@ -52,6 +52,11 @@ class Network:
                 layers.append(Dropout(units, rate))
         return cls(n_in, layers)
 
+    def plain(self, params: Params) -> list[tuple[Array, Array]]:
+        """Return the W and b of each layer's x W + b; dropout layers have none."""
+        pairs = zip(self.layers, params.layers, strict=True)
+        return [layer.plain(arrays) for layer, arrays in pairs if isinstance(layer, Dense)]
+
     def forward(self, params: Params, x: Any, slots: Sequence[Slot], rng: Any = None) -> Array:
         """Return the raw outputs (rows, n_raw) for x (rows, n_in); ``rng`` is for dropout."""
         for k, layer in enumerate(self.layers):

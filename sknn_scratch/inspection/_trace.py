@@ -181,12 +181,13 @@ def _layers(
 ) -> Iterator[LayerTrace]:
     """Yield the arrays of each layer after the backward pass."""
     network, loss = objective.network, objective.loss
+    plain = network.plain(params)
     for k, (slot, name) in enumerate(
         zip(rows.slots, _access.activation_names(network, loss), strict=True)
     ):
-        (W, b), (dW, db) = params.layers[k], grads.layers[k]
+        (W, b), (dW, db) = params.layers[k][:2], grads.layers[k][:2]
         # z is computed again, because activations that work in place have overwritten it.
-        z = linalg.matmul_into(x, W, np.empty_like(slot.z)) + b
+        z = linalg.affine_into(x, *plain[k], slot.ones, np.empty_like(slot.z))
         kind = _access.kind(network, k)
         a = loss.predict(z, np.empty_like(z)) if kind == "output" else slot.a
         arrays = map(_copy, (W, b, z, a, slot.delta, dW, db))
