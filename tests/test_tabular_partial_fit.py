@@ -15,6 +15,7 @@ from sknn_scratch.contracts import Callback
 from sknn_scratch.core.folding import folded, unfolded
 from sknn_scratch.core.network import Network
 from sknn_scratch.fitting import _kept_members
+from sknn_scratch.interop import load_skops
 
 N = 240
 BOTH = [TabularMLPClassifier, TabularMLPRegressor]
@@ -120,7 +121,7 @@ def test_unfolded_is_the_inverse_of_folded(hidden, scaled):
         assert_array_equal(network.layout.params(again).layers[0][2], 1.0)
 
 
-@EACH
+@pytest.mark.parametrize("cls", BOTH[:1])
 def test_a_call_does_not_grow_with_the_calls_before(cls):
     X, y = table(cls, 40)
     start = make(cls).partial_fit(X, y, **first(cls))
@@ -377,3 +378,66 @@ def test_members_that_diverge_in_a_stream_are_left_out():
         model.partial_fit(X, y)
     assert len(model.estimators_) == len(model.held_out_) == len(model._streams) == 1
     assert len(model.set_params(warm_start=True).fit(X, y).estimators_) == 2
+
+
+@pytest.mark.parametrize("cls", BOTH[:1])
+def test_skops_stores_a_stream(cls, tmp_path):
+    io = pytest.importorskip("skops.io")
+    X, y = table(cls)
+    model = make(cls).partial_fit(X, y, **first(cls))
+    path = tmp_path / "model.skops"
+    io.dump(model, path)
+    loaded = load_skops(path)
+    assert_array_equal(outputs(loaded.partial_fit(X, y), X), outputs(model.partial_fit(X, y), X))
+    loaded._streams[0] = loaded._streams[0]._replace(theta=np.zeros(3, np.float32))
+    io.dump(loaded, path)
+    with pytest.raises(ValueError, match="undamaged"):
+        load_skops(path)
+
+
+class Tasks:
+    """Callback of scikit-learn that records the names of tasks."""
+
+    def __init__(self):
+        self.begun = []
+
+    def setup(self, estimator, context):
+        """Do nothing."""
+
+    def teardown(self, estimator, context):
+        """Do nothing."""
+
+    def on_fit_task_begin(self, estimator, context, *, fitted_estimator=None):
+        self.begun.append(context.task_name)
+        if context.task_name == "epoch" and fitted_estimator is not None:
+            fitted_estimator.predict(self.X)
+
+    def on_fit_task_end(self, estimator, context):
+        """Do nothing."""
+
+
+@EACH
+def test_callbacks_of_scikit_learn(cls):
+    X, y = table(cls)
+    tasks = Tasks()
+    tasks.X = X
+    model = make(cls).set_callbacks(tasks)
+    plain = make(cls).partial_fit(X, y, **first(cls)).partial_fit(X, y)
+    model.partial_fit(X, y, **first(cls)).partial_fit(X, y)
+    assert tasks.begun == ["partial_fit", "member", "epoch", "member", "epoch"] * 2
+    assert_array_equal(outputs(model, X), outputs(plain, X))
+
+
+@EACH
+def test_weights_of_rows(cls):
+    X, y = table(cls)
+    weight = np.ones(N)
+    weight[::3] = 0.0
+    model = make(cls).partial_fit(X, y, weight, **first(cls))
+    if cls is TabularMLPRegressor:
+        model.partial_fit(X, np.where(weight > 0, y, 1e3), weight)
+        assert model.target_range_[1] <= y.max()
+    with pytest.raises(ValueError, match="sample_weight"):
+        model.partial_fit(X, y, np.zeros(N))
+    with pytest.raises(ValueError, match="y_val is missing"):
+        model.partial_fit(X, y, X_val=X)
