@@ -155,10 +155,11 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         rows were checked contain the score.
 
     held_out_ : list of ndarray
-        Numbers of the rows that each member held out (or of the validation rows).
+        Numbers of the rows of ``fit`` that each member held out (or of the validation rows). Empty
+        arrays if only ``partial_fit`` was called.
 
     n_iter_ : int
-        Largest number of epochs of all members.
+        Largest number of epochs of all members, including calls of ``partial_fit``.
 
     n_features_in_ : int
         Number of columns of X in ``fit``.
@@ -371,7 +372,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         The first call, or ``fit`` before it, determines the encoding of X and y, which is kept:
         later categories are unknown. No rows are held out, and the last weights are kept.
         Weights, optimizer state, random number generators and counters are kept between calls.
-        Schedules are evaluated at half of training, where 'cosine' is 1/2.
+        The progress passed to a schedule is at most 0.8, where 'cosine' is a tenth, because a
+        stream has no end. After ``fit`` it is 0.8.
 
         Parameters
         ----------

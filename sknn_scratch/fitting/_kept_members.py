@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sknn_scratch.components import Checkpoint
+from sknn_scratch.contracts import Array
 from sknn_scratch.core.folding import unfolded
 from sknn_scratch.fitting._params import OwnEstimator, invalid
 from sknn_scratch.fitting._publish import fitted
@@ -12,7 +13,6 @@ from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._settings import written
 from sknn_scratch.fitting._start import check_fits
 from sknn_scratch.fitting._types import Call, Fitted, FittedMembers, Job
-from sknn_scratch.training.selection import kept, last
 from sknn_scratch.training.state import Plan
 
 #: Most progress that schedules see in partial_fit, which has no end; "cosine" is a tenth there.
@@ -82,17 +82,17 @@ def origin(call: Call) -> dict[str, str]:
     return {} if call.members is None else {"start": "members of an earlier fit"}
 
 
-def progress(call: Call, number: int, max_iter: int) -> float | None:
+def progress(call: Call, number: int, n_steps: int) -> float | None:
     """Return the progress that schedules see in partial_fit; None for that of fit.
 
-    A call is one of ``max_iter`` epochs.  After a fit that held rows out, training is late.
+    ``n_steps`` is the number of steps of a fit.  After one that held rows out, training is late.
     """
     if not call.one_pass:
         return None
     if call.members is None:
         return 0.0
     state = call.members.members[number].state
-    return LATEST if state.best_row else min(state.epoch / max_iter, LATEST)
+    return LATEST if state.best_row else min(state.step / n_steps, LATEST)
 
 
 def start_of(owner: str, plan: Plan, call: Call, number: int) -> Fitted | None:
@@ -109,14 +109,12 @@ def start_of(owner: str, plan: Plan, call: Call, number: int) -> Fitted | None:
     return own._replace(theta=unfolded(plan.network, own.theta, 1.0 / before.temperature))
 
 
-def stream_of(job: Job) -> Fitted:
+def stream_of(job: Job, weights: Array) -> Fitted:
     """Return a member as partial_fit leaves it: with its moments, and weights without folding."""
     plan, state = job.plan, job.state
-    theta = kept(plan, state)
-    rest = state.at_rest(keep_theta=last(plan, state) is not state.theta)
     return Fitted(
-        np.array(theta),
-        rest,
+        np.array(weights),
+        state.at_rest(keep_theta=weights is not state.theta),
         plan.solver.optimizer,
         plan.network,
         plan.objective.loss,

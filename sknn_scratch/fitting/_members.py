@@ -29,6 +29,7 @@ from sknn_scratch.fitting._recipe import (
     EnsembleSettings,
     ensemble_identity,
     ensemble_settings_of,
+    most_steps,
     of_member,
 )
 from sknn_scratch.fitting._sklearn_versions import with_callbacks
@@ -205,7 +206,7 @@ def _member(
     splits, order = objective.given is None, np.arange(data.n_samples)
     order = np.delete(order, held_out) if splits else order
     own = of_member(settings, data.X.shape[1], len(order), seed, call.one_pass)
-    own = replace(own, fraction=progress(call, number, own.max_iter))
+    own = replace(own, fraction=progress(call, number, most_steps(settings, own, len(order))))
     plan = make_plan(own, data, loss, call.one_pass)
     before = start_of(own.owner, plan, call, number)
     state = initial_state(own, plan, data, before)

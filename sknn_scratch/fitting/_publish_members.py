@@ -37,9 +37,11 @@ class Member(NamedTuple):
 
     @property
     def has_begun(self) -> bool:
-        """True for a member that has been trained, if only for a while."""
+        """True for a member that this call has trained, if only for a while."""
         state = self.job.state
-        return bool(state.step) or state.stop_reason not in ("", "interrupted")
+        # Until it begins, a member of an earlier fit has steps, but no state of the optimizer.
+        has_steps = state.step > 0 and bool(state.optimizer)
+        return has_steps or state.stop_reason not in ("", "interrupted")
 
     @property
     def weights(self) -> Array | None:
@@ -102,7 +104,8 @@ def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
         epoch = max(one.job.state.epoch for one in ensemble.members)
         raise ValueError(_advice.diverged(network, epoch))
     if ensemble.call.one_pass:
-        found["_streams"] = [stream_of(one.job) for one in ensemble.members if one.is_usable]
+        each = ((one.job, one.weights) for one in ensemble.members)
+        found["_streams"] = [stream_of(job, theta) for job, theta in each if theta is not None]
     restore(estimator, found)
 
 

@@ -151,6 +151,14 @@ def of_member(
     )
 
 
+def most_steps(settings: EnsembleSettings, own: Settings, n: int) -> int:
+    """Return the number of steps of a whole fit of a member, with ``n`` training rows.
+
+    It is at least ``min_steps``, even if the rows are too few, such as in a chunk of a stream.
+    """
+    return max(own.max_iter * -(-n // own.rows_per_step), settings.min_steps)
+
+
 def _with_rates(settings: EnsembleSettings, n_features: int) -> Optimizer:
     """Return the optimizer, with a learning rate for each group of parameters.
 

@@ -11,10 +11,10 @@ from datetime import date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from sklearn.base import BaseEstimator, is_regressor
+from sklearn.base import BaseEstimator
 
 from sknn_scratch import components
-from sknn_scratch.core.layers import Dense, Dropout
+from sknn_scratch.core.layers import Dense, Dropout, ScaledDense
 from sknn_scratch.core.layout import Layout
 from sknn_scratch.core.network import Network
 from sknn_scratch.estimators import (
@@ -26,6 +26,7 @@ from sknn_scratch.estimators import (
 from sknn_scratch.fitting._publish import fitted
 from sknn_scratch.fitting._resume import check_fitted
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Fitted
 from sknn_scratch.interop._extras import require
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.preprocessing._categories import Levels
@@ -43,9 +44,11 @@ _PARTS: tuple[type, ...] = (
     Network,
     Dense,
     Dropout,
+    ScaledDense,
     Layout,
     ClassTargets,
     NumericTargets,
+    Fitted,
     TrainingState,
     History,
     TabularMLPClassifier,
@@ -120,14 +123,17 @@ def load_skops(path: str | os.PathLike[str], trusted: Iterable[str] = ()) -> Any
     with _naming(path):
         loaded = io.load(where, trusted=known)
         for network in _networks(loaded):
-            check_fitted(fitted(network), is_regressor(network))
+            check_fitted(network, isinstance(network.targets, NumericTargets))
     return loaded
 
 
-def _networks(value: Any, depth: int = 0) -> Iterator[MLPClassifier | MLPRegressor]:
+def _networks(value: Any, depth: int = 0) -> Iterator[Fitted]:
     """Yield the fitted networks in what was loaded, also in pipelines and ensembles."""
     if isinstance(value, MLPClassifier | MLPRegressor):
-        yield from [value] if hasattr(value, "theta_") else []
+        yield from [fitted(value)] if hasattr(value, "theta_") else []
+        return
+    if isinstance(value, Fitted):
+        yield value
         return
     parts = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list | tuple):
