@@ -137,6 +137,7 @@ FITS = {
         NUMBERS[:, 0],
         {"sample_weight": _rng.uniform(0, 2, 160)},
     ),
+    "table of labels": Fit(TabularMLPClassifier, {"scoring": "accuracy"}, TABLE, LABELS, {}),
     "table, validation data": Fit(
         TabularMLPClassifier,
         {"callbacks": [StopFirst()]},

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix, issparse
 from sklearn.base import BaseEstimator
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -81,6 +81,7 @@ def check(model, graph, Z, inputs=None):
         labels, p = outputs
         assert np.abs(p - model.predict_proba(Z)).max() <= 1e-5
         expected = model.predict(Z)
+        expected = expected.toarray() if issparse(expected) else expected
         np.testing.assert_array_equal(labels, expected)
     else:
         expected = model.predict(Z)
@@ -108,6 +109,11 @@ def test_all_activations_losses_and_tasks(activation, dtype):
         check(model, graph, rows)
         extreme = EXTREME if isinstance(model, MLPClassifier) else EXTREME / 1e4
         check(model, graph, extreme.astype(dtype))
+
+
+def test_labels_in_a_sparse_matrix():
+    model = fitted(MLPClassifier(hidden_layer_sizes=(3,)), X, csr_matrix(TARGETS["labels"]))
+    check(model, ours.to_onnx(model, X), X)
 
 
 @pytest.mark.parametrize("hidden", [(), (3,), (4, 4, 4)])

@@ -454,7 +454,7 @@ def test_parameters_that_are_refused(params, message):
 def test_targets_that_are_refused():
     X, classes, numbers = table()
     with pytest.raises(ValueError, match="MultiOutputClassifier"):
-        TabularMLPClassifier(**QUICK).fit(X, np.eye(120, 3, dtype=int))
+        TabularMLPClassifier(**QUICK).fit(X, np.eye(120, 3, dtype=int) + np.arange(3))
     with pytest.raises(ValueError, match="must be > 0"):
         TabularMLPRegressor(**QUICK, loss="gamma").fit(X, numbers - 10)
     with pytest.raises(ValueError, match="classes not in"):

@@ -258,6 +258,12 @@ def test_scores_that_are_no_numbers(cls):
         fit(cls, y_of(cls), scoring=lambda estimator, X, y: "good")
 
 
+@EACH
+def test_callables_that_are_no_scorers(cls):
+    with pytest.raises(TypeError, match="scoring=<class 'int'> failed on the validation data"):
+        fit(cls, y_of(cls), scoring=int)
+
+
 def test_scorers_that_miss_a_class():
     def fails(estimator, X, y):
         raise ValueError("I want all classes.")

@@ -11,7 +11,6 @@ from sknn_scratch.core import probe
 from sknn_scratch.estimators._base import BaseMLP, is_stochastic
 from sknn_scratch.estimators._scores import ClassifierScore
 from sknn_scratch.fitting import _resume
-from sknn_scratch.fitting._aliases import loss_if_valid
 from sknn_scratch.fitting._params import CLASS_WEIGHT, CONSTRAINTS
 from sknn_scratch.fitting._types import Call, Rows
 
@@ -506,10 +505,17 @@ class MLPClassifier(ClassifierScore, BaseMLP):
             raw = self._loss.link.per_class(raw)
         return probe.predicted(self._loss, verb, raw)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        loss = loss_if_valid(self)
-        tasks = () if loss is None else loss.tasks
-        tags.classifier_tags.multi_label = "multilabel" in tasks
-        tags.classifier_tags.multi_class = "multiclass" in tasks
-        return tags
+    def _proba_and_rest(self, X: Any) -> Array:
+        """Return probabilities of labels, and next to them of their absence, in float64.
+
+        The latter are accurate where 1 - p would be rounded.
+        """
+        is_symmetric = self._loss.link.symmetric
+
+        def both(raw: Array) -> Array:
+            wide = raw.astype(np.float64)
+            rest = self._proba(-wide, "predict", 1.0) if is_symmetric else None
+            p = self._proba(wide, "predict", 1.0)
+            return np.hstack([p, 1.0 - p if rest is None else rest])
+
+        return self._map_raw(X, both)

@@ -1,4 +1,4 @@
-"""The method ``score`` of all estimators: checks and metrics."""
+"""The method ``score`` of all estimators, and tags of classifiers."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ from sklearn.metrics import accuracy_score, d2_pinball_score, r2_score
 
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.fitting import _validation
+from sknn_scratch.fitting._aliases import loss_if_valid
 from sknn_scratch.fitting._scaling import in_powers_of_two
 
 
 class ClassifierScore(ClassifierMixin):
-    """Mixin with the ``score`` of a classifier, the accuracy."""
+    """Mixin with the ``score`` of a classifier, the accuracy, and with tags by its loss."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the accuracy; for multilabel targets, the accuracy of whole rows.
@@ -37,6 +38,14 @@ class ClassifierScore(ClassifierMixin):
     def _score(loss: Loss, truth: Array, y_pred: Array, weight: Array | None) -> float:
         """Return the score of predictions; ``truth`` and ``y_pred`` are both encoded or decoded."""
         return float(accuracy_score(truth, y_pred, sample_weight=weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        loss = loss_if_valid(self)
+        tasks = () if loss is None else loss.tasks
+        tags.classifier_tags.multi_label = "multilabel" in tasks
+        tags.classifier_tags.multi_class = "multiclass" in tasks
+        return tags
 
 
 class RegressorScore(RegressorMixin):

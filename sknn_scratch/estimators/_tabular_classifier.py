@@ -4,6 +4,7 @@ import os
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from sknn_scratch.contracts import Array
 from sknn_scratch.estimators._classifier import MLPClassifier
@@ -18,12 +19,13 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     """Classifier for mixed-type tabular data: an ensemble of small networks on encoded columns.
 
     Columns may be numeric, categorical, string, boolean or datetime, with missing values, in a
-    DataFrame or an array. There may be two or more classes. The estimator needs no scaling, no
-    encoding and usually no tuning.
+    DataFrame or an array. There may be two or more classes, or multilabel targets. The estimator
+    needs no scaling, no encoding and usually no tuning.
 
     Each member is a network that holds out a different part of the rows, and keeps the weights
     with the best log-loss on them, at the best temperature. At the end, one temperature for
     all members is fitted to all held-out rows, and the probabilities of members are averaged.
+    For multilabel targets, the log-loss is that of all labels, and all have one temperature.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
     loss : str or Loss, default='log_loss'
         Loss: 'log_loss', 'focal', for two classes 'binary_log_loss', or an instance, such as
-        ``LogLoss(label_smoothing=0.1)``.
+        ``LogLoss(label_smoothing=0.1)``. For multilabel targets, 'log_loss' has one logistic
+        output per label.
 
     solver : str or Optimizer, default='adam'
         Optimizer, any of ``MLPClassifier`` except 'lbfgs'. 'adam' has ``beta_2=0.95`` here.
@@ -109,9 +112,10 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     max_categories : int >= 1, default=100
         Maximum number of categories per column that get their own encoded feature.
 
-    class_weight : dict, 'balanced' or None, default=None
+    class_weight : dict, 'balanced', list or None, default=None
         Weights of classes in training and on held-out rows; 'balanced' gives all classes the
-        same total weight. Probabilities are then those of such a population.
+        same total weight. Probabilities are then those of such a population. For multilabel
+        targets, a list with a dict, 'balanced' or None per label, whose weights are multiplied.
 
     calibrate : bool, default=True
         If True, fit one temperature for all members to their held-out rows.
@@ -140,7 +144,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Class labels, in the order of ``predict_proba``.
+        Class labels, in the order of ``predict_proba``; for multilabel targets, the numbers of
+        the labels.
 
     temperature_ : float
         Temperature dividing the raw outputs; above 1 if members were overconfident.
@@ -297,8 +302,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         ----------
         X : DataFrame or array-like of shape (n_samples, n_features)
             Training data.
-        y : array-like of shape (n_samples,)
-            Class labels.
+        y : array-like of shape (n_samples,), or 0/1 indicators of shape (n_samples, n_labels)
+            Class labels, or indicators of labels, which may be a sparse matrix.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights, not negative. If None, all weights are 1.
         X_val, y_val : DataFrame and array-like, default=None
@@ -411,9 +416,11 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Returns
         -------
         y_proba : ndarray of shape (n_samples, n_classes)
-            Probabilities, which sum to one in each row.
+            Probabilities, which sum to one in each row, except for multilabel targets.
         """
         total = self._sum_of_members("predict_proba", X)
+        if self._targets.task == "multilabel":
+            return total / len(self.estimators_)
         return total / total.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> Array:
@@ -436,7 +443,8 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
         With p the averaged probabilities of ``predict_proba``, the score for two classes is
         log(p₁ / p₀), which is positive if ``classes_[1]`` is predicted. For more classes it is
-        log p, and ``predict`` returns the class with the highest score.
+        log p, and ``predict`` returns the class with the highest score. For multilabel targets,
+        it is log(p / (1 - p)) for each label, which is positive if the label is predicted.
 
         Parameters
         ----------
@@ -446,13 +454,17 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         Returns
         -------
         scores : ndarray of shape (n_samples,) for two classes, else (n_samples, n_classes)
-            Log odds for two classes, else logarithms of probabilities.
+            Log odds for two classes and for labels, else logarithms of probabilities.
         """
+        check_is_fitted(self)
+        if self._targets.task == "multilabel":
+            log_p, log_q = np.hsplit(np.log(self._sum_of_members("_proba_and_rest", X)), 2)
+            return log_p - log_q
         log_proba = self.predict_log_proba(X)
         return log_proba[:, 1] - log_proba[:, 0] if log_proba.shape[1] == 2 else log_proba
 
-    def predict(self, X: Any) -> Array:
-        """Predict the most probable class.
+    def predict(self, X: Any) -> Any:
+        """Predict the most probable class, or all labels with a probability above ½.
 
         Parameters
         ----------
@@ -461,13 +473,10 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
 
         Returns
         -------
-        y_pred : ndarray of shape (n_samples,)
-            Class labels.
+        y_pred : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or indicators of labels, in a sparse matrix if y of ``fit`` was one.
         """
         proba = self.predict_proba(X)
+        if self._targets.task == "multilabel":
+            return self._targets.decode((proba > 0.5).astype(int))
         return self.classes_[proba.argmax(axis=1)]
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = False
-        return tags

@@ -120,8 +120,9 @@ class ScorerScore:
         self.stand_in.theta_ = np.array(theta)
         try:
             score = self.scorer(self.stand_in, *self.rows, **self.more)
-        except ValueError as error:
-            raise ValueError(
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
                 f"scoring={self.scoring!r} failed on the validation data: "
                 f"{str(error).rstrip('.')}. {self.remedy}"
             ) from error

@@ -21,10 +21,10 @@ from sknn_scratch.fitting._judge import scorer_score
 from sknn_scratch.fitting._params import invalid
 from sknn_scratch.fitting._scaling import check_range, losses, moments
 from sknn_scratch.fitting._settings import Settings
-from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._targets import NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Rows
 from sknn_scratch.fitting._validation import naming
-from sknn_scratch.training.selection import Score, class_score, loss_score
+from sknn_scratch.training.selection import Score, class_score, label_score, loss_score
 from sknn_scratch.training.state import Plan
 
 
@@ -48,6 +48,8 @@ class MemberObjective(NamedTuple):
             return scorer_score(own, plan, self.judged, rows, "lower n_folds")
         if settings.scoring is None and self.coding.loss.one_hot:
             return class_score(self.judged, rows)
+        if settings.scoring is None and self.coding.targets.task == "multilabel":
+            return label_score(self.judged, rows)
         return loss_score(self.criterion, self.coding.loss, self.judged, rows)
 
 
@@ -58,7 +60,6 @@ def objectives_of(
 
     The training ``rows`` are checked; of the validation data, X is.
     """
-    _reject_indicators(settings, rows.y)
     coding = learn(settings, rows.X, rows.y, call)
     codings = [coding]
     if isinstance(coding.targets, NumericTargets):
@@ -70,18 +71,6 @@ def objectives_of(
                 call.members.targets.check_form(rows.y)
             codings = [_kept(coding, one, link, rows) for one in call.members.members]
     return coding, [_objective(each, coding.loss, rows, call.given) for each in codings]
-
-
-def _reject_indicators(settings: Settings, y: Array) -> None:
-    """Raise ValueError for multilabel targets."""
-    if settings.is_numeric or y.ndim == 1:
-        return
-    with naming("y", settings.owner):
-        ClassTargets.read(y)
-    raise ValueError(
-        "y must hold one class label for each sample. Got multilabel indicators: fit "
-        "one classifier per label with sklearn.multioutput.MultiOutputClassifier."
-    )
 
 
 def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> list[Coding]:

@@ -23,7 +23,11 @@ from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
 from sknn_scratch.fitting._types import Call, Fitted, Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
-from sknn_scratch.training.calibration import inverse_temperature
+from sknn_scratch.training.calibration import (
+    inverse_temperature,
+    logistic_as_softmax,
+    one_row_per_label,
+)
 from sknn_scratch.training.selection import is_lost, kept, last
 from sknn_scratch.training.state import TrainingState
 
@@ -63,7 +67,7 @@ class Member(NamedTuple):
         if self.is_usable:
             return state.stop_reason
         is_finite = state.stop_reason != "diverged" and np.isfinite(last(plan, state)).all()
-        return "unscored" if is_finite else "lost"
+        return "unscored" if is_finite and self.job.settings.has_scorer else "lost"
 
 
 class Ensemble(NamedTuple):
@@ -199,22 +203,25 @@ def _factors(ensemble: Ensemble) -> list[float]:
 
 def _inverse_temperature(objective: MemberObjective, members: list[Member]) -> float:
     """Return the inverse of one temperature for all members, fitted to their held-out rows."""
-    if not members or not len(members[0].held_out) or objective.coding.targets.n_targets < 2:
+    loss, targets = objective.coding.loss, objective.coding.targets
+    is_multilabel = targets.task == "multilabel"
+    if not members or not len(members[0].held_out) or not (is_multilabel or targets.n_targets > 1):
         return 1.0
     data, rows = objective.judged, np.concatenate([one.held_out for one in members])
     raw = np.concatenate([_raw(one) for one in members])
     usable = np.isfinite(raw).all(axis=1)
     if not usable.any():
         return 1.0
-    loss = objective.coding.loss
-    if not loss.one_hot:
-        raw = 0.5 * loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
     raw, rows = raw[usable], rows[usable]
-    codes = objective.coding.targets.truth(data.y[..., rows])
-    weight = None if data.weight is None else data.weight[rows]
+    weight = data.weights(rows)
     if weight is not None and not weight.any():
         return 1.0
-    return inverse_temperature(raw, codes, weight)
+    if is_multilabel:
+        codes, weight = one_row_per_label(data.targets(rows), weight)
+        return inverse_temperature(logistic_as_softmax(raw), codes, weight)
+    if not loss.one_hot:
+        raw = 0.5 * loss.link.per_class(raw)  # logistic(z) is softmax(-z/2, z/2)
+    return inverse_temperature(raw, targets.truth(data.y[..., rows]), weight)
 
 
 def _raw(member: Member) -> Array:

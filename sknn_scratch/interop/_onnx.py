@@ -161,12 +161,17 @@ def _linked(g: Graph, estimator: OwnEstimator, raw: str) -> str:
 
 
 def _shape_classifier(operator: Any) -> None:
+    _shape_classes(operator, _precision(operator))
+
+
+def _shape_classes(operator: Any, dtype: Any) -> None:
+    """Set the types of labels, and of probabilities in the dtype."""
     estimator = operator.raw_operator
     many = estimator._targets.task == "multilabel"
     numbers = many or _has_numbers(estimator)
     n = len(estimator.classes_)
     operator.outputs[0].type = tensor("i8" if numbers else "U1", [None, n] if many else [None])
-    operator.outputs[1].type = tensor(_precision(operator), [None, n])
+    operator.outputs[1].type = tensor(dtype, [None, n])
 
 
 def _shape_regressor(operator: Any) -> None:
@@ -196,16 +201,43 @@ def _sum_of_members(operator: Any, g: Graph, of_member: Any) -> str:
 
 def _convert_tabular_classifier(scope: Any, operator: Any, container: Any) -> None:
     estimator, g = operator.raw_operator, Graph(scope, container, np.float64)
+    label, scores = (output.full_name for output in operator.outputs)
+    as_asked = _of_labels if estimator._targets.task == "multilabel" else _of_classes
+    codes, found = as_asked(g, operator, _asks_scores(operator, container))
+    g._rename(codes, label)
+    g._rename(g.cast(found, g._of(_precision_of_table(operator)).kind), scores)
+
+
+def _of_classes(g: Graph, operator: Any, asks_scores: bool) -> tuple[str, str]:
+    """Return labels, and probabilities or scores of the classes."""
+    estimator = operator.raw_operator
     total = _sum_of_members(operator, g, _probabilities)
     # Not ReduceSum, whose axes went from an attribute to an input.
     ones = np.ones((len(estimator.classes_), 1))
     p = g.op("Div", total, g.op("MatMul", total, ones))
-    codes = g.op("ArgMax", p, axis=1, keepdims=0)
-    label, scores = (output.full_name for output in operator.outputs)
-    g._rename(g.op("Gather", _classes(estimator), codes, axis=0), label)
-    if _asks_scores(operator, container):
-        p = _log_odds(g, p, len(estimator.classes_))
-    g._rename(g.cast(p, g._of(_precision_of_table(operator)).kind), scores)
+    labels = g.op("Gather", _classes(estimator), g.op("ArgMax", p, axis=1, keepdims=0), axis=0)
+    return labels, _log_odds(g, p, len(estimator.classes_)) if asks_scores else p
+
+
+def _of_labels(g: Graph, operator: Any, asks_scores: bool) -> tuple[str, str]:
+    """Return indicators of multilabel targets, and probabilities or scores of the labels."""
+    estimator = operator.raw_operator
+    n = len(estimator.classes_)
+    total = _sum_of_members(operator, g, _proba_and_rest)
+    own, rest = (g.op("Gather", total, np.arange(k, k + n), axis=1) for k in (0, n))
+    p = g.op("Div", own, float(len(estimator.estimators_)))
+    labels = g.cast(g.op("Greater", p, 0.5), g.integer)
+    return labels, g.op("Sub", g.op("Log", own), g.op("Log", rest)) if asks_scores else p
+
+
+def _proba_and_rest(g: Graph, estimator: OwnEstimator, raw: str) -> str:
+    """Return the probabilities of labels and of their absence, side by side, in float64."""
+    wide = g._of(np.float64)
+    raw = wide.cast(raw, wide.kind)
+    p = _link(wide, estimator, raw)
+    is_symmetric = estimator._loss.link.symmetric
+    rest = _link(wide, estimator, wide.op("Neg", raw)) if is_symmetric else wide.op("Sub", 1.0, p)
+    return side_by_side(wide, [p, rest])
 
 
 def _log_odds(g: Graph, p: str, n_classes: int) -> str:
@@ -232,10 +264,7 @@ def _convert_preprocessor(scope: Any, operator: Any, container: Any) -> None:
 
 
 def _shape_tabular_classifier(operator: Any) -> None:
-    estimator = operator.raw_operator
-    n = len(estimator.classes_)
-    operator.outputs[0].type = tensor("i8" if _has_numbers(estimator) else "U1", [None])
-    operator.outputs[1].type = tensor(_precision_of_table(operator), [None, n])
+    _shape_classes(operator, _precision_of_table(operator))
 
 
 def _shape_tabular_regressor(operator: Any) -> None:

@@ -9,6 +9,7 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 
 from sknn_scratch._floats import quiet_floats
@@ -107,10 +108,11 @@ def _faults(outputs: dict[str, Any], expected: dict[str, Any]) -> Iterator[str]:
     (verb, first), *others = expected.items()
     name, *names = outputs
     scores = others[0] if others else ("", None)
-    if np.asarray(first).dtype.kind == "f" and not others:
+    if not others and np.asarray(first).dtype.kind == "f":
         yield from _numbers_fault(name, outputs[name], verb, first)
     else:
-        yield from _labels_fault(outputs[name], np.asarray(first), *scores)
+        labels = first.toarray() if issparse(first) else np.asarray(first)
+        yield from _labels_fault(outputs[name], labels, *scores)
     for verb, values in others:
         got = _matrix([outputs[each] for each in names], values)
         yield from _numbers_fault(names[0], got, verb, values)

@@ -42,6 +42,22 @@ def _means(values: Array, weight: Array | None) -> Array:
     return np.asarray((values * weight).sum(axis=-1) / (weight.sum() or 1.0))
 
 
+def one_row_per_label(y: Array, weight: Array | None) -> tuple[Array, Array | None]:
+    """Return class codes and weights of (rows, labels) indicators, each as a row of its own.
+
+    ``weight`` is (rows,) or (rows, labels).
+    """
+    if weight is not None:
+        weight = np.broadcast_to(weight.reshape(len(y), -1), y.shape).ravel()
+    return y.astype(np.intp).ravel(), weight
+
+
+def logistic_as_softmax(raw: Array) -> Array:
+    """Return two outputs for each of (rows, labels): logistic(z) is softmax(-z/2, z/2)."""
+    half = 0.5 * raw.ravel()
+    return np.stack([-half, half], axis=1)
+
+
 def inverse_temperature(raw: Array, codes: Array, weight: Array | None) -> float:
     """Return the factor on (rows, classes) raw outputs with the lowest log-loss, plus a prior."""
     z = np.asarray(raw - raw.max(axis=1, keepdims=True), dtype=np.float64)

@@ -12,7 +12,11 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core import probe, weighting
 from sknn_scratch.core.data import Data
 from sknn_scratch.core.inference import Inference
-from sknn_scratch.training.calibration import scaled_log_loss
+from sknn_scratch.training.calibration import (
+    logistic_as_softmax,
+    one_row_per_label,
+    scaled_log_loss,
+)
 from sknn_scratch.training.state import Plan, TrainingState
 
 #: (theta, raw outputs, loss) -> score
@@ -95,11 +99,13 @@ class PredictionLossScore:
 class ScaledLogLossScore:
     """Negated log-loss at the best temperature, to ignore overconfidence."""
 
-    codes: Array  #: (rows,) class codes
+    codes: Array  #: class codes of the rows, or of the labels of each row
     weight: Array | None
+    is_logistic: bool = False  #: one output for each label, not for each class
 
     def __call__(self, theta: Array, raw: Array, value: float) -> float:
         """Return the score."""
+        raw = logistic_as_softmax(raw) if self.is_logistic else raw
         return -scaled_log_loss(raw, self.codes, self.weight)
 
 
@@ -113,6 +119,12 @@ def loss_score(criterion: Loss, loss: Loss, data: Data, rows: Array) -> Score:
 def class_score(data: Data, rows: Array) -> Score:
     """Return the negated log-loss at the best temperature as a score."""
     return ScaledLogLossScore(data.y[rows], data.weights(rows))
+
+
+def label_score(data: Data, rows: Array) -> Score:
+    """Return the negated log-loss of all labels, at the best temperature, as a score."""
+    y, weight = one_row_per_label(data.targets(rows), data.weights(rows))
+    return ScaledLogLossScore(y, weight, is_logistic=True)
 
 
 def best(plan: Plan, state: TrainingState) -> Array | None:
