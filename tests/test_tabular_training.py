@@ -201,6 +201,7 @@ def test_resume_compares_values(cls, tmp_path):
         "patience": 2.0,
         "n_bins": 3,
         "n_ensemble": 2,
+        "scoring": "loss",
     }
     for name, value in others.items():
         model = cls(**SMALL | {name: value})
@@ -265,6 +266,8 @@ def test_dropout_is_for_training_alone(cls):
         ("dropout", 1.0, "a float in the range"),
         ("dropout", (0.1, 0.2), "a single rate or a sequence of 1"),
         ("callbacks", [Identity()], "instances of Callback"),
+        ("scoring", 3.5, "a str among|a callable"),
+        ("scoring", "Loss", "the name of a scorer"),
         ("verbose", "loud", "an int in the range"),
     ],
 )

@@ -23,3 +23,20 @@ def folded(network: Network, theta: Array, factor: Any, shift: Any = 0.0) -> Arr
     params[-1] = (W * factor, b * factor + shift)
     parts = [arrays[k].ravel() for k in (0, 1) for arrays in params]
     return np.concatenate(parts).astype(theta.dtype)
+
+
+def unfolded(network: Network, theta: Array, factor: Any) -> Array:
+    """Return the parameters of ``network`` that :func:`folded`, with ``factor``, made ``theta`` of.
+
+    Feature scales are 1, because a product does not determine its factors.
+    """
+    found = np.ones(network.layout.size, theta.dtype)
+    params, start = network.layout.params(found).layers, 0
+    for k in (0, 1):
+        for arrays in params:
+            end = start + arrays[k].size
+            arrays[k][...] = theta[start:end].reshape(arrays[k].shape)
+            start = end
+    for array in params[-1][:2]:
+        array /= factor
+    return found

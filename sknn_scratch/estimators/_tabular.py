@@ -39,7 +39,8 @@ CONSTRAINTS: dict[str, list[Any]] = {
     "max_iter": [positive(Integral), None],
     "min_steps": [Interval(Integral, 0, None, closed="left"), None],
     "ema_decay": [Interval(Real, 0, 1, closed="left"), None],
-    **{name: PLAIN[name] for name in ("alpha", "dropout", "callbacks", "verbose")},
+    **{name: PLAIN[name] for name in ("alpha", "dropout", "scoring", "callbacks", "verbose")},
+    "warm_start": PLAIN["warm_start"],
     "patience": [Interval(Real, 1, None, closed="left"), Options(Real, {inf})],
     "input_scaling": ["boolean"],
     "n_bins": [Interval(Integral, 0, None, closed="left"), None],
@@ -60,7 +61,7 @@ class BaseTabularMLP(ComponentParams, SummaryMixin, StateMixin, CallbackSupportM
     _usual_loss: ClassVar[str]
 
     def _fit(self, rows: Rows, call: Call) -> Any:
-        """Implement fit, and resume, which ``call`` tells from it."""
+        """Implement fit, and partial_fit and resume, which ``call`` tells from it."""
         run_ensemble_fit(self, partial(preset, self._task), rows, call)
         return self
 

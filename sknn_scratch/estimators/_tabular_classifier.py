@@ -88,6 +88,14 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         A member stops after ``patience`` times as many steps as at its best check, but not
         before a sixth of all steps. ``inf`` disables early stopping.
 
+    scoring : str, callable or None, default=None
+        Score of held-out rows (or of ``X_val``), by which a member keeps its weights and stops:
+        'loss' for the negated loss, the name of a scorer of scikit-learn, or a callable(estimator,
+        X, y). It is computed at each of 48 checks per member. A scorer gets the member as an
+        ``MLPClassifier``, the rows as encoded by ``preprocessor_``, and y as in ``fit``, with
+        sample weights if it accepts them. If None, use the negated log-loss at the best
+        temperature.
+
     input_scaling : bool, default=True
         If True, learn a scale for each encoded feature.
 
@@ -117,6 +125,10 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
     verbose : bool or int, default=False
         If True, print a line for each epoch of each member, as the callback ``PrintProgress``
         does.
+
+    warm_start : bool, default=False
+        If True, ``fit`` of a fitted estimator trains its members again from their weights, with
+        the encoding of X and y of the first fit. If ``n_ensemble`` has increased, it adds members.
 
     random_state : int, RandomState instance or None, default=None
         Seed of folds, initial weights and orders of rows. Pass an int for reproducible results.
@@ -226,6 +238,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         alpha=0.0,
         dropout=0.0,
         patience=3.2,
+        scoring=None,
         input_scaling=True,
         n_bins=None,
         categorical_features="from_dtype",
@@ -234,6 +247,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         calibrate=True,
         callbacks=None,
         verbose=False,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
     ):
@@ -253,6 +267,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self.alpha = alpha
         self.dropout = dropout
         self.patience = patience
+        self.scoring = scoring
         self.input_scaling = input_scaling
         self.n_bins = n_bins
         self.categorical_features = categorical_features
@@ -261,6 +276,7 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         self.calibrate = calibrate
         self.callbacks = callbacks
         self.verbose = verbose
+        self.warm_start = warm_start
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -337,6 +353,49 @@ class TabularMLPClassifier(ClassifierScore, BaseTabularMLP):
         """
         given = Rows(X_val, y_val, sample_weight_val)
         call = Call(given, path=_resume.check_path(path))
+        return self._fit(Rows(X, y, sample_weight), call)
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Update each member with one pass over X in a new random order.
+
+        The first call, or ``fit`` before it, determines the encoding of X and y, which is kept:
+        later categories are unknown. No rows are held out, and the last weights are kept.
+        Weights, optimizer state, random number generators and counters are kept between calls.
+        Schedules are evaluated at half of training, where 'cosine' is 1/2.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_features)
+            Training data, with the columns of the first call.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. If None, all weights are 1.
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls; needed in the first call, may be left out later.
+        X_val, y_val : DataFrame and array-like, default=None
+            Validation data, scored after the pass. The temperature of probabilities is fitted to
+            it. If None, the earlier temperature stands.
+        sample_weight_val : array-like, default=None
+            Weights of the validation data.
+
+        Returns
+        -------
+        self : TabularMLPClassifier
+            The fitted estimator.
+        """
+        given = Rows(X_val, y_val, sample_weight_val)
+        call = Call(given, one_pass=True, classes=classes)
         return self._fit(Rows(X, y, sample_weight), call)
 
     def predict_proba(self, X: Any) -> Array:

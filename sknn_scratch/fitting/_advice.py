@@ -49,9 +49,10 @@ def diverged(settings: Settings, epoch: int) -> str:
 
 
 def of_members(ends: list[str], learning_rate_init: float) -> str | None:
-    """Return a remedy if members of an ensemble diverged, or None.
+    """Return a remedy if members of an ensemble diverged or have no score, or None.
 
-    ``ends`` are their reasons to stop, or "lost" for those without weights that can be used.
+    ``ends`` are their reasons to stop. Those without weights that can be used are "lost", or
+    "unscored" if the weights are finite.
     """
     fates = {
         "lost": "are left out",
@@ -63,7 +64,14 @@ def of_members(ends: list[str], learning_rate_init: float) -> str | None:
         if end in ends
     ]
     remedy = f": lower learning_rate_init (it is {learning_rate_init:g})."
-    return "; ".join(found) + remedy if found else None
+    parts = ["; ".join(found) + remedy] if found else []
+    if "unscored" in ends:
+        parts.append(
+            f"{ends.count('unscored')} of {len(ends)} members are left out, as no score of their "
+            "held-out rows was a number: lower n_folds, pass X_val and y_val, or choose "
+            "scoring='loss'."
+        )
+    return " ".join(parts) or None
 
 
 def too_large(owner: Owner) -> str:

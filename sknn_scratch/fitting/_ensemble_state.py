@@ -11,7 +11,7 @@ from sknn_scratch.contracts import Array, Loss, State
 from sknn_scratch.fitting import _resume
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import fitted, restore
-from sknn_scratch.fitting._publish_members import encoding_attributes, plain_network
+from sknn_scratch.fitting._publish_members import encoding_attributes
 from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._scaling import possible_losses
 from sknn_scratch.fitting._settings import settings_of
@@ -154,7 +154,7 @@ def _read_member(settings: EnsembleSettings, n_features: int, part: State) -> Ow
     if read.n_features != n_features:
         wanted = f"number of the features that the preprocessor makes, {n_features}"
         raise form.MisfitError("n_features", wanted, read.n_features)
-    plain = plain_network(settings, _loss(settings, read.targets.task, part["loss"]))
+    plain = settings.plain_network(_loss(settings, read.targets.task, part["loss"]))
     plan = plan_without_data(settings_of(plain), n_features, read.targets, theta.dtype)
     if plan.network.layout.size != theta.size:
         raise ValueError(

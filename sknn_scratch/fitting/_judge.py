@@ -69,14 +69,21 @@ def _score(coding: Coding, plan: Plan, data: Data, rows: Array) -> Score:
     settings, targets, loss = coding.settings, coding.targets, plan.objective.loss
     if isinstance(settings.scoring, str) and settings.scoring == "loss":
         return TrainingLossScore()
-    truth = targets.truth(data.y[..., rows])
-    weight = None if data.weight is None else data.weight[rows]
     if settings.scoring is None:
-        return MetricScore(settings.metric, loss, targets, truth, weight)
+        truth = targets.truth(data.y[..., rows])
+        return MetricScore(settings.metric, loss, targets, truth, data.weights(rows))
+    return scorer_score(coding, plan, data, rows, "raise validation_fraction")
+
+
+def scorer_score(coding: Coding, plan: Plan, data: Data, rows: Array, enlarge: str) -> Score:
+    """Return the score of a scorer of scikit-learn; ``enlarge`` tells how to hold out more rows."""
+    settings, targets = coding.settings, coding.targets
+    truth = targets.truth(data.y[..., rows])
+    weight = data.weights(rows)
     stand_in = _evaluation_copy(settings.stand_in, plan, targets)
     scorer = check_scoring(stand_in, settings.scoring)
     more = {"sample_weight": weight} if weight is not None and _takes_weight(scorer) else {}
-    remedy = _remedy(targets.absent(truth))
+    remedy = _remedy(targets.absent(truth), enlarge)
     X, y = data.X[rows], targets.decode(truth)
     return ScorerScore(settings.scoring, scorer, stand_in, (X, y), more, remedy)
 
@@ -123,12 +130,12 @@ class ScorerScore:
         return float(score)
 
 
-def _remedy(absent: list[Any]) -> str:
+def _remedy(absent: list[Any], enlarge: str) -> str:
     """Return the remedy for a scorer that fails; ``absent`` are missing classes."""
     if absent:
         return (
             f"The validation data lacks a class, as it has no example of {absent}: pass X_val and "
-            "y_val with all classes, raise validation_fraction, or choose scoring='loss'."
+            f"y_val with all classes, {enlarge}, or choose scoring='loss'."
         )
     return (
         "Choose a scorer that suits y and the predictions, for example with "

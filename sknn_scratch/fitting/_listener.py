@@ -184,7 +184,10 @@ class Listener:
 
 
 def listen_to_members(
-    estimator: OwnEstimator, given: Rows, attributes_of: Callable[[Sequence[TrainingState]], Any]
+    estimator: OwnEstimator,
+    given: Rows,
+    attributes_of: Callable[[Sequence[TrainingState]], Any],
+    one_pass: bool,
 ) -> EnsembleListener | None:
     """Return the listener of an ensemble, or None without scikit-learn's callbacks.
 
@@ -195,7 +198,11 @@ def listen_to_members(
     if not hasattr(estimator, "_skl_callbacks"):
         return None
     X, owner = given.X, type(estimator).__name__
-    return EnsembleListener(estimator, lambda: given._replace(X=in_memory(X, owner)), attributes_of)
+    name = "partial_fit" if one_pass else "fit"
+    root = partial(estimator._init_callback_context, task_name=name)
+    return EnsembleListener(
+        estimator, lambda: given._replace(X=in_memory(X, owner)), attributes_of, root
+    )
 
 
 class EnsembleListener:
@@ -209,15 +216,15 @@ class EnsembleListener:
         estimator: OwnEstimator,
         rows: Callable[[], Rows],
         attributes_of: Callable[[Sequence[TrainingState]], Any],
+        open_task: Callable[..., Any],
     ) -> None:
         self._subject = Subject(estimator, rows, dict)
-        self._attributes_of = attributes_of
+        self._attributes_of, self._open_task = attributes_of, open_task
         self._root: Any = None  # context of the whole fit
 
     def on_begin(self, n_members: int) -> None:
         """Begin the root task."""
-        estimator = self._subject.estimator
-        self._root = estimator._init_callback_context(max_subtasks=n_members)
+        self._root = self._open_task(max_subtasks=n_members)
         self._root.call_on_fit_task_begin(**self._subject.arguments())
 
     def member(self, job: Job, crowd: Sequence[TrainingState]) -> Listener:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, repeat
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sknn_scratch.fitting import _advice, _resume, _validation
 from sknn_scratch.fitting._coding import check_weights, checked
 from sknn_scratch.fitting._ensemble import StoredMembers, train
 from sknn_scratch.fitting._holdout import folds
+from sknn_scratch.fitting._kept_members import origin, progress, start_of, with_members
 from sknn_scratch.fitting._listener import listen_to_members
 from sknn_scratch.fitting._objectives import MemberObjective, objectives_of, target_range
 from sknn_scratch.fitting._params import OwnEstimator
@@ -52,6 +53,7 @@ def run_ensemble_fit(
     """Train an estimator for tables; ``preset`` returns the parameters of an ``effort``."""
     with quiet_floats(), unchanged_on_error(estimator):
         settings = ensemble_settings_of(estimator, preset)
+        call = with_members(estimator, settings, call)
         solve_members(estimator, prepare_members(settings, rows, call))
 
 
@@ -63,19 +65,20 @@ def solve_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     def so_far(states: Sequence[TrainingState]) -> dict[str, Any] | None:
         return attributes_of_members(ensemble.with_states(states))
 
-    listener = listen_to_members(estimator, ensemble.shown, so_far)
+    one_pass = ensemble.call.one_pass
+    listener = listen_to_members(estimator, ensemble.shown, so_far, one_pass)
     try:
         jobs = [one.job for one in ensemble.members]
         states = train(jobs, ensemble.settings.n_jobs, listener)
     except KeyboardInterrupt:
-        if any(one.is_usable for one in ensemble.members):
+        if any(one.has_begun and one.is_usable for one in ensemble.members):
             publish_members(estimator, ensemble)
         raise
     ensemble = ensemble.with_states(states).begun()
     publish_members(estimator, ensemble)
     if listener is not None:
         listener.on_ended()
-    ends = [one.job.state.stop_reason if one.is_usable else "lost" for one in ensemble.members]
+    ends = [one.end for one in ensemble.members]
     # Last, so that no result is lost if warnings are turned into errors.
     _advice.warn_of(_advice.of_members(ends, ensemble.settings.network.learning_rate_init))
 
@@ -85,15 +88,18 @@ def prepare_members(settings: EnsembleSettings, rows: Rows, call: Call) -> Ensem
     owner, given = settings.network.owner, call.given
     is_given = _validation.is_given(owner, *given)
     stored = None if call.path is None else StoredMembers(call.path, owner)
-    preprocessor, encoded = _learn_columns(settings, rows)
+    if call.members is None:
+        preprocessor, encoded = _learn_columns(settings, rows)
+    else:
+        preprocessor, encoded = _kept_columns(settings, rows, call.members.preprocessor)
     shown = encoded._replace(X=rows.X)
     if is_given:
         with _validation.naming("X_val", owner):
             call = call._replace(given=given._replace(X=preprocessor._transform(given.X, owner)))
     coding, objectives = objectives_of(settings.network, settings.link, encoded, call)
-    span = target_range(encoded) if settings.network.is_numeric else None
-    ensemble = Ensemble(settings, shown, preprocessor, coding, span, objectives, [])
-    return begin_members(ensemble, stored, call)
+    span = _span(encoded, call) if settings.network.is_numeric else None
+    ensemble = Ensemble(settings, shown, preprocessor, coding, span, objectives, [], call)
+    return begin_members(ensemble, stored)
 
 
 def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPreprocessor, Rows]:
@@ -112,19 +118,37 @@ def _learn_columns(settings: EnsembleSettings, rows: Rows) -> tuple[TabularPrepr
     return preprocessor, checked(network, Rows(Z, rows.y, weight))
 
 
-def begin_members(ensemble: Ensemble, stored: StoredMembers | None, call: Call) -> Ensemble:
-    """Return the ensemble with its members, new or from a checkpoint."""
-    settings, objectives = ensemble.settings, ensemble.objectives
-    first, header = objectives[0], _header(ensemble, call)
+def _kept_columns(
+    settings: EnsembleSettings, rows: Rows, preprocessor: TabularPreprocessor
+) -> tuple[TabularPreprocessor, Rows]:
+    """Return the preprocessor of an earlier fit, and checked rows with its columns as X."""
+    with _validation.naming("X", settings.network.owner):
+        Z = preprocessor._transform(rows.X, settings.network.owner)
+    return preprocessor, checked(settings.network, rows._replace(X=Z))
+
+
+def _span(rows: Rows, call: Call) -> tuple[Any, Any]:
+    """Return the lowest and the highest target of these rows and of earlier fits."""
+    low, high = target_range(rows)
+    if call.members is None or call.members.target_range is None:
+        return low, high
+    lowest, highest = call.members.target_range
+    return np.minimum(low, lowest), np.maximum(high, highest)
+
+
+def begin_members(ensemble: Ensemble, stored: StoredMembers | None) -> Ensemble:
+    """Return the ensemble with its members: new, from an earlier fit or from a checkpoint."""
+    settings, objectives, call = ensemble.settings, ensemble.objectives, ensemble.call
+    first, header = objectives[0], _header(ensemble)
     trees: list[Any] = []
     if stored is None:
-        deals = _deal(settings, first)
+        deals = _deal(settings, first, call)
     else:
         trees = stored.members(header, settings.n_ensemble)
         deals = [(0, stored.held_out(tree)) for tree in trees]
     members = [
-        _member(settings, objective, *deal, header)
-        for objective, deal in zip(cycle(objectives), deals, strict=False)
+        _member(ensemble, objective, number, *deal, header)
+        for number, (objective, deal) in enumerate(zip(cycle(objectives), deals, strict=False))
     ]
     for member, objective in zip(members, objectives, strict=False):
         check_plugins(member.job.plan, objective.data)
@@ -135,26 +159,32 @@ def begin_members(ensemble: Ensemble, stored: StoredMembers | None, call: Call) 
     return ensemble.with_states([stored.state(tree, one.job.plan, n) for tree, one in pairs])
 
 
-def _header(ensemble: Ensemble, call: Call) -> State:
+def _header(ensemble: Ensemble) -> State:
     """Return the header of checkpoints; empty if nothing asks for any."""
-    settings, first = ensemble.settings, ensemble.objectives[0]
+    settings, first, call = ensemble.settings, ensemble.objectives[0], ensemble.call
     if call.path is None and not settings.network.callbacks:
         return {}
-    parameters = ensemble_identity(settings)
-    return _resume.header(first.coding, parameters, first.data, first.given, call)
+    parameters = ensemble_identity(settings) | origin(call)
+    alone = call._replace(members=None, one_pass=False)
+    return _resume.header(first.coding, parameters, first.data, first.given, alone)
 
 
-def _deal(settings: EnsembleSettings, objective: MemberObjective) -> list[tuple[int, Array]]:
+def _deal(
+    settings: EnsembleSettings, objective: MemberObjective, call: Call
+) -> list[tuple[int, Array]]:
     """Return seed and held-out rows of each member, which are folds of repeated splits.
 
-    With validation data, no rows are held out.
+    With validation data, and in partial_fit, no rows are held out.
     """
-    data, k = objective.data, settings.n_ensemble
+    data, k, nothing = objective.data, settings.n_ensemble, np.empty(0, np.intp)
+    if call.one_pass and call.members is not None:  # their random number generators continue
+        return list(repeat((0, nothing), len(call.members.members)))
     rng = np.random.RandomState(own_seed(settings.network.random_state))
     # Two generators, so that the first members do not depend on the number of members.
     dealer = np.random.RandomState(rng.randint(LARGEST_SEED))
     seeds = rng.randint(LARGEST_SEED, size=k).tolist()
-    held_out: list[Array] = [] if objective.given is None else [np.empty(0, np.intp)] * k
+    splits = objective.given is None and not call.one_pass
+    held_out: list[Array] = [] if splits else [nothing] * k
     strata = data.y if data.one_hot_rows is not None else None
     while len(held_out) < k:
         held_out += folds(data.n_samples, settings.n_folds, strata, dealer)
@@ -162,23 +192,27 @@ def _deal(settings: EnsembleSettings, objective: MemberObjective) -> list[tuple[
 
 
 def _member(
-    settings: EnsembleSettings,
+    ensemble: Ensemble,
     objective: MemberObjective,
+    number: int,
     seed: int,
     held_out: Array,
     header: State,
 ) -> Member:
-    """Return an untrained member; its generator draws weights first, then orders of rows."""
+    """Return a member to train; its generator draws weights first, then orders of rows."""
+    settings, call = ensemble.settings, ensemble.call
     data, loss, targets = objective.data, objective.coding.loss, objective.coding.targets
     splits, order = objective.given is None, np.arange(data.n_samples)
     order = np.delete(order, held_out) if splits else order
-    own = of_member(settings, data.X.shape[1], len(order), seed)
-    plan = make_plan(own, data, loss, one_pass=False)
-    state = initial_state(own, plan, data, None)
+    own = of_member(settings, data.X.shape[1], len(order), seed, call.one_pass)
+    own = replace(own, fraction=progress(call, number, own.max_iter))
+    plan = make_plan(own, data, loss, call.one_pass)
+    before = start_of(own.owner, plan, call, number)
+    state = initial_state(own, plan, data, before)
     state.order = order
     rows = held_out if objective.given is None else np.arange(objective.given.n_samples)
     if len(rows):
         state.held_out = rows if splits else None
-        judge = Validation(plan, objective.judged, rows, objective.score(rows))
-        plan = replace(plan, judge=judge, early_stopping=True)
-    return Member(Job(own, plan, InMemory(data), state, targets, header), rows)
+        judge = Validation(plan, objective.judged, rows, objective.score(own, plan, rows))
+        plan = replace(plan, judge=judge, early_stopping=not call.one_pass)
+    return Member(Job(own, plan, InMemory(data), state, targets, header), rows, before)

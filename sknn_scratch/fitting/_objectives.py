@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknn_scratch.components import ExpLink, Poisson, SquaredError
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
+from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
@@ -15,12 +17,15 @@ from sknn_scratch.fitting._coding import (
     encoded_validation,
     learn,
 )
+from sknn_scratch.fitting._judge import scorer_score
+from sknn_scratch.fitting._params import invalid
 from sknn_scratch.fitting._scaling import check_range, losses, moments
 from sknn_scratch.fitting._settings import Settings
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
-from sknn_scratch.fitting._types import Call, Rows
+from sknn_scratch.fitting._types import Call, Fitted, Rows
 from sknn_scratch.fitting._validation import naming
 from sknn_scratch.training.selection import Score, class_score, loss_score
+from sknn_scratch.training.state import Plan
 
 
 class MemberObjective(NamedTuple):
@@ -36,9 +41,12 @@ class MemberObjective(NamedTuple):
         """Data that numbers of held-out rows refer to."""
         return self.data if self.given is None else self.given
 
-    def score(self, rows: Array) -> Score:
-        """Return the score on held-out rows as a function of raw outputs."""
-        if self.coding.loss.one_hot:
+    def score(self, settings: Settings, plan: Plan, rows: Array) -> Score:
+        """Return the score of a member on held-out rows; ``settings`` are those of the member."""
+        if settings.has_scorer:
+            own = self.coding._replace(settings=settings)
+            return scorer_score(own, plan, self.judged, rows, "lower n_folds")
+        if settings.scoring is None and self.coding.loss.one_hot:
             return class_score(self.judged, rows)
         return loss_score(self.criterion, self.coding.loss, self.judged, rows)
 
@@ -55,7 +63,12 @@ def objectives_of(
     codings = [coding]
     if isinstance(coding.targets, NumericTargets):
         rows = rows._replace(y=np.asarray(rows.y, np.float64))
-        codings = _scaled(coding, coding.targets, link, rows)
+        if call.members is None:
+            codings = _scaled(coding, coding.targets, link, rows)
+        else:
+            with naming("y", settings.owner):
+                call.members.targets.check_form(rows.y)
+            codings = [_kept(coding, one, link, rows) for one in call.members.members]
     return coding, [_objective(each, coding.loss, rows, call.given) for each in codings]
 
 
@@ -78,6 +91,27 @@ def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> l
     lowest = np.min(target_range(rows)[0])
     each = losses(coding.owner, link, coding.loss, lowest, spread)
     return [coding._replace(loss=loss, targets=targets.in_units(loss, *spread)) for loss in each]
+
+
+def _kept(coding: Coding, member: Fitted, link: str, rows: Rows) -> Coding:
+    """Return the encoding of y that a member of an earlier fit has; its link stands."""
+    owner, loss = coding.owner, coding.loss
+    check_range(coding.settings, rows.y, loss)
+    is_log = isinstance(loss, SquaredError) and isinstance(member.loss.link, ExpLink)
+    own = "log" if is_log else "identity"
+    if link not in ("auto", own):
+        raise invalid(
+            owner, "link", f"'auto' or {own!r}", link,
+            " The members of the earlier fit keep their links: call fit with warm_start=False to "
+            "change them.",
+        )  # fmt: skip
+    if is_log:
+        loss = Poisson()
+        if not loss.target_range.contains(rows.y):
+            remedy = "members with exponential outputs are kept; fit again with link='identity'"
+            wanted, written = str(loss.target_range), coding.settings.written_loss
+            raise _validation.outside(owner, rows.y, written, wanted, remedy)
+    return coding._replace(loss=loss, targets=member.targets)
 
 
 def target_range(rows: Rows) -> tuple[Any, Any]:

@@ -13,17 +13,18 @@ from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.folding import folded
 from sknn_scratch.fitting import _advice
 from sknn_scratch.fitting._coding import Coding
+from sknn_scratch.fitting._kept_members import stream_of
 from sknn_scratch.fitting._objectives import MemberObjective
 from sknn_scratch.fitting._params import OwnEstimator
-from sknn_scratch.fitting._publish import attributes, restore
+from sknn_scratch.fitting._publish import CURVE_LENGTH, attributes, restore
 from sknn_scratch.fitting._recipe import EnsembleSettings
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
-from sknn_scratch.fitting._types import Job, Rows
+from sknn_scratch.fitting._types import Call, Fitted, Job, Rows
 from sknn_scratch.preprocessing import TabularPreprocessor
 from sknn_scratch.training.calibration import inverse_temperature
-from sknn_scratch.training.selection import is_lost, kept
+from sknn_scratch.training.selection import is_lost, kept, last
 from sknn_scratch.training.state import TrainingState
 
 
@@ -32,13 +33,35 @@ class Member(NamedTuple):
 
     job: Job
     held_out: Array  #: numbers of rows, of its own or of the validation data
+    before: Fitted | None = None  #: start of training; None: new weights
+
+    @property
+    def has_begun(self) -> bool:
+        """True for a member that has been trained, if only for a while."""
+        state = self.job.state
+        return bool(state.step) or state.stop_reason not in ("", "interrupted")
+
+    @property
+    def weights(self) -> Array | None:
+        """Finite weights: the best or last ones, without any those of before; None if lost."""
+        plan, state = self.job.plan, self.job.state
+        if self.has_begun and not is_lost(plan, state):
+            return kept(plan, state)
+        return None if self.before is None or state.stop_reason == "diverged" else self.before.theta
 
     @property
     def is_usable(self) -> bool:
-        """True for finite weights of a member that has been trained, if only for a while."""
-        state = self.job.state
-        has_begun = bool(state.step) or state.stop_reason not in ("", "interrupted")
-        return has_begun and not is_lost(self.job.plan, state)
+        """True if there are weights."""
+        return self.weights is not None
+
+    @property
+    def end(self) -> str:
+        """Reason to stop; without usable weights "lost", or "unscored" if all scores are nan."""
+        plan, state = self.job.plan, self.job.state
+        if self.is_usable:
+            return state.stop_reason
+        is_finite = state.stop_reason != "diverged" and np.isfinite(last(plan, state)).all()
+        return "unscored" if is_finite else "lost"
 
 
 class Ensemble(NamedTuple):
@@ -51,6 +74,7 @@ class Ensemble(NamedTuple):
     target_range: tuple[Any, Any] | None  #: lowest and highest target; None for classes
     objectives: list[MemberObjective]
     members: list[Member]  #: which alternate between the objectives
+    call: Call
 
     def with_states(self, states: Sequence[TrainingState]) -> Ensemble:
         """Return the ensemble with other states of its members."""
@@ -61,16 +85,24 @@ class Ensemble(NamedTuple):
         return self._replace(members=members)
 
     def begun(self) -> Ensemble:
-        """Return the ensemble without members that a callback has kept from training."""
-        return self._replace(members=[one for one in self.members if one.job.state.stop_reason])
+        """Return the ensemble without new members that a callback has kept from training."""
+        members = [one for one in self.members if one.job.state.stop_reason or one.before]
+        return self._replace(members=members)
 
 
 def publish_members(estimator: OwnEstimator, ensemble: Ensemble) -> None:
     """Set fitted attributes from the usable members; raise ValueError if there are none."""
+    for one in ensemble.members:
+        one.job.state.history.keep(CURVE_LENGTH)
     found = attributes_of_members(ensemble)
     if found is None:
+        network, ends = ensemble.settings.network, [one.end for one in ensemble.members]
+        if "unscored" in ends:
+            raise ValueError(_advice.of_members(ends, network.learning_rate_init))
         epoch = max(one.job.state.epoch for one in ensemble.members)
-        raise ValueError(_advice.diverged(ensemble.settings.network, epoch))
+        raise ValueError(_advice.diverged(network, epoch))
+    if ensemble.call.one_pass:
+        found["_streams"] = [stream_of(one.job) for one in ensemble.members if one.is_usable]
     restore(estimator, found)
 
 
@@ -83,11 +115,11 @@ def attributes_of_members(ensemble: Ensemble) -> dict[str, Any] | None:
     factors = _factors(ensemble)
     found = {
         "estimators_": [
-            _plain(settings, one, factor)
+            _plain(settings, one, weights, factor)
             for one, factor in zip(members, cycle(factors), strict=False)
-            if one.is_usable
+            if (weights := one.weights) is not None
         ],
-        "held_out_": [one.held_out for one in usable],
+        "held_out_": _held_out(ensemble),
         "n_iter_": max(one.job.state.epoch for one in usable),
         **encoding_attributes(
             ensemble.preprocessor,
@@ -116,14 +148,27 @@ def encoding_attributes(
         **({} if target_range is None else {"target_range_": target_range}),
         "_loss": loss,
         "_targets": targets,
+        "_streams": None,
     }
 
 
-def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEstimator:
+def _held_out(ensemble: Ensemble) -> list[Array]:
+    """Return the rows that usable members held out in the last fit; partial_fit holds none out."""
+    members, before = ensemble.members, ensemble.call.members
+    rows = [one.held_out for one in members]
+    if ensemble.call.one_pass:
+        nothing = [np.empty(0, np.intp)] * len(members)
+        rows = nothing if before is None else before.held_out
+    return [each for each, one in zip(rows, members, strict=True) if one.is_usable]
+
+
+def _plain(
+    settings: EnsembleSettings, member: Member, weights: Array, factor: float
+) -> OwnEstimator:
     """Return a plain network of this package with a member's weights."""
     plan, state, targets = member.job.plan, member.job.state, member.job.targets
-    theta = folded(plan.network, kept(plan, state), factor)
-    plain = plain_network(settings, plan.objective.loss)
+    theta = folded(plan.network, weights, factor)
+    plain = settings.plain_network(plan.objective.loss)
     n_in = plan.network.n_in
     own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
     own = replace(own, early_stopping=plan.early_stopping)
@@ -133,26 +178,17 @@ def _plain(settings: EnsembleSettings, member: Member, factor: float) -> OwnEsti
     return plain
 
 
-def plain_network(settings: EnsembleSettings, loss: Loss) -> OwnEstimator:
-    """Return a plain network with the parameters of a member that minimises ``loss``."""
-    return settings.plain_class(
-        hidden_layer_sizes=settings.network.hidden_layer_sizes,
-        activation=settings.written["activation"],
-        loss=loss,
-        batch_size=settings.written["batch_size"],
-        dropout=settings.written["dropout"],
-        dtype="float32",
-    )
-
-
 # --- The temperature of probabilities.
 
 
 def _factors(ensemble: Ensemble) -> list[float]:
     """Return the factor on raw outputs of the members of each objective."""
     n = len(ensemble.objectives)
+    call = ensemble.call
     if not ensemble.settings.calibrate:
         return [1.0] * n
+    if call.one_pass and call.given.X is None:
+        return [1.0 if call.members is None else 1.0 / call.members.temperature] * n
     shares = [[m for m in ensemble.members[k::n] if m.is_usable] for k in range(n)]
     pairs = zip(ensemble.objectives, shares, strict=True)
     return [_inverse_temperature(objective, share) for objective, share in pairs]
@@ -163,7 +199,7 @@ def _inverse_temperature(objective: MemberObjective, members: list[Member]) -> f
     if not members or not len(members[0].held_out) or objective.coding.targets.n_targets < 2:
         return 1.0
     data, rows = objective.judged, np.concatenate([one.held_out for one in members])
-    raw = np.concatenate([_raw(one.job) for one in members])
+    raw = np.concatenate([_raw(one) for one in members])
     usable = np.isfinite(raw).all(axis=1)
     if not usable.any():
         return 1.0
@@ -178,7 +214,7 @@ def _inverse_temperature(objective: MemberObjective, members: list[Member]) -> f
     return inverse_temperature(raw, codes, weight)
 
 
-def _raw(job: Job) -> Array:
+def _raw(member: Member) -> Array:
     """Return a copy of a member's raw outputs for its held-out rows."""
-    judge: Any = job.plan.judge
-    return np.array(judge.raw_at(kept(job.plan, job.state)))
+    judge: Any = member.job.plan.judge
+    return np.array(judge.raw_at(member.weights))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sknn_scratch.components import Adam, Chain, GroupRates, SpreadBiases, WeightEMA
-from sknn_scratch.contracts import Optimizer
+from sknn_scratch.contracts import Loss, Optimizer
 from sknn_scratch.fitting import _aliases
 from sknn_scratch.fitting._params import OwnEstimator, Parameters, check_params, count
 from sknn_scratch.fitting._settings import Settings, shared, without_ones, written
@@ -27,7 +27,7 @@ SMALLEST_BATCH = {"classification": 32, "regression": 64}
 STEPS_PER_ROW = 2
 #: Parameters that may differ between a checkpoint and the estimator that resumes from it; those of
 #: a preset are compared by their values.
-FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs")
+FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs", "warm_start")
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,17 @@ class EnsembleSettings:
     calibrate: bool
     preprocessor: Mapping[str, Any]  #: parameters of the preprocessor
     n_jobs: int | None
+
+    def plain_network(self, loss: Loss) -> OwnEstimator:
+        """Return a plain estimator with the parameters of a member, without fitted attributes."""
+        return self.plain_class(
+            hidden_layer_sizes=self.network.hidden_layer_sizes,
+            activation=self.written["activation"],
+            loss=loss,
+            batch_size=self.written["batch_size"],
+            dropout=self.written["dropout"],
+            dtype="float32",
+        )
 
 
 def ensemble_settings_of(
@@ -92,8 +103,8 @@ def _network(estimator: OwnEstimator, params: Parameters) -> Settings:
         tol=0.0,
         l1_ratio=0.0,
         shuffle=True,
-        warm_start=False,
-        scoring=None,
+        warm_start=bool(params["warm_start"]),
+        scoring=_aliases.scoring(params),
     )
 
 
@@ -120,7 +131,9 @@ def ensemble_identity(settings: EnsembleSettings) -> dict[str, str]:
 # --- A member, whose settings depend on its rows.
 
 
-def of_member(settings: EnsembleSettings, n_features: int, n: int, seed: int) -> Settings:
+def of_member(
+    settings: EnsembleSettings, n_features: int, n: int, seed: int, one_pass: bool = False
+) -> Settings:
     """Return the settings of a member with ``n`` training rows, a fit like any other."""
     network = settings.network
     batch_size = _rows_per_step(network, n)
@@ -133,7 +146,8 @@ def of_member(settings: EnsembleSettings, n_features: int, n: int, seed: int) ->
         batch_size=batch_size,
         max_iter=max_iter,
         step_patience=StepPatience(settings.patience, n_steps // LEAST_PART),
-        n_checks=N_CHECKS,
+        n_checks=None if one_pass else N_CHECKS,
+        stand_in=settings.plain_network(network.loss) if network.has_scorer else None,
     )
 
 

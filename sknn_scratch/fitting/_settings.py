@@ -89,6 +89,7 @@ class Settings:
     scales_targets: bool = False  #: whether y is encoded in units of its scale
     step_patience: StepPatience | None = None  #: instead of ``tol`` and ``n_iter_no_change``
     n_checks: int | None = None  #: number of validation checks; None: one for each epoch
+    fraction: float | None = None  #: progress that schedules see; None: epochs of ``max_iter``
 
     @property
     def rows_per_step(self) -> int:
@@ -104,6 +105,12 @@ class Settings:
     def stops_early(self) -> bool:
         """True if the validation score decides when to stop."""
         return self.early_stopping and not self.is_full_batch
+
+    @property
+    def has_scorer(self) -> bool:
+        """True if ``scoring`` is a scorer of scikit-learn, by its name or itself."""
+        is_loss = isinstance(self.scoring, str) and self.scoring == "loss"
+        return self.scoring is not None and not is_loss
 
     @property
     def weights_by_name(self) -> str:

@@ -79,6 +79,7 @@ def _solver(settings: Settings) -> Solver:
         settings.max_iter,
         settings.shuffle,
         settings.n_checks,
+        settings.fraction,
     )
 
 
@@ -99,7 +100,7 @@ def initial_state(
     if before is None:
         state = _draw(settings, plan, data)
     else:
-        _check_fits(settings.owner, plan, before)
+        check_fits(settings.owner, plan, before)
         state = _go_on(settings, plan, before)
     if state.noise is None:
         state.noise = noise_for(plan, state.rng)
@@ -145,7 +146,7 @@ def _go_on(settings: Settings, plan: Plan, before: Fitted) -> TrainingState:
     return state
 
 
-def _check_fits(owner: str, plan: Plan, before: Fitted) -> None:
+def check_fits(owner: str, plan: Plan, before: Fitted) -> None:
     """Raise ValueError if existing weights have another shape or inverse link."""
     had = (before.network.units, before.loss.out_activation)
     wants = (plan.network.units, plan.objective.loss.out_activation)

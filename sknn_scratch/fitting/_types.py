@@ -45,6 +45,23 @@ class Fitted(NamedTuple):
         return Inherited(self.targets, self.theta.dtype, self.n_features, self.feature_names)
 
 
+class FittedMembers(NamedTuple):
+    """Fitted members of an ensemble, from which training can continue."""
+
+    members: list[Fitted]  #: plain networks, whose weights include feature scales and temperature
+    streams: list[Fitted] | None  #: the same as partial_fit left them; None after fit
+    preprocessor: Any
+    targets: Any  #: encoder of y in its own units
+    target_range: tuple[Any, Any] | None  #: lowest and highest target; None for classes
+    held_out: list[Array]
+    temperature: float
+
+    @property
+    def inherited(self) -> Inherited:
+        """Encoding that a fit keeps if it continues from these members."""
+        return self.members[0].inherited._replace(targets=self.targets)
+
+
 class Stored(NamedTuple):
     """A checkpoint to resume from."""
 
@@ -62,11 +79,13 @@ class Call(NamedTuple):
     classes: Any = None
     path: str | None = None  #: path of the checkpoint to resume from
     feature_names: Array | None = None  #: names of the columns of X, once X is checked
+    members: FittedMembers | None = None  #: start of training of an ensemble
 
     @property
     def inherited(self) -> Inherited | None:
         """Encoding that the call keeps of an earlier fit; None to determine it again."""
-        return None if self.before is None else self.before.inherited
+        start = self.members if self.before is None else self.before
+        return None if start is None else start.inherited
 
 
 class Job(NamedTuple):

@@ -36,6 +36,8 @@ class MiniBatch(Solver):
     shuffle: Any = True
     #: Number of validation checks, at equal distances; None: one at the end of each epoch.
     n_checks: int | None = None
+    #: Progress that schedules see, where training has no end; None: epochs of ``max_iter``.
+    fraction: float | None = None
 
     @property
     def rules(self) -> tuple[Component, ...]:
@@ -154,7 +156,9 @@ class MiniBatch(Solver):
 
     def progress(self, state: TrainingState, part: float) -> Progress:
         """Return the progress when the fraction ``part`` of the current epoch is done."""
-        fraction = min((state.epoch + part) / self.max_iter, 1.0)
+        fraction = self.fraction
+        if fraction is None:
+            fraction = min((state.epoch + part) / self.max_iter, 1.0)
         return Progress(state.epoch, state.step, state.samples, fraction, state.stalls)
 
     def rate(self, state: TrainingState, part: float) -> float:
