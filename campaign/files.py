@@ -134,7 +134,10 @@ def _tables() -> list[tuple[Any, dict[str, Any]]]:
     """Return estimators for tables that are not fitted, with states of twins that are."""
     targets = ((TabularMLPClassifier, y), (TabularMLPRegressor, np.exp(X[:, 0])))
     pairs = [(cls(**TABLE_PARAMS), target) for cls, target in targets]
-    return [(one, clone(one).fit(TABLE, target).get_state()) for one, target in pairs]
+    twins = [clone(one).fit(TABLE, target) for one, target in pairs]
+    twins[0].partial_fit(TABLE, y)  # then a state has the optimizers' moments, too
+    states = [twin.get_state() for twin in twins]
+    return [(one, state) for (one, _), state in zip(pairs, states, strict=True)]
 
 
 def _skops_file(path: Path) -> tuple[bytes, str]:
@@ -210,6 +213,8 @@ def _try_table(case: Case) -> None:
     predicted = case.call(f"predict {after}", lambda: estimator.predict(TABLE))
     if predicted.ok and not np.isfinite(predicted.value).all():
         case.found("not finite", f"predictions {after}")
+    target = y if isinstance(estimator, TabularMLPClassifier) else np.exp(X[:, 0])
+    case.call(f"partial_fit {after}", lambda: estimator.partial_fit(TABLE, target), estimator)
     again = case.call(f"get_state {after}", estimator.get_state)
     if again.ok:
         case.call(f"set_state again {after}", lambda: clone(estimator).set_state(again.value))
