@@ -174,7 +174,7 @@ def _pickle(case: Case, estimator: Any, data: Data) -> None:
 
 
 def _state(case: Case, estimator: Any, data: Data) -> None:
-    if not hasattr(type(estimator), "get_state") or not hasattr(estimator, "theta_"):
+    if not {"theta_", "estimators_"} & vars(estimator).keys():
         return
     state = case.call("get_state", estimator.get_state, estimator)
     if not state.ok:
@@ -183,6 +183,9 @@ def _state(case: Case, estimator: Any, data: Data) -> None:
     taken = case.call("set_state", lambda: other.set_state(state.value), other)
     if taken.ok and _weights(other) != _weights(estimator):
         case.found("state", "set_state gives other weights")
+    columns = [digest(getattr(one, "preprocessor_", None)) for one in (other, estimator)]
+    if taken.ok and columns[0] != columns[1]:
+        case.found("state", "set_state gives another encoding of columns")
 
 
 def _to_sklearn(case: Case, estimator: Any, data: Data) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import functools
 import io
 import json
@@ -19,11 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+from sklearn.base import clone
 
 from campaign._digest import digest
 from campaign._draw import Rng, pick
 from campaign._watch import Case, Hang, limited, shown, where
-from sknn_scratch import MLPClassifier
+from sknn_scratch import MLPClassifier, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch import components as parts
 from sknn_scratch.training import checkpoint
 
@@ -37,6 +40,20 @@ PARAMS = {
     "batch_size": 8,
     "random_state": 0,
     "n_iter_no_change": 50,
+}
+#: A column of each kind, with categories of several types.
+TABLE = pd.DataFrame(
+    {
+        "number": X[:, 0],
+        "word": [*"abcd"] * 10,
+        "day": pd.date_range("2024-02-28", periods=40, freq="13h", tz="Asia/Tokyo"),
+        "odd": pd.Series([pd.Interval(0, 1), 1.5, ("a", 1), datetime.date(2024, 2, 28)] * 10),
+    }
+)
+TABLE_PARAMS = {
+    "effort": "fast",
+    **{"hidden_layer_sizes": (4,), "n_ensemble": 3, "max_iter": 2, "min_steps": 0, "n_bins": 2},
+    **{"max_categories": 3, "random_state": 0},
 }
 #: What a refusal names: the argument or the file.
 NAMED = re.compile(r"^state |/(run\.npz|model\.skops)'")
@@ -57,6 +74,14 @@ NODES: list[Any] = [
 LEAVES: list[Any] = [
     *(None, True, -1, HUGE, 1e308, float("nan"), "", "os", "system", "builtins", "eval", [], {}),
     *("ObjectNode", "FunctionNode", "ReduceNode", "MethodNode", "NdArrayNode", "../../etc/passwd"),
+]
+#: Values for a part of a state of a table, beside: categories and names as they are written.
+LEVELS: list[Any] = [
+    *(["tuple"], ["tuple", "a", ["date", "2024-02-28"]], ["date", "2024-02-30"], ["date", 3]),
+    *(["scalar", "|O", "00" * 8], ["scalar", "<f8", "00" * 8], ["scalar", "(9,)f8", "00" * 72]),
+    *(["Decimal", "sNaN"], ["Decimal", "1e999999"], ["Fraction", 1, 0], ["os.system", "ls"]),
+    *(["ZoneInfo", "../../etc/passwd"], ["ZoneInfo", ""], ["timedelta", HUGE, 0, 0], HUGE**40),
+    *(["pandas.Interval", 2, 1, "both"], ["pandas.Period", HUGE, "ns"], ["pandas.Timedelta", "x"]),
 ]
 #: What may become of an array.
 ARRAYS: dict[str, Callable[[Any], Any]] = {
@@ -79,13 +104,14 @@ ARRAYS: dict[str, Callable[[Any], Any]] = {
 
 
 class Sound(NamedTuple):
-    """Sound files and a sound state, and what comes out of them."""
+    """Sound files and sound states, and what comes out of them."""
 
     checkpoint: bytes
     arrays: dict[str, Any]
     header: dict[str, Any]
     resumed: str
     state: dict[str, Any]
+    tables: list[tuple[Any, dict[str, Any]]]
     skops: bytes
     loaded: str
 
@@ -100,7 +126,18 @@ def sound() -> Sound:
         resumed = MLPClassifier(max_iter=5, **PARAMS).resume(path, X, y)
         skops, loaded = _skops_file(Path(folder) / "model.skops")
     header = json.loads(arrays["header"].tobytes())
-    return Sound(raw, arrays, header, _result(resumed), fit.get_state(), skops, loaded)
+    ends = _result(resumed), fit.get_state(), _tables(), skops, loaded
+    return Sound(raw, arrays, header, *ends)
+
+
+def _tables() -> list[tuple[Any, dict[str, Any]]]:
+    """Return estimators for tables that are not fitted, with states of twins that are."""
+    targets = ((TabularMLPClassifier, y), (TabularMLPRegressor, np.exp(X[:, 0])))
+    pairs = [(cls(**TABLE_PARAMS), target) for cls, target in targets]
+    twins = [clone(one).fit(TABLE, target) for one, target in pairs]
+    twins[0].partial_fit(TABLE, y)  # then a state has the optimizers' moments, too
+    states = [twin.get_state() for twin in twins]
+    return [(one, state) for (one, _), state in zip(pairs, states, strict=True)]
 
 
 def _skops_file(path: Path) -> tuple[bytes, str]:
@@ -126,7 +163,7 @@ def _result(estimator: Any) -> str:
 
 def play(case: Case) -> None:
     """Damage one thing, and load it."""
-    kinds = [_try_checkpoint, _try_checkpoint, _try_state]
+    kinds = [_try_checkpoint, _try_checkpoint, _try_state, _try_table]
     pick(case.rng, [*kinds, _try_skops] if sound().skops else kinds)(case)
 
 
@@ -153,26 +190,50 @@ def _field(damage: str) -> str:
 
 def _try_state(case: Case) -> None:
     """Damage a state: refused, or as legal as an edited state may be, with finite predictions."""
-    state = copy.deepcopy(sound().state)
+    state, what = _damaged(case, sound().state, LEAVES)
+    estimator = MLPClassifier(max_iter=5, **PARAMS)
+    if _refused(case, lambda: estimator.set_state(state), estimator, 0):
+        return
+    after = f"after set_state of {what}"
+    case.call(f"predict_proba {after}", lambda: estimator.predict_proba(X))
+    estimator.set_params(early_stopping=False)  # which partial_fit does not do
+    case.call(f"partial_fit {after}", lambda: estimator.partial_fit(X, y))
+    if not np.isfinite(estimator.theta_).all():
+        case.found("not finite", f"theta_ {after}")
+
+
+def _try_table(case: Case) -> None:
+    """Damage the state of a table, likewise."""
+    of_twin, sound_state = sound().tables[int(case.rng.integers(2))]
+    state, what = _damaged(case, sound_state, LEAVES + LEVELS)
+    estimator = clone(of_twin)
+    if _refused(case, lambda: estimator.set_state(state), estimator, 0):
+        return
+    after = f"after set_state of {what}"
+    predicted = case.call(f"predict {after}", lambda: estimator.predict(TABLE))
+    if predicted.ok and not np.isfinite(predicted.value).all():
+        case.found("not finite", f"predictions {after}")
+    target = y if isinstance(estimator, TabularMLPClassifier) else np.exp(X[:, 0])
+    case.call(f"partial_fit {after}", lambda: estimator.partial_fit(TABLE, target), estimator)
+    again = case.call(f"get_state {after}", estimator.get_state)
+    if again.ok:
+        case.call(f"set_state again {after}", lambda: clone(estimator).set_state(again.value))
+
+
+def _damaged(case: Case, sound_state: dict[str, Any], leaves: list[Any]) -> tuple[Any, str]:
+    """Return a state with one part exchanged, and what was done."""
+    state = copy.deepcopy(sound_state)
     places = [place for place in _places(state) if place]
     place = places[int(case.rng.integers(len(places)))]
     old = _get(state, place)
-    name, value = "a leaf", pick(case.rng, LEAVES)
+    name, value = "a leaf", pick(case.rng, leaves)
     if isinstance(old, np.ndarray):
         name = pick(case.rng, list(ARRAYS))
         with np.errstate(all="ignore"):
             value = ARRAYS[name](old)
     _put(state, place, value)
     case.trace.append(f"state: {'.'.join(map(str, place))} {name} {value!r:.60}")
-    estimator = MLPClassifier(max_iter=5, **PARAMS)
-    if _refused(case, lambda: estimator.set_state(state), estimator, 0):
-        return
-    after = f"after set_state of {place[-1]} {name}"
-    case.call(f"predict_proba {after}", lambda: estimator.predict_proba(X))
-    estimator.set_params(early_stopping=False)  # which partial_fit does not do
-    case.call(f"partial_fit {after}", lambda: estimator.partial_fit(X, y))
-    if not np.isfinite(estimator.theta_).all():
-        case.found("not finite", f"theta_ {after}")
+    return state, f"{place[-1]} {name}"
 
 
 def _try_skops(case: Case) -> None:

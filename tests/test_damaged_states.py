@@ -364,6 +364,17 @@ OF_NUMBERS = {
 }
 
 
+OF_STREAMS = {
+    "members.0.stream": [None, {}, [], 3],
+    "members.1.stream.optimizer": [None, "SGD", 3],
+    "members.1.stream.theta": [v for k, v in VECTORS.items() if k != "other floats"],
+    "members.1.stream.state": [None, {}, 3],
+    "members.0.stream.state.optimizer": [3, {"m": 1}],
+    "members.0.stream.state.optimizer.rates.b1": [np.array([0, 9]), np.zeros(2), None],
+    "members.0.stream.state.theta": [3, np.zeros(3)],
+}
+
+
 def cases_of(damage):
     return [
         pytest.param(place, value, id=f"{place} {k}")
@@ -389,6 +400,16 @@ def test_a_damaged_state_of_a_table(place, change, either):
 @pytest.mark.parametrize(("place", "change"), cases_of(OF_CLASSES))
 def test_a_damaged_state_of_a_table_of_classes(place, change, either):
     is_table_refused(either, place, change)
+
+
+@pytest.fixture(scope="module")
+def streaming():
+    return ensemble().partial_fit(TABLE, Y, classes=[0, 1])
+
+
+@pytest.mark.parametrize(("place", "change"), cases_of(OF_STREAMS))
+def test_a_damaged_state_after_partial_fit(place, change, streaming):
+    is_table_refused(streaming, place, change)
 
 
 @pytest.mark.parametrize("either", [TabularMLPRegressor], indirect=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ from sknn_scratch.fitting import _resume
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import fitted, restore
 from sknn_scratch.fitting._publish_members import encoding_attributes
-from sknn_scratch.fitting._recipe import EnsembleSettings
+from sknn_scratch.fitting._recipe import EnsembleSettings, of_member
 from sknn_scratch.fitting._scaling import possible_losses
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
 from sknn_scratch.fitting._targets import ClassTargets, NumericTargets
+from sknn_scratch.fitting._types import Fitted
 from sknn_scratch.preprocessing import _plain_state
 from sknn_scratch.training import form
 from sknn_scratch.training.snapshot import row_numbers
@@ -29,7 +32,8 @@ def tree_of(estimator: OwnEstimator) -> State:
 
     Each further part is a line here, a name in ``_PARTS``, and a line in :func:`_read`.
     """
-    pairs = zip(estimator.estimators_, estimator.held_out_, strict=True)
+    streams = estimator._streams or repeat(None)
+    members = zip(estimator.estimators_, estimator.held_out_, streams, strict=False)
     tree: State = {
         "format": _resume.STATE_FORMAT,
         "estimator": type(estimator).__name__,
@@ -37,7 +41,7 @@ def tree_of(estimator: OwnEstimator) -> State:
         "targets": _resume.targets_tree(estimator._targets),
         "target_range": _range_tree(vars(estimator).get("target_range_")),
         "temperature": vars(estimator).get("temperature_"),
-        "members": [_member_tree(one, held_out) for one, held_out in pairs],
+        "members": [_member_tree(*member) for member in members],
     }
     return deepcopy(tree)
 
@@ -46,9 +50,15 @@ def _range_tree(span: tuple[Any, Any] | None) -> State | None:
     return None if span is None else dict(zip(_ENDS, map(np.asarray, span), strict=True))
 
 
-def _member_tree(plain: OwnEstimator, held_out: Array) -> State:
-    network = _resume.tree_of(type(plain).__name__, fitted(plain))
-    return {"loss": type(plain._loss).__name__, "held_out": held_out, "network": network}
+def _member_tree(plain: OwnEstimator, held_out: Array, stream: Fitted | None) -> State:
+    owner = type(plain).__name__
+    of_stream = {} if stream is None else _resume.tree_of(owner, stream)
+    return {
+        "loss": type(plain._loss).__name__,
+        "held_out": held_out,
+        "network": _resume.tree_of(owner, fitted(plain)),
+        "stream": {name: of_stream[name] for name in _STREAM} if of_stream else None,
+    }
 
 
 def attributes_of(settings: EnsembleSettings, tree: Any) -> dict[str, Any]:
@@ -61,10 +71,11 @@ def attributes_of(settings: EnsembleSettings, tree: Any) -> dict[str, Any]:
 def _read(settings: EnsembleSettings, tree: State) -> dict[str, Any]:
     preprocessor = _plain_state.read(settings.preprocessor, tree["preprocessor"], "preprocessor")
     parts, n_features = _member_parts(tree["members"]), preprocessor.n_features_out_
-    members = []
+    members, streams = [], []
     for k, part in enumerate(parts):
         with form.part_of(f"members[{k}]"):
             members.append(_read_member(settings, n_features, part))
+            streams.append(_read_stream(settings, members[-1], part))
     targets = _read_targets(settings, tree["targets"], members)
     loss, span = settings.network.loss_for(targets.task), None
     if settings.network.is_numeric:
@@ -77,6 +88,7 @@ def _read(settings: EnsembleSettings, tree: State) -> dict[str, Any]:
         "n_iter_": max(one.n_iter_ for one in members),
         **encoding_attributes(preprocessor, targets, loss, span),
         **({} if temperature is None else {"temperature_": temperature}),
+        "_streams": None if None in streams else streams,
     }
 
 
@@ -132,13 +144,24 @@ def _unread(found: Any, place: str) -> Any:
 
 
 _NETWORK = form.record(dict.fromkeys(("format", "estimator", *sorted(_resume.PARTS)), _unread))
-_MEMBER = form.record({"loss": form.text(), "held_out": _held_out, "network": _NETWORK})
+#: Parts of a member as partial_fit left it that differ from those of its plain network.
+_STREAM = ("optimizer", "theta", "state")
+_MEMBER = form.record(
+    {
+        "loss": form.text(),
+        "held_out": _held_out,
+        "network": _NETWORK,
+        "stream": form.optional(form.record(dict.fromkeys(_STREAM, _unread))),
+    }
+)
 
 
 def _member_parts(found: Any) -> list[State]:
     parts = form.sequence(_MEMBER)(found, "members")
     if not parts:
         raise form.MisfitError("members", "list of one or more members", parts)
+    if len({part["stream"] is None for part in parts}) > 1:
+        raise form.MisfitError("members", "list in which all or no member has a stream", parts)
     return parts
 
 
@@ -165,6 +188,20 @@ def _read_member(settings: EnsembleSettings, n_features: int, part: State) -> Ow
     form.text(_resume.solver_name(plan.solver.optimizer))(tree["optimizer"], "optimizer")
     restore(plain, _resume.network_of(plan, read, theta, tree))
     return plain
+
+
+def _read_stream(settings: EnsembleSettings, plain: OwnEstimator, part: State) -> Fitted | None:
+    """Return a member as partial_fit left it: its moments, and its weights without folding."""
+    if part["stream"] is None:
+        return None
+    own = of_member(settings, plain.n_features_in_, 1, 0, one_pass=True)
+    own, twin = replace(own, loss=plain.loss), settings.plain_network(plain.loss)
+    with form.part_of("stream"):
+        theta = form.vector(part["stream"]["theta"], "theta")
+        form.array(theta.shape, np.float32)(theta, "theta")
+        found = _resume.read_network(own, part["network"] | part["stream"], "input_scaling")
+    restore(twin, found | {"_targets": plain._targets})
+    return fitted(twin)
 
 
 def _loss(settings: EnsembleSettings, task: str, name: str) -> Loss:

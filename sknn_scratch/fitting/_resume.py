@@ -250,7 +250,7 @@ def attributes_of(settings: Settings, tree: State) -> dict[str, Any]:
     """Return the fitted attributes that a result of :func:`tree_of` describes."""
     check_origin(settings.owner, tree, PARTS)
     with as_state(tree):
-        return _read_state(settings, tree)
+        return read_network(settings, tree)
 
 
 @contextmanager
@@ -300,8 +300,13 @@ def check_origin(name: str, tree: Any, parts: Set[str]) -> None:
         )
 
 
-def _read_state(settings: Settings, tree: State) -> State:
-    """Return the attributes of the fitted estimator that a state describes."""
+def read_network(
+    settings: Settings, tree: State, decisive: str = "hidden_layer_sizes and loss"
+) -> dict[str, Any]:
+    """Return the attributes of the fitted network that a state describes.
+
+    ``decisive`` are the parameters that decide the number of weights, for messages.
+    """
     theta = form.vector(tree["theta"], "theta")
     read = read_encoding(settings.is_numeric, tree, theta)
     plan = plan_without_data(settings, read.n_features, read.targets, theta.dtype)
@@ -309,7 +314,7 @@ def _read_state(settings: Settings, tree: State) -> State:
         raise ValueError(
             f"state holds {theta.size} parameters, but the parameters of this "
             f"{settings.owner} make a network of {plan.network.layout.size}: "
-            "set hidden_layer_sizes and loss to their original values."
+            f"set {decisive} to the original values."
         )
     _check_optimizer(settings.owner, tree["optimizer"], plan)
     return network_of(plan, read, theta, tree)

@@ -24,7 +24,7 @@ from sknn_scratch.training import form
 _THEMSELVES = (type(None), bool, int, float, str)
 #: Types of numpy's scalars: booleans, numbers and times.
 _SCALAR = re.compile(r"[<>|=]?(\?|[biufc]\d+|[mM]8(\[\d*[a-zA-Z]+\])?)")
-#: What a value must be, in messages.
+#: Description of the form, for messages.
 WANTED = "None, bool, number, string, or list of the name of a type and its parts"
 
 
