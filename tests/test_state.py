@@ -304,6 +304,7 @@ TABLES = {
     "two classes": (
         TabularMLPClassifier, {"loss": "binary_log_loss", "dropout": 0.1}, NUMBERS, COUNTS > 1,
     ),
+    "labels": (TabularMLPClassifier, {}, TABLE, np.column_stack([COUNTS > 1, COUNTS > 0.5]) * 1),
     "one class": (TabularMLPClassifier, {}, TABLE, ["x"] * N),
     "smooth labels": (
         TabularMLPClassifier, {"loss": LogLoss(0.1), "calibrate": False}, TABLE, COLOURS,
@@ -337,7 +338,7 @@ def test_tables_through_a_file(name, tmp_path):
 
 
 @pytest.mark.parametrize("calls", [0, 2])
-@pytest.mark.parametrize("name", ["classes", "exponential outputs too", "targets"])
+@pytest.mark.parametrize("name", ["classes", "labels", "exponential outputs too", "targets"])
 def test_tables_train_on_after_a_file(name, calls, tmp_path):
     """With the members' moments, if the last call was one of partial_fit."""
     cls, params, data, y = TABLES[name]
