@@ -22,7 +22,7 @@ from sknn_scratch.core.data import Batch
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.linalg import blocks
 from sknn_scratch.core.network import Network
-from sknn_scratch.core.workspace import Rows
+from sknn_scratch.core.workspace import Buffers
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Objective:
     l1_ratio: float = 0.0
 
     def value_and_grad(
-        self, params: Params, batch: Batch, rows: Rows, grads: Params, rng: Any = None
+        self, params: Params, batch: Batch, rows: Buffers, grads: Params, rng: Any = None
     ) -> float:
         """Return J on one batch; write its gradient into ``grads``; ``rng`` is for dropout."""
         value = self.data_term(params, batch, rows, grads, 1.0 / batch.weight_sum, rng)
@@ -45,7 +45,7 @@ class Objective:
         self,
         params: Params,
         batch: Batch,
-        rows: Rows,
+        rows: Buffers,
         grads: Params,
         factor: float,
         rng: Any = None,

@@ -20,7 +20,7 @@ Order = Literal["C", "F"]
 
 
 @dataclass(slots=True)
-class Rows:
+class Buffers:
     """Buffers for batches of one number of rows."""
 
     slots: tuple[Slot, ...]
@@ -45,16 +45,16 @@ class Workspace:
             )
             for layer in network.layers
         ]
-        self._rows: dict[int, Rows] = {}
+        self._rows: dict[int, Buffers] = {}
 
-    def rows(self, n: int) -> Rows:
+    def rows(self, n: int) -> Buffers:
         """Return the buffers for a batch of ``n`` rows, the same views in every call."""
         if n not in self._rows:
             slots = tuple(
                 Slot.make(out(n), self._ones[:n], kept and kept(n), delta(n))
                 for out, delta, kept in self._slots
             )
-            self._rows[n] = Rows(slots, slots[-1].delta.T.reshape(-1))
+            self._rows[n] = Buffers(slots, slots[-1].delta.T.reshape(-1))
         return self._rows[n]
 
 

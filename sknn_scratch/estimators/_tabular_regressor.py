@@ -129,7 +129,7 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
     verbose : bool or int, default=False
         If True, print a line for each epoch of each member, as the callback ``PrintProgress``
-        does.
+        does; like all callbacks, it makes ``n_jobs`` have no effect.
 
     warm_start : bool, default=False
         If True, ``fit`` of a fitted estimator trains its members again from their weights, with
@@ -140,7 +140,8 @@ class TabularMLPRegressor(RegressorScore, BaseTabularMLP):
 
     n_jobs : int or None, default=None
         Number of processes that train members, as in joblib: None is 1, -1 is all cores; not 0. The
-        model is the same up to rounding error.
+        model is the same up to rounding error. With several processes, Ctrl-C leaves the
+        estimator unchanged, as the members' weights are lost with their process.
 
     Attributes
     ----------

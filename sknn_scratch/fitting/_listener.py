@@ -68,24 +68,24 @@ class Subject:
         return {"reconstruction_attributes": self.attributes}
 
 
-def listen(estimator: OwnEstimator, job: Job, given: Rows) -> Listener | None:
+def listen(estimator: OwnEstimator, job: Job, passed: Rows) -> Listener | None:
     """Return the listener of a fit, or None for an estimator without scikit-learn's callbacks.
 
-    ``given`` are the data as passed by the user.  The caller must be decorated with
+    ``passed`` are the data as passed by the user.  The caller must be decorated with
     ``with_callbacks``, which tears down the callbacks.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return None
-    rows = partial(_training_rows, estimator, job, given)
+    rows = partial(_training_rows, estimator, job, passed)
     name = "partial_fit" if job.plan.one_pass else "fit"
     root = partial(estimator._init_callback_context, task_name=name)
     return Listener(Subject(estimator, rows, partial(_attributes, job)), job, root)
 
 
-def _training_rows(estimator: OwnEstimator, job: Job, given: Rows) -> Rows:
+def _training_rows(estimator: OwnEstimator, job: Job, passed: Rows) -> Rows:
     """Return the training rows, which are copied if other rows are held out."""
     order = job.state.order
-    X, y, weight = given
+    X, y, weight = passed
     checked = _validation.check_X(estimator, X, reset=False)
     # Keep column names, because fitted_estimator warns about X without them.
     X = X if hasattr(estimator, "feature_names_in_") else checked
@@ -185,23 +185,23 @@ class Listener:
 
 def listen_to_members(
     estimator: OwnEstimator,
-    given: Rows,
+    passed: Rows,
     attributes_of: Callable[[Sequence[TrainingState]], Any],
     one_pass: bool,
 ) -> EnsembleListener | None:
     """Return the listener of an ensemble, or None without scikit-learn's callbacks.
 
-    ``given`` are the data as passed by the user, but for the checked y and weights.
+    ``passed`` are the data as passed by the user, but for the checked y and weights.
     ``attributes_of`` returns the fitted attributes from the states of all members, in any stage of
     training; None if none is usable.  The caller must be decorated with ``with_callbacks``.
     """
     if not hasattr(estimator, "_skl_callbacks"):
         return None
-    X, owner = given.X, type(estimator).__name__
+    X, owner = passed.X, type(estimator).__name__
     name = "partial_fit" if one_pass else "fit"
     root = partial(estimator._init_callback_context, task_name=name)
     return EnsembleListener(
-        estimator, lambda: given._replace(X=in_memory(X, owner)), attributes_of, root
+        estimator, lambda: passed._replace(X=in_memory(X, owner)), attributes_of, root
     )
 
 

@@ -1,4 +1,4 @@
-"""Access to estimators; the only file of this package that uses their private attributes."""
+"""Access to estimators; the only file of ``inspection`` that uses their private attributes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.core import linalg
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.core.workspace import Rows, Workspace
+from sknn_scratch.core.workspace import Buffers, Workspace
 from sknn_scratch.inspection import _access
 
 
@@ -177,7 +177,7 @@ def trace(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> Trace:
 
 
 def _layers(
-    objective: Objective, params: Params, grads: Params, x: Any, rows: Rows
+    objective: Objective, params: Params, grads: Params, x: Any, rows: Buffers
 ) -> Iterator[LayerTrace]:
     """Yield the arrays of each layer after the backward pass."""
     network, loss = objective.network, objective.loss

@@ -14,7 +14,7 @@ from sknn_scratch.core import linalg, weighting
 from sknn_scratch.core.data import Batch, Batches, Data
 from sknn_scratch.core.layout import Params
 from sknn_scratch.core.objective import Objective
-from sknn_scratch.core.workspace import Rows, Workspace
+from sknn_scratch.core.workspace import Buffers, Workspace
 from sknn_scratch.training.state import Plan, TrainingState
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class BatchSteps(GradientSteps):
         self.seen = seen
         return Stretch(total, counted, self.rate, self.gradient_norm)
 
-    def step(self, batch: Batch, rows: Rows, is_last: bool) -> float:
+    def step(self, batch: Batch, rows: Buffers, is_last: bool) -> float:
         """Return the objective, and make one step if it is finite."""
         noise = self.state.noise
         value = self.objective.value_and_grad(self.params, batch, rows, self.grads, noise)
