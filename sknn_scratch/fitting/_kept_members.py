@@ -39,7 +39,7 @@ def _fitted_members(estimator: OwnEstimator) -> FittedMembers:
     found = vars(estimator)
     return FittedMembers(
         [fitted(one) for one in found["estimators_"]],
-        found["_streams"],
+        found.get("_streams"),
         found["preprocessor_"],
         found["_targets"],
         found.get("target_range_"),

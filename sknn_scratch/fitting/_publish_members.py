@@ -92,7 +92,9 @@ class Ensemble(NamedTuple):
 
     def begun(self) -> Ensemble:
         """Return the ensemble without new members that a callback has kept from training."""
-        members = [one for one in self.members if one.job.state.stop_reason or one.before]
+        members = [
+            one for one in self.members if one.job.state.stop_reason or one.before is not None
+        ]
         return self._replace(members=members)
 
 
