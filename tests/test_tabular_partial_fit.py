@@ -214,13 +214,24 @@ def test_links_stand(after):
     links = [type(one._loss).__name__ for one in model.estimators_]
     assert links == ["SquaredError", "Poisson", "SquaredError"]
     assert [type(one._loss).__name__ for one in model.partial_fit(X, y).estimators_] == links
-    with pytest.raises(ValueError, match=r"must be >= 0 .*exponential outputs are kept"):
+    with pytest.raises(ValueError, match=r"must be >= 0, because .* call fit with link='identity'"):
         model.partial_fit(X, y - 100)
     for link, own in ("log", "identity"), ("identity", "log"):
         with pytest.raises(ValueError, match=f"'link' parameter .* must be 'auto' or '{own}'"):
             copy.deepcopy(model).set_params(link=link).partial_fit(X, y)
     with pytest.raises(ValueError, match="y must have 1 column"):
         model.partial_fit(X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_rows_of_zero_weight_may_have_any_target(call):
+    X, y = table(TabularMLPRegressor)
+    weight = np.r_[0.0, np.ones(N - 1)]
+    models = [make(TabularMLPRegressor, warm_start=True).fit(X, y, weight) for _ in range(2)]
+    for model, target in zip(models, (2.0, -5.0), strict=True):
+        getattr(model, call)(X, np.r_[target, y[1:]], weight)
+        assert type(model.estimators_[1]._loss).__name__ == "Poisson"
+    assert_array_equal(models[0].predict(X), models[1].predict(X))
 
 
 def test_classes():

@@ -9,7 +9,6 @@ import numpy as np
 from sknn_scratch.components import ExpLink, Poisson, SquaredError
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
@@ -96,11 +95,19 @@ def _kept(coding: Coding, member: Fitted, link: str, rows: Rows) -> Coding:
         )  # fmt: skip
     if is_log:
         loss = Poisson()
-        if not loss.target_range.contains(rows.y):
-            remedy = "members with exponential outputs are kept; fit again with link='identity'"
-            wanted, written = str(loss.target_range), coding.settings.written_loss
-            raise _validation.outside(owner, rows.y, written, wanted, remedy)
+        _check_kept_range(owner, loss, rows)
     return coding._replace(loss=loss, targets=member.targets)
+
+
+def _check_kept_range(owner: str, loss: Loss, rows: Rows) -> None:
+    """Raise ValueError for targets of rows with weight that exponential outputs cannot reach."""
+    low, high = target_range(rows)
+    if not loss.target_range.contains(low):
+        raise ValueError(
+            f"The targets y of {owner} must be {loss.target_range}, because members of the earlier "
+            f"fit have exponential outputs. Got values from {np.min(low):g} to {np.max(high):g}: "
+            "call fit with link='identity' and warm_start=False to start again."
+        )
 
 
 def target_range(rows: Rows) -> tuple[Any, Any]:
