@@ -12,6 +12,7 @@ from sknn_scratch.core.data import Data
 from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
+    checked_validation,
     encoded,
     encoded_validation,
     learn,
@@ -120,4 +121,9 @@ def target_range(rows: Rows) -> tuple[Any, Any]:
 def _objective(coding: Coding, criterion: Loss, rows: Rows, given: Rows) -> MemberObjective:
     data = encoded(coding, rows)
     check_weights(coding.settings, data.weight, "all samples")
-    return MemberObjective(coding, criterion, data, encoded_validation(coding, given, rows.y))
+    return MemberObjective(
+        coding,
+        criterion,
+        data,
+        encoded_validation(coding, checked_validation(coding, given), rows.y),
+    )

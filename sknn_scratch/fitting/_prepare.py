@@ -11,6 +11,7 @@ from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
     checked,
+    checked_validation,
     encoded,
     encoded_validation,
     learn,
@@ -32,7 +33,7 @@ def prepare(estimator: OwnEstimator, settings: Settings, rows: Rows, call: Call)
     coding = learn(settings, rows.X, rows.y, call)
     data = encoded(coding, rows)
     check_weights(settings, data.weight, "all samples")
-    held = encoded_validation(coding, call.given, rows.y)
+    held = encoded_validation(coding, checked_validation(coding, call.given), rows.y)
     job = begin(coding, plan_of(coding, data, call), data, held, call)
     warn_if_clipped(settings, job.plan, data, job.state)
     return job
