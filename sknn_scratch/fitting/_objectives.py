@@ -58,6 +58,7 @@ def objectives_of(
 ) -> tuple[Coding, list[MemberObjective]]:
     """Return the encoding of y itself, and the objectives that members alternate between.
 
+    Members of an earlier fit have one each, which may be the same object more than once.
     The training ``rows`` are checked; of the validation data, X is.
     """
     coding = learn(settings, rows.X, rows.y, call)
@@ -70,7 +71,12 @@ def objectives_of(
             with naming("y", settings.owner):
                 call.members.targets.check_form(rows.y)
             codings = [_kept(coding, one, link, rows) for one in call.members.members]
-    return coding, [_objective(each, coding.loss, rows, call.given) for each in codings]
+    given = checked_validation(coding, call.given)
+    made: dict[Any, MemberObjective] = {}
+    for each in codings:
+        if _units(each) not in made:
+            made[_units(each)] = _objective(each, coding.loss, rows, given)
+    return coding, [made[_units(each)] for each in codings]
 
 
 def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> list[Coding]:
@@ -118,12 +124,15 @@ def target_range(rows: Rows) -> tuple[Any, Any]:
     return counted.min(axis=0), counted.max(axis=0)
 
 
+def _units(coding: Coding) -> Any:
+    """Return what encodings of one ``y`` differ in, to share objectives: loss, and units of y."""
+    if not isinstance(coding.targets, NumericTargets):
+        return None
+    units = coding.targets.location, coding.targets.scale
+    return type(coding.loss), *(None if one is None else tuple(one.tolist()) for one in units)
+
+
 def _objective(coding: Coding, criterion: Loss, rows: Rows, given: Rows) -> MemberObjective:
     data = encoded(coding, rows)
     check_weights(coding.settings, data.weight, "all samples")
-    return MemberObjective(
-        coding,
-        criterion,
-        data,
-        encoded_validation(coding, checked_validation(coding, given), rows.y),
-    )
+    return MemberObjective(coding, criterion, data, encoded_validation(coding, given, rows.y))
