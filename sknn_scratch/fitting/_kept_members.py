@@ -20,7 +20,7 @@ LATEST = 0.8
 
 
 def with_members(estimator: OwnEstimator, settings: EnsembleSettings, call: Call) -> Call:
-    """Return the call with the members that it continues; the only place that uses ``warm_start``.
+    """Return the call with the members that it continues, by ``warm_start`` or ``partial_fit``.
 
     Raise ValueError if parameters no longer fit them.
     """

@@ -55,7 +55,10 @@ def with_features(
 
 
 def _before(estimator: OwnEstimator, settings: Settings, call: Call) -> Fitted | Stored | None:
-    """Return the start of training; the only place that uses ``warm_start``."""
+    """Return the start of training of a network, with ``warm_start`` its last fit.
+
+    Tables have a start for each member: ``with_members``.
+    """
     if call.path is not None:
         return _resume.stored(settings, call.path)
     continues = call.one_pass or settings.warm_start
