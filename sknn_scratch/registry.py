@@ -147,7 +147,9 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 
 
 def advice(kind: str, name: str) -> str:
-    """Return how to register an unknown name."""
+    """Return how to register an unknown name; nothing for one that no component may have."""
+    if name in RESERVED.get(kind, ()):
+        return ""
     if f"{kind}:{name}" in _in_main:
         return (
             f" {name!r} was registered in the __main__ module of another process, which cannot be "

@@ -336,6 +336,10 @@ OF_MEMBERS = {
 OF_ENSEMBLES = {
     **{f"preprocessor.{place}".rstrip("."): values for place, values in OF_COLUMNS.items()},
     **{f"members.{place}".rstrip("."): values for place, values in OF_MEMBERS.items()},
+    "encoding": [None, {}, [], 3, {"n_bins": "2"}],
+    "encoding.n_bins": [None, 2, "3", "", "9" * 10**4, {}],
+    "encoding.max_categories": [None, 3, "x", [], LOST],
+    "encoding.categorical_features": [None, ["date"], "None", LOST],
     "targets": [None, {}, [], 3],
     "format": [None, 99, True, np.zeros(2)],
     "estimator": [None, "MLPClassifier", ["TabularMLPClassifier"]],

@@ -170,6 +170,8 @@ def test_the_name_must_not_be_forgotten(name):
 def test_lbfgs_is_no_name_for_a_component():
     with pytest.raises(ValueError, match="'lbfgs' is built in; choose another name"):
         register.optimizer("lbfgs")(SGD)
+    with pytest.raises(LookupError, match=r"^(?!.*@register).*no optimizer 'lbfgs'"):
+        lookup("optimizer", "lbfgs")
 
 
 def test_no_such_kind():

@@ -410,6 +410,17 @@ def test_names_of_another_table_go():
         ("levels", {"loss": "absolute_error"}, "same loss and link.*'Quantile'.* on AbsoluteError"),
         ("levels", {"loss": Quantile((0.1, 0.5, 0.9))}, "state holds members of .* and loss"),
         ("exponential outputs too", {"link": "identity"}, "'Poisson', but .* on SquaredError: set"),
+        (
+            "classes",
+            {"n_bins": 3},
+            r"with the same n_bins\. Got 8, but here it is 3: set n_bins, or",
+        ),
+        ("classes", {"max_categories": 1}, r"same max_categories\. Got 100, but here it is 1: set"),
+        (
+            "classes",
+            {"categorical_features": ["size"]},
+            r"same categorical_features\. Got 'from_dtype', but here it is \('size',\): set",
+        ),
         ("exponential outputs too", {"link": "log"}, "'SquaredError', but .* on Poisson: set loss"),
     ],
 )
@@ -417,6 +428,22 @@ def test_tables_with_other_parameters(name, now, words):
     cls, params, data, y = TABLES[name]
     state = table(cls, params).fit(data, y).get_state()
     refused(table(cls, params | now), state, words)
+
+
+@pytest.mark.parametrize(
+    "form", [list, tuple, np.array, pd.Index, lambda names: np.array(names, object)]
+)
+def test_names_of_categorical_columns_in_any_form(form):
+    numbers = NUMBERS.assign(half=NUMBERS[2024].round() / 2)
+    one = table(TabularMLPRegressor, {"categorical_features": form(["half"])}).fit(numbers, COUNTS)
+    state = one.get_state()
+    assert state["encoding"]["categorical_features"] == "('half',)"
+    other = table(TabularMLPRegressor, {"categorical_features": ["half"]}).set_state(state)
+    np.testing.assert_array_equal(other.predict(numbers), one.predict(numbers))
+    other.partial_fit(numbers, COUNTS)
+    one.set_params(categorical_features=["half"]).partial_fit(numbers, COUNTS)
+    with pytest.raises(ValueError, match="'categorical_features' parameter"):
+        one.set_params(categorical_features=form([2024])).partial_fit(numbers, COUNTS)
 
 
 def test_states_of_other_estimators():

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import DataConversionWarning
 from test_growth import work
 
 from sknn_scratch import TabularMLPClassifier, TabularMLPRegressor
@@ -14,7 +15,7 @@ from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
 from sknn_scratch.core.folding import folded, unfolded
 from sknn_scratch.core.network import Network
-from sknn_scratch.fitting import _kept_members
+from sknn_scratch.fitting import _kept_members, _members
 from sknn_scratch.interop import load_skops
 
 N = 240
@@ -214,13 +215,24 @@ def test_links_stand(after):
     links = [type(one._loss).__name__ for one in model.estimators_]
     assert links == ["SquaredError", "Poisson", "SquaredError"]
     assert [type(one._loss).__name__ for one in model.partial_fit(X, y).estimators_] == links
-    with pytest.raises(ValueError, match=r"must be >= 0 .*exponential outputs are kept"):
+    with pytest.raises(ValueError, match=r"must be >= 0, because .* call fit with link='identity'"):
         model.partial_fit(X, y - 100)
     for link, own in ("log", "identity"), ("identity", "log"):
         with pytest.raises(ValueError, match=f"'link' parameter .* must be 'auto' or '{own}'"):
             copy.deepcopy(model).set_params(link=link).partial_fit(X, y)
     with pytest.raises(ValueError, match="y must have 1 column"):
         model.partial_fit(X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_rows_of_zero_weight_may_have_any_target(call):
+    X, y = table(TabularMLPRegressor)
+    weight = np.r_[0.0, np.ones(N - 1)]
+    models = [make(TabularMLPRegressor, warm_start=True).fit(X, y, weight) for _ in range(2)]
+    for model, target in zip(models, (2.0, -5.0), strict=True):
+        getattr(model, call)(X, np.r_[target, y[1:]], weight)
+        assert type(model.estimators_[1]._loss).__name__ == "Poisson"
+    assert_array_equal(models[0].predict(X), models[1].predict(X))
 
 
 def test_classes():
@@ -254,6 +266,29 @@ def test_the_temperature_is_that_of_fit_or_fitted_to_validation_data():
     assert [len(rows) for rows in model.held_out_] == [0, 0]
     assert model.partial_fit(X, y).temperature_ == pytest.approx(own)
     assert model.set_params(calibrate=False).partial_fit(X, y).temperature_ == 1.0
+
+
+def test_members_of_equal_units_share_an_objective_and_a_warning(monkeypatch):
+    X, y = table(TabularMLPRegressor)
+    given = {"X_val": X, "y_val": y[:, None]}
+    seen = []
+
+    def solve(estimator, ensemble):
+        seen.append(ensemble.objectives)
+        return _solve_members(estimator, ensemble)
+
+    _solve_members = _members.solve_members
+    monkeypatch.setattr(_members, "solve_members", solve)
+    model = make(TabularMLPRegressor, n_ensemble=5, warm_start=True, max_iter=1)
+    for call in model.fit, model.fit, model.partial_fit:
+        with pytest.warns(DataConversionWarning) as caught:
+            call(X, y, **given)
+        assert len(caught) == 1
+    assert list(map(len, seen)) == [2, 5, 5]
+    for objectives in seen:
+        assert len(set(map(id, objectives))) == 2
+        losses = {type(one.coding.loss).__name__ for one in objectives[::2]}
+        assert losses == {"SquaredError"}
 
 
 # ------------------------------------------------------------------------------- warm_start

@@ -26,7 +26,8 @@ class StateMixin(OwnEstimator, ABC):
         """Return weights and training state as nested dicts of arrays, numbers and strings.
 
         Use it to store an estimator in a custom format. Parameters are not included. The state
-        of a tabular estimator contains the encoding of columns and all members.
+        of a tabular estimator contains the encoding of columns, with its parameters as text, and
+        all members.
 
         Returns
         -------
@@ -58,8 +59,8 @@ class StateMixin(OwnEstimator, ABC):
         Raises
         ------
         ValueError
-            If the state is of another estimator, another network or another optimizer; the
-            estimator is left as it was.
+            If the state is of another estimator, another network, another optimizer or another
+            encoding of columns; the estimator is left as it was.
         """
         with unchanged_on_error(self):
             restore(self, self._attributes_of(state))

@@ -38,7 +38,7 @@ from sknn_scratch.fitting._params import (
     own_fields,
     plain,
 )
-from sknn_scratch.registry import LBFGS_NAME, advice, lookup, suggestion
+from sknn_scratch.registry import LBFGS_NAME, RESERVED, advice, lookup, suggestion
 
 #: parameter -> name -> field of the component -> flat parameter of the estimator
 FLAT: dict[str, dict[str, dict[str, str]]] = {
@@ -175,6 +175,8 @@ def _named(params: Parameters, kind: str, parameter: str, name: Any) -> type[Com
         return lookup(kind, name)
     except LookupError:
         hint = suggestion(name, rule.known()) + advice(kind, name)
+        if name in RESERVED.get(kind, ()):  # of plain networks; it cannot be registered
+            hint = f" Tables are trained in mini-batches: use {parameter}='adam'."
         raise invalid(params.owner, parameter, str(rule), name, hint) from None
 
 

@@ -100,10 +100,10 @@ def encoded(coding: Coding, rows: Rows) -> Data:
     return Data(_validation.cast_X(coding.owner, rows.X, coding.dtype), y, one_hot_rows, weight)
 
 
-def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None:
-    """Return validation data, whose X is checked, encoded like training data."""
+def checked_validation(coding: Coding, given: Rows) -> Rows:
+    """Return validation data, whose X is checked, with checked y and weights."""
     if given.X is None:
-        return None
+        return given
     owner = coding.owner
     with naming("X_val", owner):
         X = _validation.cast_X(owner, given.X, coding.dtype)
@@ -111,13 +111,19 @@ def encoded_validation(coding: Coding, given: Rows, train_y: Any) -> Data | None
         y = _validation.check_y(owner, given.y, X, coding.settings.is_numeric)
         coding.targets.check_validation(y)
     with naming("sample_weight_val", owner):
-        rows = Rows(X, y, _validation.check_weight(owner, given.sample_weight, X))
-    with naming("y_val", owner):
+        return Rows(X, y, _validation.check_weight(owner, given.sample_weight, X))
+
+
+def encoded_validation(coding: Coding, rows: Rows, train_y: Any) -> Data | None:
+    """Return checked validation data, encoded like training data."""
+    if rows.X is None:
+        return None
+    with naming("y_val", coding.owner):
         codes, one_hot_rows = _encoded_y(coding, rows)
-    with naming("sample_weight_val", owner):
+    with naming("sample_weight_val", coding.owner):
         weight = _weight(coding, rows, train_y)
         check_weights(coding.settings, weight, "the validation data")
-    return Data(X, codes, one_hot_rows, weight)
+    return Data(rows.X, codes, one_hot_rows, weight)
 
 
 def _encoded_y(coding: Coding, rows: Rows) -> tuple[Array, Array | None]:

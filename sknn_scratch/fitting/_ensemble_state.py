@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import replace
 from itertools import repeat
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,13 @@ from sknn_scratch.fitting import _resume
 from sknn_scratch.fitting._params import OwnEstimator
 from sknn_scratch.fitting._publish import fitted, restore
 from sknn_scratch.fitting._publish_members import encoding_attributes
-from sknn_scratch.fitting._recipe import EnsembleSettings, of_member
+from sknn_scratch.fitting._recipe import (
+    ENCODING,
+    EnsembleSettings,
+    changed_encoding,
+    encoding_identity,
+    of_member,
+)
 from sknn_scratch.fitting._scaling import possible_losses
 from sknn_scratch.fitting._settings import settings_of
 from sknn_scratch.fitting._start import plan_without_data
@@ -24,7 +31,7 @@ from sknn_scratch.preprocessing import _plain_state
 from sknn_scratch.training import form
 from sknn_scratch.training.snapshot import row_numbers
 
-_PARTS = {"preprocessor", "targets", "target_range", "temperature", "members"}
+_PARTS = {"encoding", "preprocessor", "targets", "target_range", "temperature", "members"}
 
 
 def tree_of(estimator: OwnEstimator) -> State:
@@ -37,6 +44,7 @@ def tree_of(estimator: OwnEstimator) -> State:
     tree: State = {
         "format": _resume.STATE_FORMAT,
         "estimator": type(estimator).__name__,
+        "encoding": encoding_identity(estimator.preprocessor_.get_params(deep=False)),
         "preprocessor": _plain_state.tree_of(estimator.preprocessor_),
         "targets": _resume.targets_tree(estimator._targets),
         "target_range": _range_tree(vars(estimator).get("target_range_")),
@@ -69,6 +77,7 @@ def attributes_of(settings: EnsembleSettings, tree: Any) -> dict[str, Any]:
 
 
 def _read(settings: EnsembleSettings, tree: State) -> dict[str, Any]:
+    _check_encoding(settings, tree["encoding"])
     preprocessor = _plain_state.read(settings.preprocessor, tree["preprocessor"], "preprocessor")
     parts, n_features = _member_parts(tree["members"]), preprocessor.n_features_out_
     members, streams = [], []
@@ -90,6 +99,18 @@ def _read(settings: EnsembleSettings, tree: State) -> dict[str, Any]:
         **({} if temperature is None else {"temperature_": temperature}),
         "_streams": None if None in streams else streams,
     }
+
+
+def _check_encoding(settings: EnsembleSettings, tree: Any) -> None:
+    """Raise ValueError for parameters of the encoding of X other than those of the state."""
+    had = form.record(dict.fromkeys(ENCODING, form.text()))(tree, "encoding")
+    for name in changed_encoding(settings, had):
+        now = encoding_identity(settings.preprocessor)[name]
+        raise ValueError(
+            f"state must come from get_state of a {settings.network.owner} with the same {name}. "
+            f"Got {shorten(had[name], 100)}, but here it is {shorten(now, 100)}: set {name}, or "
+            "effort, to its original value."
+        )
 
 
 def _read_targets(

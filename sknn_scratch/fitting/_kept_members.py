@@ -9,8 +9,7 @@ from sknn_scratch.contracts import Array
 from sknn_scratch.core.folding import unfolded
 from sknn_scratch.fitting._params import OwnEstimator, invalid
 from sknn_scratch.fitting._publish import fitted
-from sknn_scratch.fitting._recipe import EnsembleSettings
-from sknn_scratch.fitting._settings import written
+from sknn_scratch.fitting._recipe import EnsembleSettings, changed_encoding, encoding_identity
 from sknn_scratch.fitting._start import check_fits
 from sknn_scratch.fitting._types import Call, Fitted, FittedMembers, Job
 from sknn_scratch.training.state import Plan
@@ -20,7 +19,7 @@ LATEST = 0.8
 
 
 def with_members(estimator: OwnEstimator, settings: EnsembleSettings, call: Call) -> Call:
-    """Return the call with the members that it continues; the only place that uses ``warm_start``.
+    """Return the call with the members that it continues, by ``warm_start`` or ``partial_fit``.
 
     Raise ValueError if parameters no longer fit them.
     """
@@ -57,11 +56,10 @@ def _check_parameters(settings: EnsembleSettings, call: Call) -> None:
     if settings.n_ensemble < n:
         must = f"at least {n}, the number of members of the earlier fit"
         raise invalid(owner, "n_ensemble", must, settings.n_ensemble, remedy)
-    for name, value in settings.preprocessor.items():
-        had = getattr(members.preprocessor, name)
-        if written(had) != written(value):
-            must = f"{had!r}, as in the earlier fit, whose encoding of X is kept"
-            raise invalid(owner, name, must, value, remedy)
+    had = members.preprocessor.get_params(deep=False)
+    for name in changed_encoding(settings, encoding_identity(had)):
+        must = f"{had[name]!r}, as in the earlier fit, whose encoding of X is kept"
+        raise invalid(owner, name, must, settings.preprocessor[name], remedy)
 
 
 def _reject_checkpoints(settings: EnsembleSettings, call: Call) -> None:

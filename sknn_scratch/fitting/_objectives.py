@@ -9,10 +9,10 @@ import numpy as np
 from sknn_scratch.components import ExpLink, Poisson, SquaredError
 from sknn_scratch.contracts import Array, Loss
 from sknn_scratch.core.data import Data
-from sknn_scratch.fitting import _validation
 from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
+    checked_validation,
     encoded,
     encoded_validation,
     learn,
@@ -58,6 +58,7 @@ def objectives_of(
 ) -> tuple[Coding, list[MemberObjective]]:
     """Return the encoding of y itself, and the objectives that members alternate between.
 
+    Members of an earlier fit have one each, which may be the same object more than once.
     The training ``rows`` are checked; of the validation data, X is.
     """
     coding = learn(settings, rows.X, rows.y, call)
@@ -70,7 +71,12 @@ def objectives_of(
             with naming("y", settings.owner):
                 call.members.targets.check_form(rows.y)
             codings = [_kept(coding, one, link, rows) for one in call.members.members]
-    return coding, [_objective(each, coding.loss, rows, call.given) for each in codings]
+    given = checked_validation(coding, call.given)
+    made: dict[Any, MemberObjective] = {}
+    for each in codings:
+        if _units(each) not in made:
+            made[_units(each)] = _objective(each, coding.loss, rows, given)
+    return coding, [made[_units(each)] for each in codings]
 
 
 def _scaled(coding: Coding, targets: NumericTargets, link: str, rows: Rows) -> list[Coding]:
@@ -96,11 +102,19 @@ def _kept(coding: Coding, member: Fitted, link: str, rows: Rows) -> Coding:
         )  # fmt: skip
     if is_log:
         loss = Poisson()
-        if not loss.target_range.contains(rows.y):
-            remedy = "members with exponential outputs are kept; fit again with link='identity'"
-            wanted, written = str(loss.target_range), coding.settings.written_loss
-            raise _validation.outside(owner, rows.y, written, wanted, remedy)
+        _check_kept_range(owner, loss, rows)
     return coding._replace(loss=loss, targets=member.targets)
+
+
+def _check_kept_range(owner: str, loss: Loss, rows: Rows) -> None:
+    """Raise ValueError for targets of rows with weight that exponential outputs cannot reach."""
+    low, high = target_range(rows)
+    if not loss.target_range.contains(low):
+        raise ValueError(
+            f"The targets y of {owner} must be {loss.target_range}, because members of the earlier "
+            f"fit have exponential outputs. Got values from {np.min(low):g} to {np.max(high):g}: "
+            "call fit with link='identity' and warm_start=False to start again."
+        )
 
 
 def target_range(rows: Rows) -> tuple[Any, Any]:
@@ -108,6 +122,14 @@ def target_range(rows: Rows) -> tuple[Any, Any]:
     y = np.asarray(rows.y, np.float64)
     counted = y if rows.sample_weight is None else y[rows.sample_weight > 0]
     return counted.min(axis=0), counted.max(axis=0)
+
+
+def _units(coding: Coding) -> Any:
+    """Return what encodings of one ``y`` differ in, to share objectives: loss, and units of y."""
+    if not isinstance(coding.targets, NumericTargets):
+        return None
+    units = coding.targets.location, coding.targets.scale
+    return type(coding.loss), *(None if one is None else tuple(one.tolist()) for one in units)
 
 
 def _objective(coding: Coding, criterion: Loss, rows: Rows, given: Rows) -> MemberObjective:

@@ -11,6 +11,7 @@ from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
     checked,
+    checked_validation,
     encoded,
     encoded_validation,
     learn,
@@ -32,7 +33,7 @@ def prepare(estimator: OwnEstimator, settings: Settings, rows: Rows, call: Call)
     coding = learn(settings, rows.X, rows.y, call)
     data = encoded(coding, rows)
     check_weights(settings, data.weight, "all samples")
-    held = encoded_validation(coding, call.given, rows.y)
+    held = encoded_validation(coding, checked_validation(coding, call.given), rows.y)
     job = begin(coding, plan_of(coding, data, call), data, held, call)
     warn_if_clipped(settings, job.plan, data, job.state)
     return job
@@ -54,7 +55,10 @@ def with_features(
 
 
 def _before(estimator: OwnEstimator, settings: Settings, call: Call) -> Fitted | Stored | None:
-    """Return the start of training; the only place that uses ``warm_start``."""
+    """Return the start of training of a network, with ``warm_start`` its last fit.
+
+    Tables have a start for each member: ``with_members``.
+    """
     if call.path is not None:
         return _resume.stored(settings, call.path)
     continues = call.one_pass or settings.warm_start

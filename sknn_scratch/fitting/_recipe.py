@@ -28,6 +28,8 @@ STEPS_PER_ROW = 2
 #: Parameters that may differ between a checkpoint and the estimator that resumes from it; those of
 #: a preset are compared by their values.
 FREE = ("effort", "callbacks", "verbose", "random_state", "n_jobs", "warm_start")
+#: Parameters of the preprocessor, which decide the encoding of X.
+ENCODING = ("categorical_features", "n_bins", "max_categories")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,6 @@ def ensemble_settings_of(
     check_params(estimator)
     given = Parameters.read(estimator)
     params = given.filled(preset(given["effort"]))
-    encoding = ("categorical_features", "n_bins", "max_categories")
     return EnsembleSettings(
         network=_network(estimator, params),
         written=params.given,
@@ -81,7 +82,7 @@ def ensemble_settings_of(
         patience=float(params["patience"]),
         link=params.given.get("link", "identity"),
         calibrate=bool(params.given.get("calibrate", False)),
-        preprocessor={name: params[name] for name in encoding},
+        preprocessor={name: params[name] for name in ENCODING},
         n_jobs=params["n_jobs"],
     )
 
@@ -126,6 +127,24 @@ def ensemble_identity(settings: EnsembleSettings) -> dict[str, str]:
     if "class_weight" in params:
         params["class_weight"] = without_ones(params["class_weight"])
     return {name: written(value) for name, value in params.items() if name not in FREE}
+
+
+def encoding_identity(preprocessor: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters of a preprocessor as text; lists and arrays of names are the same."""
+    values = {name: preprocessor[name] for name in ENCODING}
+    columns = values["categorical_features"]
+    if not (columns is None or isinstance(columns, str | dict)):
+        values["categorical_features"] = list(columns)
+    return {name: written(value) for name, value in values.items()}
+
+
+def changed_encoding(settings: EnsembleSettings, had: Mapping[str, str]) -> list[str]:
+    """Return the names of parameters that differ from those of an earlier fit, ``had``.
+
+    They would have no effect, because the encoding of the earlier fit is kept.
+    """
+    now = encoding_identity(settings.preprocessor)
+    return [name for name in ENCODING if now[name] != had[name]]
 
 
 # --- A member, whose settings depend on its rows.

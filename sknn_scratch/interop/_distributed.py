@@ -25,6 +25,7 @@ from sknn_scratch.fitting._coding import (
     Coding,
     check_weights,
     checked,
+    checked_validation,
     encoded,
     encoded_validation,
     learn,
@@ -217,7 +218,7 @@ def _prepare(
     far = _encode(weighing, raw)
     sample = _encoded(weighing, found[0].head, y[:1], None)
     parts = Partitions(*far, sample, asked.average_every)
-    held = encoded_validation(weighing, call.given, y)
+    held = encoded_validation(weighing, checked_validation(weighing, call.given), y)
     plan = plan_of(coding, sample, call)
     job = begin(coding, plan, sample, held, call, parts.n_samples)
     return job._replace(source=parts)
