@@ -181,7 +181,8 @@ def _plain(
     own = replace(own, early_stopping=plan.early_stopping)
     # The optimizer's state is about weights without folding.
     ended = replace(state, theta=theta, optimizer={}, patience={})
-    restore(plain, attributes(own, ended, targets, theta) | {"n_features_in_": n_in})
+    found = attributes(own, ended, targets, theta, member.job.rows_per_step)
+    restore(plain, found | {"n_features_in_": n_in})
     return plain
 
 
