@@ -490,6 +490,14 @@ def test_summary_of_a_pipeline_and_of_a_search():
     assert summary(search).total["parameters"] == 5 * 5 + 6
 
 
+def test_summary_of_a_constant_column_has_no_bins():
+    table, y = mixed_table()
+    table["f"] = 1.0
+    found = TabularMLPRegressor("fast", n_bins=8, **TABLE).fit(table[["f"]], y).summary()
+    assert found.columns == [{"kind": "numeric", "columns": 1, "features": 0, "bins": 0}]
+    assert repr(found).split("\n")[1] == "1 column, encoded as 1 feature: 1 numeric as 0"
+
+
 def batches(table):
     """The batch size in the title of a summary; None without one."""
     _, found, text = table.title.partition("batches of ")

@@ -111,7 +111,8 @@ def encoded_columns(preprocessor: Any) -> list[dict[str, Any]]:
         if kind in kinds
     ]
     for row in rows:
-        row["bins"] = preprocessor.n_bins_ if row["kind"] in ("numeric", "datetime") else 0
+        is_binned = row["features"] and row["kind"] in ("numeric", "datetime")
+        row["bins"] = preprocessor.n_bins_ if is_binned else 0
     return rows
 
 
