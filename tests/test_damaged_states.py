@@ -181,7 +181,7 @@ STATE_ALONE = [
     ("targets.classes", np.array([0, NAN])), ("targets.classes", [0, 1]),
     ("targets.classes", np.array([[0, 1]])), ("targets.classes", LOST), ("state", 3),
     ("state", None), ("format", np.zeros(2)), ("format", True), ("format", "1"),
-    ("estimator", ["MLPClassifier"]),
+    ("estimator", ["MLPClassifier"]), ("rows_per_step", 0), ("rows_per_step", 2.5),
 ]  # fmt: skip
 
 

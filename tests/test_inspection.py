@@ -40,7 +40,6 @@ from sknn_scratch import (
 )
 from sknn_scratch.components import SGD, Adam, Gelu, Quantile, Softplus, StopOnRise, Tanh
 from sknn_scratch.core.network import Network
-from sknn_scratch.fitting import _settings
 from sknn_scratch.inspection import (
     LossCurveDisplay,
     SearchCurveDisplay,
@@ -48,7 +47,6 @@ from sknn_scratch.inspection import (
     WeightsDisplay,
     _access,
     _curves,
-    _summary,
     summary,
     trace,
 )
@@ -492,8 +490,87 @@ def test_summary_of_a_pipeline_and_of_a_search():
     assert summary(search).total["parameters"] == 5 * 5 + 6
 
 
-def test_auto_batch_size_is_the_estimators():
-    assert _summary.AUTO_BATCH_SIZE == _settings.AUTO_BATCH_SIZE
+def test_summary_of_a_constant_column_has_no_bins():
+    table, y = mixed_table()
+    table["f"] = 1.0
+    found = TabularMLPRegressor("fast", n_bins=8, **TABLE).fit(table[["f"]], y).summary()
+    assert found.columns == [{"kind": "numeric", "columns": 1, "features": 0, "bins": 0}]
+    assert repr(found).split("\n")[1] == "1 column, encoded as 1 feature: 1 numeric as 0"
+
+
+def batches(table):
+    """The batch size in the title of a summary; None without one."""
+    _, found, text = table.title.partition("batches of ")
+    return int(text.split()[0]) if found else None
+
+
+def test_summary_has_the_batch_size_of_the_fit():
+    est = MLPRegressor(hidden_layer_sizes=(3,), batch_size=10, max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        est.fit(X, TARGETS["one"])
+    assert batches(est.set_params(batch_size=70).summary()) == 10
+    assert batches(clone(est).set_state(est.get_state()).summary()) == 10
+    assert batches(est.partial_fit(X[:8], TARGETS["one"][:8]).summary()) == 8
+    est.set_params(early_stopping=True, batch_size="auto", validation_fraction=0.25)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        est.fit(X, TARGETS["one"])
+    assert batches(est.summary()) == len(X) - -(-len(X) // 4)
+
+
+def test_summary_knows_no_batch_size_of_scikit_learn():
+    theirs = SklearnClassifier((3,), max_iter=1, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        theirs.fit(X, TARGETS["classes"])
+    assert batches(MLPClassifier.from_sklearn(theirs).summary()) is None
+
+
+def test_summary_of_a_table_whose_members_made_no_step():
+    """All weight is on a row that a member holds out."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(80, 2))
+    y, weight = (table[:, 0] > 0).astype(int), np.zeros(80)
+    weight[0] = 1.0
+    settings = TABLE | {"n_ensemble": 3, "random_state": 5}
+    model = TabularMLPClassifier("fast", **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(table, y, weight)
+    assert model.estimators_[0]._state.step == 0
+    size = batches(clone(model).fit(table, y).summary())
+    assert batches(model.summary()) == size
+    one_row = model.summary(1).total["workspace"]
+    assert model.summary().total["workspace"] == size * one_row
+
+
+def test_summary_of_a_table_after_partial_fit_and_new_parameters():
+    table, y = mixed_table()
+    model = TabularMLPRegressor("fast", batch_size=7, **TABLE).fit(table, y)
+    assert batches(model.set_params(batch_size=9).summary()) == 7
+    for rows in (50, 10, 20):
+        model.partial_fit(table[:rows], y[:rows])
+        assert batches(model.summary()) == 9
+
+
+def test_summary_after_ctrl_c_in_an_epoch(monkeypatch):
+    step = BatchSteps.step
+
+    def interrupt(self, batch, rows, is_last):
+        if self.state.step == 3:
+            raise KeyboardInterrupt
+        return step(self, batch, rows, is_last)
+
+    monkeypatch.setattr(BatchSteps, "step", interrupt)
+    table, y = mixed_table()
+    model = TabularMLPRegressor("fast", batch_size=7, n_folds=2, **TABLE)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(table, y)
+    est = MLPRegressor(hidden_layer_sizes=(3,), batch_size=2, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        est.fit(X, TARGETS["one"])
+    assert [batches(model.summary()), batches(est.summary())] == [7, 2]
 
 
 @pytest.mark.parametrize("batch_size", [0, 2.5, "auto"])

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler, scale
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
 from sknn_scratch.components import Checkpoint
 from sknn_scratch.contracts import Callback
-from sknn_scratch.fitting import _listener, _members
+from sknn_scratch.fitting import _listener, _members, _publish_members
 
 ignore_max_iter = pytest.mark.filterwarnings("ignore:.*(Maximum iterations|limit max_iter)")
 ESTIMATORS = [MLPClassifier, MLPRegressor]
@@ -737,3 +737,21 @@ def test_nothing_is_made_of_an_ensemble_that_no_hook_asks_for(monkeypatch):
 def test_an_ensemble_without_callbacks_has_no_listener(monkeypatch):
     monkeypatch.setattr(_listener, "EnsembleListener", None)
     ensemble(TabularMLPRegressor).fit(*table_for(TabularMLPRegressor))
+
+
+def test_hooks_do_not_check_the_parameters_of_members_again(monkeypatch):
+    """The time of the hooks would grow with the square of the number of members."""
+    made, settings_of = [], _publish_members.settings_of
+
+    def spy(estimator):
+        made.append(estimator)
+        return settings_of(estimator)
+
+    monkeypatch.setattr(_publish_members, "settings_of", spy)
+    watch = Watch(look=lambda model: len(model.estimators_))
+    model = TabularMLPClassifier("fast", n_ensemble=3, max_iter=2, min_steps=0, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.set_callbacks(watch).fit(X, y)
+    assert sum(bool(seen) for *_, seen in watch.hooks) > 3
+    assert len(made) == 3

@@ -53,6 +53,7 @@ class BaseMLP(ComponentParams, SummaryMixin, StateMixin, CallbackSupportMixin, A
     theta_: Array
     _state: TrainingState
     _stops_early: bool
+    _rows_per_step: int | None
 
     # --- Hook each estimator implements.
 

@@ -65,7 +65,7 @@ def from_sklearn(cls: type, model: Any) -> Any:
     plan = plan_without_data(settings_of(ours), model.n_features_in_, targets, theta.dtype)
     state = _state(model, theta, ours.random_state)
     plan = replace(plan, early_stopping=bool(state.best_row))
-    vars(ours).update(attributes(plan, state, targets, theta))
+    vars(ours).update(attributes(plan, state, targets, theta, rows_per_step=None))
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(model, name):
             setattr(ours, name, getattr(model, name))

@@ -119,4 +119,5 @@ def stream_of(job: Job, weights: Array) -> Fitted:
         job.targets,
         plan.network.n_in,
         None,
+        job.rows_per_step,
     )

@@ -102,7 +102,7 @@ def _attributes(job: Job) -> dict[str, Any] | None:
     now = state_so_far(job)
     if now is None:
         return None
-    return _publish.attributes(job.plan, now, job.targets, selection.last(job.plan, now))
+    return _publish.attributes_of(job, now, selection.last(job.plan, now))
 
 
 def state_so_far(job: Job) -> TrainingState | None:

@@ -23,6 +23,7 @@ from sknn_scratch.fitting._publish_members import (
     Ensemble,
     Member,
     attributes_of_members,
+    plain_plan,
     publish_members,
 )
 from sknn_scratch.fitting._recipe import (
@@ -216,4 +217,5 @@ def _member(
         state.held_out = rows if splits else None
         judge = Validation(plan, objective.judged, rows, objective.score(own, plan, rows))
         plan = replace(plan, judge=judge, early_stopping=not call.one_pass)
-    return Member(Job(own, plan, InMemory(data), state, targets, header), rows, before)
+    job = Job(own, plan, InMemory(data), state, targets, header)
+    return Member(job, rows, plain_plan(settings, plan, targets), before)

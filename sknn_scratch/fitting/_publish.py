@@ -22,7 +22,7 @@ def publish(estimator: OwnEstimator, job: Job) -> None:
     """Set all fitted attributes of an estimator."""
     theta = _final_theta(job)
     job.state.history.keep(CURVE_LENGTH)
-    estimator.__dict__.update(attributes(job.plan, job.state, job.targets, theta))
+    estimator.__dict__.update(attributes_of(job, job.state, theta))
 
 
 def _final_theta(job: Job) -> Array:
@@ -38,8 +38,22 @@ def _final_theta(job: Job) -> Array:
     return newest
 
 
-def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> dict[str, Any]:
-    """Return the fitted attributes of a network with the parameters ``theta``, by name."""
+def attributes_of(job: Job, state: TrainingState, theta: Array) -> dict[str, Any]:
+    """Return the fitted attributes of a job's network in a state of training, by name."""
+    return attributes(job.plan, state, job.targets, theta, job.rows_per_step)
+
+
+def attributes(
+    plan: Plan,
+    state: TrainingState,
+    targets: Any,
+    theta: Array,
+    rows_per_step: int | None,
+) -> dict[str, Any]:
+    """Return the fitted attributes of a network with the parameters ``theta``, by name.
+
+    ``rows_per_step`` is None for L-BFGS, or if it is unknown.
+    """
     network, loss = plan.network, plan.objective.loss
     kept = state.best_row if plan.early_stopping else {}
     losses = (row["loss"] for row in reversed(state.history) if "loss" in row)
@@ -60,6 +74,7 @@ def attributes(plan: Plan, state: TrainingState, targets: Any, theta: Array) -> 
         "_targets": targets,
         "_optimizer": plan.solver.optimizer,
         "_stops_early": plan.early_stopping,
+        "_rows_per_step": rows_per_step,
         "_state": state.at_rest(keep_theta=goes_on),
         **({"classes_": targets.classes} if isinstance(targets, ClassTargets) else {}),
     }
@@ -76,6 +91,7 @@ def fitted(estimator: OwnEstimator) -> Fitted:
         estimator._targets,
         estimator.n_features_in_,
         getattr(estimator, "feature_names_in_", None),
+        estimator._rows_per_step,
     )
 
 

@@ -29,7 +29,7 @@ from sknn_scratch.training.calibration import (
     one_row_per_label,
 )
 from sknn_scratch.training.selection import is_lost, kept, last
-from sknn_scratch.training.state import TrainingState
+from sknn_scratch.training.state import Plan, TrainingState
 
 
 class Member(NamedTuple):
@@ -37,6 +37,7 @@ class Member(NamedTuple):
 
     job: Job
     held_out: Array  #: numbers of rows, of its own or of the validation data
+    plain: Plan  #: of its plain network, which hooks ask for at each epoch
     before: Fitted | None = None  #: start of training; None: new weights
 
     @property
@@ -171,6 +172,12 @@ def _held_out(ensemble: Ensemble) -> list[Array]:
     return [each for each, one in zip(rows, members, strict=True) if one.is_usable]
 
 
+def plain_plan(settings: EnsembleSettings, plan: Plan, targets: Any) -> Plan:
+    """Return the plan of the plain network of a member with this plan."""
+    own = settings_of(settings.plain_network(plan.objective.loss))
+    return plan_without_data(own, plan.network.n_in, targets, np.float32)
+
+
 def _plain(
     settings: EnsembleSettings, member: Member, weights: Array, factor: float
 ) -> OwnEstimator:
@@ -179,11 +186,11 @@ def _plain(
     theta = folded(plan.network, weights, factor)
     plain = settings.plain_network(plan.objective.loss)
     n_in = plan.network.n_in
-    own = plan_without_data(settings_of(plain), n_in, targets, np.float32)
-    own = replace(own, early_stopping=plan.early_stopping)
+    own = replace(member.plain, early_stopping=plan.early_stopping)
     # The optimizer's state is about weights without folding.
     ended = replace(state, theta=theta, optimizer={}, patience={})
-    restore(plain, attributes(own, ended, targets, theta) | {"n_features_in_": n_in})
+    found = attributes(own, ended, targets, theta, member.job.rows_per_step)
+    restore(plain, found | {"n_features_in_": n_in})
     return plain
 
 

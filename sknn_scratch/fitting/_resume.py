@@ -230,7 +230,18 @@ def warn_lost_curvature(settings: Settings) -> None:
 
 #: Version of the layout of get_state's result.
 STATE_FORMAT = 1
-PARTS = {"n_features", "feature_names", "targets", "optimizer", "theta", "state"}
+PARTS = {
+    "n_features",
+    "feature_names",
+    "targets",
+    "optimizer",
+    "theta",
+    "state",
+    "rows_per_step",
+}
+
+
+_rows_per_step = form.optional(form.whole(1))
 
 
 def tree_of(owner: str, fitted: Fitted) -> State:
@@ -242,6 +253,7 @@ def tree_of(owner: str, fitted: Fitted) -> State:
         "optimizer": solver_name(fitted.optimizer),
         "theta": np.array(fitted.theta),
         "state": snapshot(fitted.state),
+        "rows_per_step": fitted.rows_per_step,
     }
     return deepcopy(tree)
 
@@ -276,6 +288,7 @@ def check_fitted(fitted: Fitted, is_numeric: bool) -> None:
         raise form.MisfitError("_network", "network of its layers", network)
     form.whole(layout.size, layout.size)(theta.size, "the size of theta_")
     read_targets(is_numeric, targets_tree(fitted.targets), theta.size)
+    _rows_per_step(fitted.rows_per_step, "_rows_per_step")
     state, optimizer = fitted.state, fitted.optimizer
     check_snapshot(snapshot(state), layout, optimizer, theta.dtype)
     # Training by mini-batches begins both states together.
@@ -323,8 +336,9 @@ def read_network(
 def network_of(plan: Plan, read: Inherited, theta: Array, tree: State) -> dict[str, Any]:
     """Return the fitted attributes of a network, with the training state in its tree."""
     state = restore(check_snapshot(tree["state"], *_layout(plan), theta.dtype))
+    rows_per_step = _rows_per_step(tree["rows_per_step"], "rows_per_step")
     plan = replace(plan, early_stopping=bool(state.best_row))
-    attributes = _publish.attributes(plan, state, read.targets, theta)
+    attributes = _publish.attributes(plan, state, read.targets, theta, rows_per_step)
     return attributes | _publish.features(read) | {"_state": state}
 
 

@@ -38,6 +38,7 @@ class Fitted(NamedTuple):
     targets: Any
     n_features: int
     feature_names: Array | None
+    rows_per_step: int | None  #: of the last training; None for L-BFGS, or if it is unknown
 
     @property
     def inherited(self) -> Inherited:
@@ -97,3 +98,9 @@ class Job(NamedTuple):
     state: TrainingState
     targets: Any
     header: State  #: identification of this fit in checkpoints
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """Number of rows in a mini-batch, the last of which may have fewer; None for L-BFGS."""
+        order = self.state.order
+        return self.plan.batch_size(self.source.n_samples if order is None else len(order))

@@ -111,15 +111,20 @@ def encoded_columns(preprocessor: Any) -> list[dict[str, Any]]:
         if kind in kinds
     ]
     for row in rows:
-        row["bins"] = preprocessor.n_bins_ if row["kind"] in ("numeric", "datetime") else 0
+        is_binned = row["features"] and row["kind"] in ("numeric", "datetime")
+        row["bins"] = preprocessor.n_bins_ if is_binned else 0
     return rows
 
 
-def rows_per_step(member: Any, batch_size: Any) -> int:
-    """Return the batch size of a member's training, of batches of about equal size if "auto"."""
-    n_steps = member._state.step
-    has_one_batch = n_steps == member.n_iter_
-    return -(-member.t_ // n_steps) if has_one_batch or batch_size == "auto" else int(batch_size)
+def rows_per_step(network: Any) -> int | None:
+    """Return the number of rows in a batch of the last training; None if it is unknown."""
+    size: int | None = network._rows_per_step
+    return size
+
+
+def gathers_rows(network: Any) -> bool:
+    """Return True if steps of training gather the rows of X of a batch, unlike those of L-BFGS."""
+    return network._optimizer is not None
 
 
 def unchanged_data(estimator: Any, reader: str) -> Any:

@@ -12,9 +12,6 @@ from sknn_scratch.core.network import Network
 from sknn_scratch.core.workspace import Workspace
 from sknn_scratch.inspection import _access
 
-#: Largest batch size with batch_size="auto".
-AUTO_BATCH_SIZE = 200
-
 Row = dict[str, Any]
 
 
@@ -109,8 +106,8 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
     estimator : fitted estimator of this package, or a pipeline or search that ends in one
         Fitted network, or ensemble for tables.
     batch_size : int, default=None
-        Number of rows in a batch. If None, use that of training, which is unknown for
-        ``solver="lbfgs"``.
+        Number of rows in a batch. If None, use that of the last training, which is unknown for
+        ``solver="lbfgs"`` and after ``from_sklearn``.
 
     Returns
     -------
@@ -139,8 +136,7 @@ def summary(estimator: Any, batch_size: int | None = None) -> Summary:
         return _of_table(table, batch_size)
     estimator = _access.last_step(estimator)
     _access.network_and_loss(estimator, "summary")
-    size = _batch_size(estimator) if batch_size is None else _checked(batch_size)
-    layers = _layers(estimator, size)
+    layers = _layers(estimator, batch_size)
     return replace(layers, title=f"{type(estimator).__name__}: {layers.title}")
 
 
@@ -148,9 +144,7 @@ def _of_table(table: Any, batch_size: int | None) -> Summary:
     """Return the summary of an ensemble for tables."""
     members = _access.fitted(table, "estimators_", "summary")
     first, n = members[0], len(members)
-    given = _access.rows_per_step(first, table.batch_size)
-    size = given if batch_size is None else _checked(batch_size)
-    layers = _layers(first, size)
+    layers = _layers(first, batch_size)
     # Members may have different links.
     layers.rows[-1]["activation"] = " or ".join(dict.fromkeys(m.out_activation_ for m in members))
     one = layers.total | {"layer": "member"}
@@ -164,8 +158,9 @@ def _of_table(table: Any, batch_size: int | None) -> Summary:
     )
 
 
-def _layers(estimator: Any, size: int | None) -> Summary:
+def _layers(estimator: Any, batch_size: int | None) -> Summary:
     """Return the summary of a network, with a title that lacks its class."""
+    size = _access.rows_per_step(estimator) if batch_size is None else _checked(batch_size)
     network, loss = _access.network_and_loss(estimator, "summary")
     training = _access.training_network(estimator)
     rates = _access.dropout_rates(training)
@@ -209,15 +204,6 @@ def _checked(batch_size: Any) -> int:
     return int(batch_size)
 
 
-def _batch_size(estimator: Any) -> int | None:
-    """Return the batch size of training, or None if it is unknown."""
-    if not (estimator.t_ and estimator.n_iter_):
-        return None
-    rows_per_epoch = -(-estimator.t_ // estimator.n_iter_)
-    wanted = AUTO_BATCH_SIZE if estimator.batch_size == "auto" else estimator.batch_size
-    return int(min(wanted, rows_per_epoch))
-
-
 def _input_row(network: Network) -> Row:
     nothing = dict.fromkeys(("W", "b", "activation", "dropout"))
     return {"layer": None, "kind": "input", "units": network.n_in} | nothing | _memory(0, 0)
@@ -246,7 +232,9 @@ def _memory(n_parameters: int, itemsize: int) -> Row:
 
 def _workspace(estimator: Any, training: Network) -> list[int]:
     """Return the bytes of a batch's buffers per row, for the input and for each layer."""
-    gathered = _access.n_targets(estimator) + (training.n_in if estimator.t_ > 0 else 0)
+    gathered = _access.n_targets(estimator) + (
+        training.n_in if _access.gathers_rows(estimator) else 0
+    )
     # The size of every buffer is proportional to the number of rows, so measure it for one.
     one = Workspace(training, 1, estimator.theta_.dtype).rows(1)
     parts = [gathered * estimator.theta_.itemsize + _n_bytes(one.slots[0].ones)]

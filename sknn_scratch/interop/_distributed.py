@@ -412,7 +412,7 @@ class AveragedSteps:
         begin = replace(
             state, history=History(), memory={}, patience={}, best_theta=None, held_out=None
         )
-        work = dask.delayed((self.solver, self.plan, begin), traverse=False)
+        work = dask.delayed((self.plan, begin), traverse=False)
         turns = [
             (part, Turn(seed, k, first, min(first + self.stride, size)))
             for k, (part, size) in enumerate(zip(self.data.parts, self.data.sizes, strict=True))
@@ -451,7 +451,8 @@ class Sums(NamedTuple):
 @quiet_floats()
 def local_steps(work: Any, data: Data, turn: Turn) -> Sums:
     """Make the steps of one partition's turn, starting from the previous averages."""
-    solver, plan, begin = work
+    plan, begin = work
+    solver: Any = plan.solver
     state = begin.wake(begin.theta)
     if state.noise is not None:
         state.noise = np.random.default_rng([turn.seed, turn.partition, turn.first])

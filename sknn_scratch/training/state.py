@@ -33,6 +33,11 @@ class Plan:
     #: Position of each layer, for the initializer.
     sites: tuple[Site, ...] = ()
 
+    def batch_size(self, n_samples: int) -> int | None:
+        """Return the number of rows in a mini-batch; None for L-BFGS, which has none."""
+        has_batches = self.solver.optimizer is not None
+        return min(self.solver.rows_per_step(n_samples), n_samples) if has_batches else None
+
     def monitor(self, theta: Array, row: Row) -> None:
         """Add the validation score and loss to a row of the history."""
         if self.judge is not None:
