@@ -788,7 +788,8 @@ class Run(ABC):
         """Record of the epochs done, one dict for each; read-only.
 
         Keys are epoch, loss, learning_rate, gradient_norm (of the last batch) and seconds;
-        with validation data also validation_score and validation_loss.
+        after a check on validation data also validation_score and validation_loss. Of several
+        checks in an epoch, they are those with the best score.
         """
 
     @property
@@ -798,7 +799,10 @@ class Run(ABC):
 
     @property
     def validation_score(self) -> float | None:
-        """Validation score of the last epoch; None without validation data."""
+        """Validation score of the last epoch; None without a check on validation data.
+
+        A member of a tabular estimator may have epochs without a check, or with several.
+        """
         return self.history[-1].get("validation_score") if self.history else None
 
     @abstractmethod

@@ -208,8 +208,8 @@ def defined(tree):
                 yield name
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name
-            case ast.Constant(value=str(name)) if re.fullmatch(r"[a-z]\w*_", name):
-                yield name  # a fitted attribute, set by its name
+            case ast.Constant(value=str(name)) if re.fullmatch(r"_[a-z]\w+|[a-z]\w*_", name):
+                yield name  # an attribute, set by its name
 
 
 def is_path(text):

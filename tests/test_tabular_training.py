@@ -365,3 +365,12 @@ def test_the_best_of_a_member_is_what_it_keeps(cls):
         again = type(member)(**member.get_params(deep=False)).set_state(member.get_state())
         assert again.best_n_iter_ == member.best_n_iter_
         assert again.best_validation_score_ == member.best_validation_score_
+
+
+@EACH
+def test_the_best_of_several_checks_stands_in_the_row_of_its_epoch(cls):
+    X, y = table(cls)
+    for member in cls(**SMALL | {"batch_size": 2}).fit(X, y).estimators_:
+        row = next(row for row in member.history_ if row["epoch"] == member.best_n_iter_)
+        assert row["validation_score"] == member.best_validation_score_
+        assert row["validation_score"] == max(member.validation_scores_)

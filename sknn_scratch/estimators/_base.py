@@ -100,7 +100,7 @@ class BaseMLP(ComponentParams, SummaryMixin, StateMixin, CallbackSupportMixin, A
     def best_validation_score_(self) -> float | None:
         """Best validation score, without nan; None without validation data."""
         scores = self.validation_scores_
-        # The row of an epoch with several checks has the last of their scores.
+        # The row of the best epoch may have been left out of a long history.
         kept = self._state.best_row.get("validation_score") if self._stops_early else None
         return _best(scores if kept is None else [*(scores or []), kept])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite, isnan, nan
 from time import perf_counter
 from typing import Any
 
@@ -115,18 +115,24 @@ class MiniBatch(Solver):
         return [int(end) for end in within if 0 < end <= n_batches]
 
     def _validate(self, plan: Plan, state: TrainingState, row: Row) -> None:
-        """Score the weights on validation rows; with early stopping, keep the best ones."""
+        """Score the weights on validation rows; with early stopping, keep the best ones.
+
+        Of several checks in an epoch, its row has the best score.
+        """
         theta = self.optimizer.readout(state.theta, state.optimizer)
-        row |= {"validation_score": nan, "validation_loss": nan}
+        now = row | {"validation_score": nan, "validation_loss": nan}
         if isfinite(row["loss"]):
-            plan.monitor(theta, row)
-        score = row["validation_score"] if plan.early_stopping else -row["loss"]
+            plan.monitor(theta, now)
+        score = now["validation_score"] if plan.early_stopping else -row["loss"]
         is_best = self.patience.judge(score, state.patience, state.step)
         if is_best and plan.early_stopping:
             if state.best_theta is None:
                 state.best_theta = np.empty_like(theta)
             np.copyto(state.best_theta, theta)
-            state.best_row = dict(row)
+            state.best_row = now
+        so_far = row.get("validation_score", nan)
+        if isnan(so_far) or now["validation_score"] >= so_far:
+            row |= now
 
     def _reason_to_stop(self, plan: Plan, state: TrainingState, loss: float) -> str:
         """Return the reason to stop at the end of a whole epoch, or an empty string."""
