@@ -155,6 +155,16 @@ def test_each_member_has_a_log(cls, tmp_path):
 
 
 @EACH
+def test_a_checkpoint_holds_all_members_in_one_file(cls, tmp_path):
+    X, y = table(cls)
+    model = cls(**SMALL, callbacks=[Checkpoint(tmp_path / "m{member}.npz")])
+    with pytest.raises(ValueError, match=r"'path' parameter of Checkpoint .* without '\{member\}'"):
+        model.fit(X, y)
+    assert not list(tmp_path.iterdir())
+    assert not hasattr(model, "estimators_")
+
+
+@EACH
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("at", [(0, 1), (1, 2), (2, 2)])
 @pytest.mark.parametrize("params", [{}, {"dropout": 0.3, "ema_decay": 0.5}])

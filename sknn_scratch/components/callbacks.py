@@ -181,7 +181,8 @@ class Checkpoint(Callback):
     ----------
     path : str or path-like
         Path of the file. ``{fingerprint}`` in the path is replaced by a short hash of
-        parameters and data, so that the fits of a search write to different files.
+        parameters and data, so that the fits of a search write to different files. The path must
+        not contain ``{member}``, as one file holds all members of an ensemble.
     every : int >= 1, default=1
         Number of epochs between checkpoints.
 
@@ -209,6 +210,13 @@ class Checkpoint(Callback):
         self.require_integer("every", 1)
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
+        """Raise an error if a checkpoint cannot be written to the path."""
+        self.require(
+            "{member}" not in self.path,
+            "path",
+            "a path without '{member}', such as 'run.npz', as a checkpoint holds all members of "
+            "an ensemble in one file",
+        )
         run.check_path(self._where(run))
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
