@@ -184,7 +184,8 @@ class Checkpoint(Callback):
         parameters and data, so that the fits of a search write to different files. The path must
         not contain ``{member}``, as one file holds all members of an ensemble.
     every : int >= 1, default=1
-        Number of epochs between checkpoints.
+        Number of epochs between checkpoints. If epochs are short, as those of tables with
+        ``effort="fast"``, writing can take as long as training: prefer 5 or more.
 
     Examples
     --------
