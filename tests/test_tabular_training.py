@@ -1,6 +1,7 @@
 """What tables have of the one trainer: callbacks, checkpoints, penalties, dropout, Ctrl-C."""
 
 import io
+import re
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -136,7 +137,10 @@ def test_verbose(cls):
         cls(**SMALL, verbose=True).fit(X, y)
     lines = out.getvalue().splitlines()
     assert len(lines) == 9
-    assert lines[3].startswith("Member 2/3  Iteration 1/3  loss ")
+    number = r"-?\d+\.\d+"
+    start = rf"Member 1 of 3  Iteration 1/3  loss {number}"
+    scores = rf"  validation score {number}  validation loss {number}"
+    assert re.match(start + scores, lines[3])
 
 
 @EACH

@@ -13,7 +13,8 @@ from sknn_scratch.registry import register
 class PrintProgress(Callback):
     """Printer of one line per epoch: loss, validation score and loss, time left.
 
-    ``verbose=True`` adds it after the callbacks of an estimator.
+    ``verbose=True`` adds it after the callbacks of an estimator. The lines of an ensemble begin
+    with the number of the member, from 0 as in ``run.member``, ``CSVLog`` and ``estimators_``.
 
     Examples
     --------
@@ -29,11 +30,11 @@ class PrintProgress(Callback):
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
         row = run.history[-1]
-        member = [f"Member {run.member + 1}/{run.n_members}"] if run.n_members > 1 else []
+        member = [f"Member {run.member} of {run.n_members}"] if run.n_members > 1 else []
         parts = [*member, f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
         if "validation_score" in row:
             parts.append(f"validation score {row['validation_score']:.6f}")
-            parts.append(f"loss {row['validation_loss']:.6f}")
+            parts.append(f"validation loss {row['validation_loss']:.6f}")
         print("  ".join(parts) + _time_left(run), flush=True)
 
 
