@@ -1175,12 +1175,16 @@ def test_what_holds_no_network_or_several(estimator, advice, look):
     assert "call fit" not in str(error.value)
 
 
+UNFITTED = r"must be fitted\. Got an unfitted \w+: call fit first"
+
+
 @pytest.mark.parametrize(
     ("estimator", "advice"),
     [
-        *[(held.estimator, "call fit first") for held in HOLDERS.values()],
-        (CalibratedClassifierCV(NET), "call fit first"),
-        (TREE, "call fit first"),
+        *[(held.estimator, UNFITTED) for held in HOLDERS.values()],
+        (CalibratedClassifierCV(NET), UNFITTED),
+        (TREE, UNFITTED),
+        (TabularMLPClassifier(), UNFITTED),
         (MLPClassifier, r"write MLPClassifier\(\), not the class"),
         (None, "pass an estimator"),
         ("adam", "pass an estimator"),

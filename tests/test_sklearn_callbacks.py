@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 
 from sknn_scratch import MLPClassifier, MLPRegressor, TabularMLPClassifier, TabularMLPRegressor
-from sknn_scratch.components import Checkpoint
+from sknn_scratch.components import Checkpoint, PrintProgress
 from sknn_scratch.contracts import Callback
 from sknn_scratch.fitting import _listener, _members, _publish_members
 
@@ -635,6 +635,15 @@ def test_lazy_tables_are_collected_once():
     ensemble(TabularMLPRegressor).set_callbacks(watch).fit(polars.from_pandas(table).lazy(), y)
     assert isinstance(watch.X[0], polars.DataFrame)
     assert all(X is watch.X[0] for X in watch.X)
+
+
+@pytest.mark.parametrize("cls", [*ESTIMATORS, *TABLES])
+@pytest.mark.parametrize("one", [ProgressBar(), ScoringMonitor(scoring="r2")])
+@pytest.mark.parametrize("put", [lambda one: (PrintProgress(), one), lambda one: one])
+def test_as_a_parameter_they_are_refused_with_the_remedy(cls, one, put):
+    message = f"'callbacks' parameter of {cls.__name__} .* instead. Pass .* to set_callbacks"
+    with pytest.raises(ValueError, match=message):
+        cls(callbacks=put(one)).fit([[0.0], [1.0]], [0, 1])
 
 
 @each_table

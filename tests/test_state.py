@@ -1,6 +1,7 @@
 """A state goes on with the optimizer that it is of, or not at all; states of tables."""
 
 import copy
+import json
 import pickle
 
 import numpy as np
@@ -335,6 +336,34 @@ def test_tables_through_a_file(name, tmp_path):
             assert ours.dtype == theirs.dtype
     assert_equal(contents(other), contents(one))
     assert_equal(other.get_state(), one.get_state())
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+@pytest.mark.parametrize("name", ["classes", "classes as objects", "targets"])
+def test_tables_through_json_and_npz(name, calls, tmp_path):
+    """By the recipe of docs/user_guide/persistence.md."""
+    cls, params, data, y = TABLES[name]
+    one = table(cls, params).fit(data, y)
+    for _ in range(calls):
+        one.partial_fit(data, y)
+    arrays = {}
+
+    def put(array):
+        name = f"array_{len(arrays)}"
+        arrays[name] = array
+        return {"npz": name}
+
+    text = json.dumps(one.get_state(), default=put)
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    with np.load(tmp_path / "arrays.npz", allow_pickle=False) as stored:
+        read = dict(stored)
+
+    def get(part):
+        return read[part["npz"]] if part.keys() == {"npz"} else part
+
+    other = clone(one).set_state(json.loads(text, object_hook=get))
+    assert_equal(other.get_state(), one.get_state())
+    np.testing.assert_array_equal(other.predict(data), one.predict(data))
 
 
 @pytest.mark.parametrize("calls", [0, 2])

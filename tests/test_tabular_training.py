@@ -1,6 +1,7 @@
 """What tables have of the one trainer: callbacks, checkpoints, penalties, dropout, Ctrl-C."""
 
 import io
+import re
 from contextlib import redirect_stdout
 
 import numpy as np
@@ -136,7 +137,10 @@ def test_verbose(cls):
         cls(**SMALL, verbose=True).fit(X, y)
     lines = out.getvalue().splitlines()
     assert len(lines) == 9
-    assert lines[3].startswith("Member 2/3  Iteration 1/3  loss ")
+    number = r"-?\d+\.\d+"
+    start = rf"Member 1 of 3  Iteration 1/3  loss {number}"
+    scores = rf"  validation score {number}  validation loss {number}"
+    assert re.match(start + scores, lines[3])
 
 
 @EACH
@@ -152,6 +156,16 @@ def test_each_member_has_a_log(cls, tmp_path):
     assert not path.exists()
     cls(**SMALL | {"n_ensemble": 1}, callbacks=[CSVLog(path)]).fit(X, y)
     assert path.exists()
+
+
+@EACH
+def test_a_checkpoint_holds_all_members_in_one_file(cls, tmp_path):
+    X, y = table(cls)
+    model = cls(**SMALL, callbacks=[Checkpoint(tmp_path / "m{member}.npz")])
+    with pytest.raises(ValueError, match=r"'path' parameter of Checkpoint .* without '\{member\}'"):
+        model.fit(X, y)
+    assert not list(tmp_path.iterdir())
+    assert not hasattr(model, "estimators_")
 
 
 @EACH

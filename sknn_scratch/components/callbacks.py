@@ -13,7 +13,8 @@ from sknn_scratch.registry import register
 class PrintProgress(Callback):
     """Printer of one line per epoch: loss, validation score and loss, time left.
 
-    ``verbose=True`` adds it after the callbacks of an estimator.
+    ``verbose=True`` adds it after the callbacks of an estimator. The lines of an ensemble begin
+    with the number of the member, from 0 as in ``run.member``, ``CSVLog`` and ``estimators_``.
 
     Examples
     --------
@@ -29,11 +30,11 @@ class PrintProgress(Callback):
 
     def on_epoch_end(self, memory: State, run: Run) -> None:
         row = run.history[-1]
-        member = [f"Member {run.member + 1}/{run.n_members}"] if run.n_members > 1 else []
+        member = [f"Member {run.member} of {run.n_members}"] if run.n_members > 1 else []
         parts = [*member, f"Iteration {_count(run)}", f"loss {row['loss']:.8f}"]
         if "validation_score" in row:
             parts.append(f"validation score {row['validation_score']:.6f}")
-            parts.append(f"loss {row['validation_loss']:.6f}")
+            parts.append(f"validation loss {row['validation_loss']:.6f}")
         print("  ".join(parts) + _time_left(run), flush=True)
 
 
@@ -181,9 +182,11 @@ class Checkpoint(Callback):
     ----------
     path : str or path-like
         Path of the file. ``{fingerprint}`` in the path is replaced by a short hash of
-        parameters and data, so that the fits of a search write to different files.
+        parameters and data, so that the fits of a search write to different files. The path must
+        not contain ``{member}``, as one file holds all members of an ensemble.
     every : int >= 1, default=1
-        Number of epochs between checkpoints.
+        Number of epochs between checkpoints. If epochs are short, as those of tables with
+        ``effort="fast"``, writing can take as long as training: prefer 5 or more.
 
     Examples
     --------
@@ -209,6 +212,13 @@ class Checkpoint(Callback):
         self.require_integer("every", 1)
 
     def on_fit_begin(self, memory: State, run: Run) -> None:
+        """Raise an error if a checkpoint cannot be written to the path."""
+        self.require(
+            "{member}" not in self.path,
+            "path",
+            "a path without '{member}', such as 'run.npz', as a checkpoint holds all members of "
+            "an ensemble in one file",
+        )
         run.check_path(self._where(run))
 
     def on_epoch_end(self, memory: State, run: Run) -> None:

@@ -68,8 +68,9 @@ def _reject_checkpoints(settings: EnsembleSettings, call: Call) -> None:
         what = "partial_fit" if call.one_pass else "fit with warm_start=True on a fitted estimator"
         raise ValueError(
             f"The 'callbacks' parameter of {settings.network.owner} must not contain Checkpoint "
-            f"in {what}, because resume lacks the earlier calls. Got one: leave it out, and store "
-            "the estimator between calls, for example with joblib.dump."
+            f"in {what}, because resume lacks the earlier calls. Got one: leave it out, for "
+            "example with set_params(callbacks=None), and store the estimator between calls, for "
+            "example with joblib.dump."
         )
 
 

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import InvalidParameterError, Options, StrO
 
 from sknn_scratch.components import Blocks
 from sknn_scratch.contracts import Callback, Component, Transform, as_float
+from sknn_scratch.fitting._sklearn_versions import FitCallback
 from sknn_scratch.registry import KINDS, LBFGS_NAME, names
 
 
@@ -177,7 +178,17 @@ def is_lbfgs(solver: Any) -> bool:
 def check_params(estimator: OwnEstimator) -> None:
     """Raise ValueError for the first parameter that violates its constraint."""
     if not get_config()["skip_parameter_validation"]:
+        _refuse_sklearn_callbacks(estimator)
         estimator._validate_params()
+
+
+def _refuse_sklearn_callbacks(estimator: OwnEstimator) -> None:
+    """Raise ValueError if ``callbacks`` contains one of scikit-learn, for set_callbacks."""
+    value = Parameters.read(estimator)["callbacks"]
+    each = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(one, FitCallback) and not isinstance(one, Callback) for one in each):
+        hint = " Pass callbacks of scikit-learn to set_callbacks."
+        raise invalid(estimator, "callbacks", f"{Callbacks()} or None", value, hint)
 
 
 def invalid(owner: Owner, name: str, must_be: str, value: Any, hint: str = "") -> ValueError:

@@ -81,18 +81,23 @@ def _rows_identity(coding: Coding, data: Data, held: Data | None, n_far: int) ->
     }
 
 
+#: Arguments of which a header stores hashes, also with the suffix "_val".
+_HASHED = ("X", "y", "sample_weight")
+
+
 def _digests(data: Data, suffix: str) -> dict[str, str]:
     """Return hashes of the data, by argument name."""
     is_sparse = issparse(data.X)
     values = _in_chunks(data.X.data if is_sparse else data.X, data.dtype)
     places = [data.X.indices, data.X.indptr] if is_sparse else []
     weight = [] if data.weight is None else [data.weight]
-    parts = {
-        "X": chain(values, *map(_in_chunks, places)),
-        "y": _in_chunks(data.y),
-        "sample_weight": chain(*map(_in_chunks, weight)),
-    }
-    return {name + suffix: _digest(chunks) for name, chunks in parts.items()}
+    parts = (
+        chain(values, *map(_in_chunks, places)),
+        _in_chunks(data.y),
+        chain(*map(_in_chunks, weight)),
+    )
+    named = zip(_HASHED, parts, strict=True)
+    return {name + suffix: _digest(chunks) for name, chunks in named}
 
 
 def _in_chunks(a: Array, dtype: Any = None) -> Iterator[Any]:
@@ -212,9 +217,18 @@ def check_epoch(max_iter: int, state: TrainingState, path: str) -> None:
 
 def _refusal(path: str, name: str, stored: Any, value: Any) -> str:
     return (
-        f"The checkpoint {path!r} is of another fit: its {name} is {stored}, here it is {value}. "
+        f"The checkpoint {path!r} is of another fit: its {_difference(name, stored, value)}. "
         "Pass the data and the parameters of that fit, or call fit to start again."
     )
+
+
+def _difference(name: str, stored: Any, value: Any) -> str:
+    """Return how a part of a fit differs; for hashed data, without the hashes."""
+    if name.removesuffix("_val") in _HASHED:
+        order = "rows or columns" if name.startswith("X") else "rows"
+        return f"{name} is different, in the values or in the order of {order}"
+    verb, here = ("are", "they are") if name == "classes" else ("is", "it is")
+    return f"{name} {verb} {stored}, here {here} {value}"
 
 
 def warn_lost_curvature(settings: Settings) -> None:

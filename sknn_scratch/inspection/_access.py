@@ -144,6 +144,11 @@ def unchanged_data(estimator: Any, reader: str) -> Any:
 def fitted(estimator: Any, attribute: str, reader: str) -> Any:
     """Return a fitted attribute; raise ValueError if it does not exist."""
     value = getattr(estimator, attribute, None)
+    if value is None and _is_unfitted(estimator):
+        raise ValueError(
+            f"The estimator of {reader} must be fitted. "
+            f"Got an unfitted {type(estimator).__name__}: call fit first."
+        )
     if value is None or isinstance(estimator, type):
         name = getattr(estimator, "__name__", type(estimator).__name__)
         raise ValueError(
@@ -151,6 +156,14 @@ def fitted(estimator: Any, attribute: str, reader: str) -> Any:
             f"Got {name} without it: {_remedy(estimator, attribute)}."
         )
     return value
+
+
+def _is_unfitted(estimator: Any) -> bool:
+    """Return True for an instance of an estimator without any fitted attribute."""
+    if isinstance(estimator, type) or not hasattr(estimator, "fit"):
+        return False
+    attributes = getattr(estimator, "__dict__", {})
+    return not any(name.endswith("_") and not name.startswith("_") for name in attributes)
 
 
 def _remedy(estimator: Any, attribute: str) -> str:
@@ -162,10 +175,9 @@ def _remedy(estimator: Any, attribute: str) -> str:
         return f"it holds networks, so pass one of them, such as model.{first}"
     if hasattr(estimator, "coefs_"):
         return f"pass sknn_scratch.{type(estimator).__name__}.from_sklearn(model)"
-    attributes = getattr(estimator, "__dict__", {})
-    if any(name.endswith("_") and not name.startswith("_") for name in attributes):
+    if hasattr(estimator, "fit"):
         return "pass the network itself (a search needs refit=True to have one)"
-    return "call fit first" if hasattr(estimator, "fit") else "pass an estimator"
+    return "pass an estimator"
 
 
 def network_and_loss(estimator: Any, reader: str) -> tuple[Network, Loss]:
