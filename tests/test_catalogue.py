@@ -114,6 +114,7 @@ EXEMPT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", CASES)
 def test_check_estimator(case):
@@ -243,6 +244,7 @@ def nested(**params):
     return MLPClassifier(**{"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0} | params)
 
 
+@pytest.mark.slow
 def test_grid_search_over_nested_parameters():
     grid = {
         "solver__weight_decay": [0.0, 0.5],

@@ -497,6 +497,7 @@ def test_any_change_is_refused_or_legal(data, sound):
     assert np.isfinite(estimator.theta_).all()
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_change_to_a_table_is_refused_or_legal(data, either):

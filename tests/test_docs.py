@@ -259,6 +259,7 @@ def test_paths_and_names_exist(page):
 
 
 def test_files_in_the_picture_of_the_flow_exist():
+    pytest.importorskip("matplotlib")
     boxes = runpy.run_path(str(ROOT / "docs" / "draw_flow.py"))["BOXES"]
     assert not [file for *_, file, room in boxes if not path_exists(f"{room}/{Path(file).name}")]
 

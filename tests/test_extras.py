@@ -71,6 +71,7 @@ def test_an_import_brings_nothing_that_scikit_learns_does_not():
     assert not {"sknn_scratch.training.members", "sknn_scratch.core.stack"} & {*more}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["sknn_scratch", "sknn_scratch.estimators"])
 @pytest.mark.parametrize(
     "script",
@@ -84,6 +85,7 @@ def test_what_is_imported_late_is_there(module, script):
     assert printed(script.format(module)) == ["TabularMLPClassifier", "TabularMLPRegressor"]
 
 
+@pytest.mark.slow
 def test_a_stored_estimator_for_tables_loads_in_a_fresh_process():
     from sknn_scratch import TabularMLPRegressor
 

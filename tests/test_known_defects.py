@@ -310,6 +310,7 @@ def threads(model, X, y):
     return max([pool["num_threads"] for pool in threadpoolctl.threadpool_info()], default=1)
 
 
+@pytest.mark.slow
 @defect(20, "a search in several processes crashes, or takes too many threads", gone_there=True)
 def test_search_in_two_processes(lib):
     search = GridSearchCV(small(lib.MLPRegressor), {"alpha": [0.1, 1.0]}, cv=2, n_jobs=2)

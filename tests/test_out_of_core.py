@@ -287,6 +287,7 @@ def test_four_gigabytes_within_one(tmp_path):
     assert ours >= in_memory.score(sample, y_sample) - 0.02
 
 
+@pytest.mark.slow
 def test_the_benchmark_in_small(tmp_path, monkeypatch):
     """The same process and limit, over fewer rows."""
     monkeypatch.setattr(out_of_core, "ROWS", 60_000)

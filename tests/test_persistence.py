@@ -245,6 +245,7 @@ READ = """
     """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["model.pickle", "model.joblib"])
 def test_another_process(file, tmp_path):
     estimator = fitted("classes, adam")

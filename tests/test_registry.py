@@ -503,6 +503,7 @@ def test_search_over_names_of_a_module_and_fit_again_elsewhere(tmp_path):
     assert again.stdout == search.stdout
 
 
+@pytest.mark.slow
 def test_an_unfitted_one_is_fitted_in_a_process_that_never_saw_the_name(plugin, tmp_path):
     joblib.dump(MLPClassifier(**SMALL, activation=("mine",)), tmp_path / "stored.joblib")
     script = """

@@ -104,6 +104,7 @@ def traced_peak(action):
 MILLION = 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("task", ["classes", "squared error"])

@@ -78,6 +78,7 @@ def test_no_method_copies_the_whole(dtype):
         assert max(map(peak_memory, methods)) < LIMIT
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("blocks")
 @pytest.mark.parametrize("dtype", ["int8", slow("float32")])
 @pytest.mark.parametrize("container", FEW_CONTAINERS)

@@ -232,6 +232,7 @@ def test_a_member_of_many_is_that_of_few(cls):
     assert_array_equal(one.held_out_[0], four.held_out_[0])
 
 
+@pytest.mark.slow
 @each_estimator
 def test_processes_give_the_same_model(cls):
     X, y = target(cls)

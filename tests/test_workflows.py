@@ -83,6 +83,7 @@ def test_pipeline_generalises(estimator, load, enough):
     assert model.score(X_test, y_test) > enough
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_grid_search_in_one_and_two_processes(cls):
     X, y = data_for(cls)
@@ -97,6 +98,7 @@ def test_grid_search_in_one_and_two_processes(cls):
     np.testing.assert_array_equal(one.predict(X), two.predict(X))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", ESTIMATORS)
 def test_joblib_file_read_by_another_process(cls, tmp_path):
     X, y = data_for(cls)
