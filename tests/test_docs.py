@@ -221,7 +221,11 @@ def path_exists(text):
     """Tell whether a path exists, which may end with the name of something in the file."""
     folder, _, last = text.rpartition("/")
     file, _, name = last.partition(".")
-    if folder and name.isidentifier() and name not in ("py", "md", "jsonl", "json", "csv", "toml"):
+    if (
+        folder
+        and name.isidentifier()
+        and name not in ("py", "md", "rst", "jsonl", "json", "csv", "toml")
+    ):
         return path_exists(f"{folder}/{file}.py") and f"{file}.{name}" in names_in_code()
     places = [ROOT / place for place in FOLDERS]
     return any(any(place.glob(text.rstrip("/"))) for place in places) or (
