@@ -143,8 +143,8 @@ def _reject_with_lbfgs(params: Parameters) -> None:
         if value is not neutral and np.any(value):
             raise ValueError(
                 f"The {name!r} parameter of {params.owner} must be {neutral} with "
-                f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r}: "
-                "choose another solver, such as 'adam'."
+                f"solver='lbfgs', which minimises a smooth function of all rows. Got {value!r} "
+                "instead: choose another solver, such as 'adam'."
             )
 
 
