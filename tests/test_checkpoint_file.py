@@ -385,7 +385,8 @@ for step in itertools.count(start):
 """
 
 
-@pytest.mark.parametrize("n_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("n_kills", [2, 20])
 def test_killed_writer(n_kills, tmp_path):
     path, step, draw = tmp_path / "run.npz", 0, random.Random(0)
     for _ in range(n_kills):

@@ -90,6 +90,7 @@ def failures(estimator):
     ]
 
 
+@pytest.mark.slow
 @each_estimator
 @pytest.mark.filterwarnings("ignore")
 def test_check_estimator_of_quick_fits(cls):

@@ -198,6 +198,7 @@ def test_resume_gives_the_uninterrupted_model(cls, given, at, params, tmp_path):
         assert not path.exists()
 
 
+@pytest.mark.slow
 @EACH
 def test_resume_compares_values(cls, tmp_path):
     X, y = table(cls)
