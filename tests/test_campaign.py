@@ -92,6 +92,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_planted_faults_are_found(name, monkeypatch, capsys):
     where, attribute, replacement, part = FAULTS[name]

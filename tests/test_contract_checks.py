@@ -1323,6 +1323,7 @@ except ImportError as error:
 
 
 # Slow because all that is imported must be compiled anew with -O.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [[], pytest.param(["-O"], marks=pytest.mark.slow)], ids=["", "optimized"]
 )

@@ -342,6 +342,7 @@ def in_new_process(code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_nobody_imports_numba_unasked():
     done = in_new_process("""
         import sys, numpy, sknn_scratch
@@ -360,6 +361,7 @@ def test_environment_variable():
     assert f"environment variable {VARIABLE}" in in_new_process(code, **{VARIABLE: "x"}).stderr
 
 
+@pytest.mark.slow
 def test_without_numba():
     done = in_new_process("""
         import sys

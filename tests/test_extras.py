@@ -42,6 +42,7 @@ def test_load_skops(monkeypatch):
         load_skops("model.skops")
 
 
+@pytest.mark.slow
 def test_no_extra_is_imported_before_it_is_needed():
     modules = "sknn_scratch, sknn_scratch.interop, sknn_scratch.distributed"
     script = f"import sys, {modules}; print(*sys.modules)"
@@ -60,6 +61,7 @@ def printed(script):
     return run.stdout.split()
 
 
+@pytest.mark.slow
 def test_an_import_brings_nothing_that_scikit_learns_does_not():
     script = (
         "import sys; from sklearn.neural_network import MLPClassifier; before = {*sys.modules}\n"

@@ -1227,6 +1227,7 @@ def test_pictures_need_matplotlib(monkeypatch):
             display.from_estimator(est)
 
 
+@pytest.mark.slow
 def test_import_leaves_matplotlib_alone():
     code = "import sknn_scratch.inspection, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

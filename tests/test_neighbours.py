@@ -226,6 +226,7 @@ def test_neighbour_fits_and_predicts(row):
     assert score(y[N_TRAIN:], y_pred) > bar(y)
 
 
+@pytest.mark.slow
 @each_neighbour
 def test_neighbour_passes_weights_on(row):
     """Most targets are wrong, but weigh nothing: only who sees the weights can learn."""
@@ -237,6 +238,7 @@ def test_neighbour_passes_weights_on(row):
     assert score(y[N_TRAIN:], plain.predict(TEST)) < bar(y)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "task"),
     [

@@ -218,6 +218,7 @@ class Weigh(Callback):
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("params", "container", "slack"),
     [
